@@ -1,0 +1,1 @@
+"""The ground floor: the few words and tools that every room shares, one file each."""

@@ -1,0 +1,241 @@
+"""The database: one unit of work at a time, the same on SQLite and on PostgreSQL.
+
+- A write is one transaction; it commits as a whole when the ``with`` block ends, or not at all.
+- On SQLite there is one writer at a time: a lock inside the process keeps the queue fair, and
+  ``BEGIN IMMEDIATE`` keeps other processes out from the first statement on, so that a
+  transaction never fails half way for want of the lock.
+- SQLite runs with WAL and synchronous=FULL: what is acknowledged is on the disk.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Executable,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    TypeDecorator,
+    create_engine,
+    event,
+    exc,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool, QueuePool
+
+from sekisho.kernel.clock import Clock
+from sekisho.kernel.errors import UnavailableError
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.principal import Principal
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_BUSY_MILLISECONDS = 10_000
+_SQLITE_PARAMETERS = 30_000  # below SQLITE_MAX_VARIABLE_NUMBER (32,766)
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An instant: aware in Python, UTC in the database; a naive time is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into UTC; SQLite keeps no zone, so it gets the bare UTC time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive time cannot be stored: {value!r}")
+        moved = value.astimezone(UTC)
+        return moved.replace(tzinfo=None) if dialect.name == "sqlite" else moved
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give every stored time back as aware UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class JSONText(TypeDecorator[Any]):
+    """Any JSON value, stored as text with sorted keys so that equal values are equal bytes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Encode with msgspec (sorted keys)."""
+        del dialect
+        return None if value is None else _encode(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Decode with msgspec."""
+        del dialect
+        return None if value is None else msgspec.json.decode(value)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One unit of work: its connection, the instant it happens at and who asked for it."""
+
+    connection: Connection
+    now: datetime
+    principal: Principal
+    committed: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def dialect(self) -> str:
+        """Return ``sqlite`` or ``postgresql``."""
+        return self.connection.dialect.name
+
+    def execute(self, statement: Executable, params: Any = None) -> Any:
+        """Run one statement; a list of parameters runs it for each."""
+        return self.connection.execute(statement, params)
+
+    def scalar(self, statement: Executable, params: Any = None) -> Any:
+        """Return the first column of the first row, or None."""
+        return self.connection.scalar(statement, params)
+
+    def rows(self, statement: Executable, params: Any = None) -> Sequence[Row[Any]]:
+        """Return all rows."""
+        return self.connection.execute(statement, params).fetchall()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once this transaction has been committed (never if it was not)."""
+        self.committed.append(callback)
+
+
+class Database:
+    """Opens units of work on one database."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.url = url
+        self.clock = clock
+        self.engine = _make_engine(url)
+        self.dialect = self.engine.dialect.name
+        self._writer: contextlib.AbstractContextManager[Any] = (
+            threading.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
+        )
+
+    @contextlib.contextmanager
+    def read(self, principal: Principal) -> Iterator[Transaction]:
+        """Open a unit of work that only reads; it sees one state of the data throughout."""
+        with _translated(), self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection = connection.execution_options(  # noqa: PLW2901 - the same connection
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            yield Transaction(connection, self.clock.now(), principal)
+            connection.rollback()
+
+    @contextlib.contextmanager
+    def write(self, principal: Principal) -> Iterator[Transaction]:
+        """Open a unit of work that commits at the end of the block, or not at all."""
+        with _translated(), self._writer, self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            transaction = Transaction(connection, self.clock.now(), principal)
+            yield transaction
+            connection.commit()
+        for callback in transaction.committed:
+            callback()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's word for "not now" into ours; constraint errors pass as they are."""
+    try:
+        yield
+    except exc.OperationalError as error:
+        raise UnavailableError(
+            msg("The database cannot be used now: %(why)s", why=error.orig),
+            hint=msg("Check the disk space and that the database runs; nothing was changed."),
+        ) from error
+
+
+def _make_engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    memory = make_url(url).database in (None, "", ":memory:")
+    engine = create_engine(
+        url,
+        poolclass=NullPool if memory else QueuePool,
+        connect_args={"timeout": _BUSY_MILLISECONDS / 1000, "check_same_thread": False},
+        **({} if memory else {"pool_size": 8, "max_overflow": 32}),
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Hand transactions over to us (the driver starts none) and make commits durable."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_MILLISECONDS}",
+        "cache_size=-16000",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def upsert(
+    tx: Transaction,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    index: Sequence[str],
+    update: Sequence[str],
+) -> None:
+    """Insert ``rows``; where ``index`` exists already, set the ``update`` columns instead.
+
+    All rows must have the same keys. With an empty ``update`` existing rows stay as they are.
+    """
+    if not rows:
+        return
+    insert = (sqlite if tx.dialect == "sqlite" else postgresql).insert(table)
+    statement = (
+        insert.on_conflict_do_update(
+            index_elements=list(index), set_={name: insert.excluded[name] for name in update}
+        )
+        if update
+        else insert.on_conflict_do_nothing(index_elements=list(index))
+    )
+    tx.execute(statement, [dict(row) for row in rows])
+
+
+def chunked(items: Sequence[Any], columns: int = 1) -> Iterator[Sequence[Any]]:
+    """Cut ``items`` so that a statement with ``columns`` parameters each stays within limits."""
+    size = max(1, _SQLITE_PARAMETERS // columns)
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
