@@ -85,15 +85,14 @@ class SecretBox:
     def seal(self, plain: bytes, context: str) -> bytes:
         """Return ``plain`` encrypted and bound to ``context``."""
         nonce = os.urandom(_NONCE_BYTES)
-        return _FORM + nonce + self._cipher.encrypt(nonce, plain, context.encode())
+        return _FORM + nonce + self._cipher.encrypt(nonce, plain, _FORM + context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Return what was sealed under ``context``; raise InvalidInputError for anything else."""
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        bound = sealed[:1] + context.encode()
         try:
-            if sealed[:1] != _FORM:
-                raise InvalidTag
-            return self._cipher.decrypt(nonce, body, context.encode())
+            return self._cipher.decrypt(nonce, body, bound)
         except (InvalidTag, ValueError) as error:
             raise InvalidInputError(
                 msg("A stored secret (%(context)s) does not open with this key.", context=context),

@@ -1,0 +1,100 @@
+"""What every test may ask for: clocks, principals, and real databases of both kinds."""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fakes.clock import FakeClock
+from sekisho.kernel.db import Database
+from sekisho.kernel.migrations import migrate
+from sekisho.kernel.principal import Principal, PrincipalKind
+from sekisho.kernel.secrets import SecretBox
+from support.postgres import find_binaries, running_server
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(datetime(2026, 11, 24, 0, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def admin() -> Principal:
+    return Principal(PrincipalKind.PERSON, "per_admin", "佐伯 航", frozenset({"*"}))
+
+
+@pytest.fixture
+def box() -> SecretBox:
+    return SecretBox(bytes(range(32)))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a real PostgreSQL, started once."""
+    if find_binaries() is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have PostgreSQL: the test command installs it")
+        pytest.skip("PostgreSQL is not installed; ./test installs it")
+    with running_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """A migrated database that tests copy, which is faster than migrating each."""
+    _admin_sql(postgres_server, "CREATE DATABASE migrated")
+    database = Database(f"{postgres_server}/migrated", FakeClock())
+    migrate(database)
+    database.close()
+    return postgres_server
+
+
+@pytest.fixture
+def postgres_url(postgres_template: str) -> Iterator[str]:
+    """The address of a fresh, migrated PostgreSQL database."""
+    name = f"t_{uuid.uuid4().hex}"
+    _admin_sql(postgres_template, f"CREATE DATABASE {name} TEMPLATE migrated")
+    yield f"{postgres_template}/{name}"
+    _admin_sql(postgres_template, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that tests copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    database = Database(f"sqlite:///{path}", FakeClock())
+    migrate(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The address of a fresh, migrated SQLite database."""
+    path = tmp_path / "sekisho.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Database]:
+    """A fresh, migrated database; each test runs on SQLite and on PostgreSQL."""
+    wanted = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    opened = Database(request.getfixturevalue(wanted), clock)
+    yield opened
+    opened.close()
+
+
+def _admin_sql(server: str, statement: str) -> None:
+    plain = server.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
+        connection.execute(statement.encode())

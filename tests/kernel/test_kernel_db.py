@@ -1,0 +1,91 @@
+"""A unit of work commits as a whole or not at all, on both databases."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from fakes.clock import FakeClock
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import ConflictError
+from sekisho.kernel.installation import get_fact, installation, set_fact
+from sekisho.kernel.migrations import current_revision, migrate
+from sekisho.kernel.principal import SYSTEM
+
+
+def test_a_write_is_seen_after_its_block(database: Database) -> None:
+    with database.write(SYSTEM) as tx:
+        set_fact(tx, "name", {"ja": "関所"})
+
+    with database.read(SYSTEM) as tx:
+        assert get_fact(tx, "name") == {"ja": "関所"}
+
+
+def test_an_error_in_the_block_leaves_nothing(database: Database) -> None:
+    called: list[int] = []
+    with pytest.raises(ZeroDivisionError), database.write(SYSTEM) as tx:
+        tx.after_commit(lambda: called.append(1))
+        set_fact(tx, "name", 1)
+        raise ZeroDivisionError
+
+    with database.read(SYSTEM) as tx:
+        assert get_fact(tx, "name") is None
+    assert called == []
+
+
+def test_writers_wait_for_each_other(database: Database) -> None:
+    def add() -> None:
+        for _ in range(20):
+            with database.write(SYSTEM) as tx:
+                tx.scalar(select(installation.c.name).where(installation.c.name == "n")
+                          .with_for_update())  # fmt: skip
+                set_fact(tx, "n", get_fact(tx, "n", 0) + 1)
+
+    with database.write(SYSTEM) as tx:
+        set_fact(tx, "n", 0)
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with database.read(SYSTEM) as tx:
+        assert get_fact(tx, "n") == 80
+
+
+def test_times_come_back_aware_and_naive_ones_are_refused(database: Database) -> None:
+    with database.write(SYSTEM) as tx:
+        set_fact(tx, "t", 1)
+        assert tx.rows(select(installation.c.changed_at))[0].changed_at == datetime(
+            2026, 11, 24, tzinfo=UTC
+        )
+    with pytest.raises(Exception, match="naive"), database.write(SYSTEM) as tx:
+        naive = datetime(2026, 1, 1)  # noqa: DTZ001 - the mistake under test
+        tx.execute(insert(installation), {"name": "x", "value": 1, "changed_at": naive})
+
+
+def test_a_newer_database_is_refused(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999_future'")
+
+    with pytest.raises(ConflictError, match="9999_future"):
+        migrate(database)
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    before = current_revision(database)
+
+    migrate(database)
+
+    assert current_revision(database) == before
+
+
+def test_an_empty_sqlite_file_is_migrated(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/new.db", FakeClock())
+
+    migrate(database)
+
+    assert current_revision(database)
+    database.close()
