@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -135,15 +136,17 @@ class CertificateAuthority:
 def _requested_key(request_pem: str) -> ec.EllipticCurvePublicKey:
     try:
         request = x509.load_pem_x509_csr(request_pem.encode())
-        key = request.public_key()
-        if not request.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
-            raise InvalidSignature
-    except (ValueError, InvalidSignature) as error:
+        key, sound = request.public_key(), request.is_signature_valid
+    except (ValueError, UnsupportedAlgorithm):
+        key, sound = None, False
+    if not sound or not isinstance(key, ec.EllipticCurvePublicKey):
         raise InvalidInputError(
-            msg("The certificate request cannot be used; a PKCS #10 request signed by its own "
-                "EC P-256 key is expected."),
+            msg(
+                "The certificate request cannot be used; a PKCS #10 request signed by its own "
+                "EC P-256 key is expected."
+            ),
             hint=msg("Let the agent make a new one: sekisho agent enroll."),
-        ) from error  # fmt: skip
+        )
     if not isinstance(key.curve, ec.SECP256R1):
         raise InvalidInputError(
             msg("The certificate request uses the curve %(got)s; P-256 is expected.",
