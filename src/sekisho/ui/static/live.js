@@ -1,0 +1,47 @@
+// Keeps a page true while it is open. The server says on /events which topics changed; every
+// region that names one of them in data-live is fetched once, together, and morphed in place,
+// so that focus, scroll and what a person has opened stay.
+"use strict";
+
+const waiting = new Set();
+let timer = 0;
+
+function touchedRegions() {
+  return [...document.querySelectorAll("[data-live][id]")].filter((region) =>
+    region.dataset.live.split(" ").some((topic) => waiting.has(topic)),
+  );
+}
+
+function isBusy() {
+  return document.hidden || document.querySelector("dialog[open]") ||
+    document.activeElement?.closest("[data-live] form");
+}
+
+function refresh() {
+  timer = 0;
+  if (!waiting.size) return;
+  if (isBusy()) return schedule(5000);
+  const regions = touchedRegions();
+  waiting.clear();
+  if (!regions.length) return;
+  const [first, ...others] = regions.map((region) => `#${region.id}`);
+  htmx.ajax("GET", location.pathname + location.search, {
+    target: first,
+    select: first,
+    selectOOB: others.map((id) => `${id}:outerMorph`).join(","),
+    swap: "outerMorph ignoreTitle:true",
+  });
+}
+
+// A burst of check-ins is one refresh; the random part keeps many open pages apart.
+function schedule(least = 300) {
+  if (!timer) timer = setTimeout(refresh, least + Math.random() * 700);
+}
+
+document.addEventListener("visibilitychange", () => document.hidden || schedule(0));
+
+const source = new EventSource("/events");
+source.addEventListener("changed", (event) => {
+  event.data.split(/\s+/).filter(Boolean).forEach((topic) => waiting.add(topic));
+  schedule();
+});
