@@ -1,0 +1,154 @@
+"""Append records with the act they tell of, and read them again."""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from sekisho.evidence import engine
+from sekisho.evidence.model import NewRecord, Record, RecordFilter
+from sekisho.evidence.store import records as store
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.errors import InvalidInputError, NotFoundError
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.ids import RecordID, new_id
+
+_LONGEST_KIND = 100
+_LONGEST_NAME = 300
+_LONGEST_PERSON = 100
+MOST_LISTED = 500
+
+
+class _RisingIDs:
+    """Makes ids that rise within this process, so that records keep the order of their acts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = ""
+
+    def take(self, count: int) -> list[str]:
+        """Return ``count`` ids, each greater than all before it."""
+        with self._lock:
+            return [self._next() for _ in range(count)]
+
+    def _next(self) -> str:
+        fresh = new_id("rec")
+        self._last = fresh if fresh > self._last else _increment(self._last)
+        return self._last
+
+
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ids = _RisingIDs()
+
+
+def _increment(identifier: str) -> str:
+    """Return the id that follows in Crockford's base 32 (there are 2^80 to a millisecond)."""
+    kept = identifier.rstrip("Z")
+    following = _DIGITS[_DIGITS.index(kept[-1]) + 1]
+    return kept[:-1] + following + "0" * (len(identifier) - len(kept))
+
+
+def record(
+    tx: Transaction,
+    *,
+    kind: str,
+    subject: str,
+    detail: Mapping[str, object],
+    person: str | None = None,
+) -> RecordID:
+    """Append one record in the caller's transaction: it exists exactly if the act does.
+
+    ``person`` names whose personal data the detail holds, so that it can be erased. Raises
+    InvalidInputError for a detail that is not JSON and TooLargeError over 1 MiB.
+    """
+    return record_many(tx, [NewRecord(kind, subject, detail, person)])[0]
+
+
+def record_many(tx: Transaction, rows: Sequence[NewRecord]) -> list[RecordID]:
+    """Append records in the order given; see ``record``."""
+    if not rows:
+        return []
+    ids = _ids.take(len(rows))
+    written = [_write(tx, name, row) for name, row in zip(ids, rows, strict=True)]
+    store.insert_records(tx, [row for row, _ in written])
+    store.insert_payloads(tx, [payload for _, payload in written])
+    return [RecordID(name) for name in ids]
+
+
+def _write(tx: Transaction, name: str, new: NewRecord) -> tuple[dict[str, Any], dict[str, Any]]:
+    salt = os.urandom(engine.SALT_BYTES)
+    payload = engine.write_payload(new.detail, new.person)
+    row = {
+        "id": name,
+        "at": tx.now,
+        "kind": _short(new.kind, _LONGEST_KIND),
+        "actor": _short(tx.principal.reference, _LONGEST_NAME),
+        "subject": _short(new.subject, _LONGEST_NAME),
+        "digest": engine.digest_payload(salt, payload),
+    }
+    person = None if new.person is None else _short(new.person, _LONGEST_PERSON)
+    kept = {"record_id": name, "salt": salt, "payload": payload.decode(), "person": person}
+    return row, kept
+
+
+def _short(text: str, most: int) -> str:
+    """Return ``text`` if every database can keep it as it is."""
+    if not text or len(text) > most or not text.isprintable():
+        raise InvalidInputError(
+            msg("A record cannot name %(got)r; 1 to %(most)s printable characters are expected.",
+                got=text[:most], most=most)
+        )  # fmt: skip
+    return text
+
+
+def get_record(tx: Transaction, wanted: int | str) -> Record:
+    """Return a record by its place in the chain or its id.
+
+    Raises NotFoundError if there is none; needs ``evidence.read``.
+    """
+    tx.principal.require("evidence.read")
+    found = store.find_record(tx, wanted)
+    if found is None:
+        raise NotFoundError(
+            msg("There is no evidence record %(wanted)s.", wanted=wanted),
+            hint=msg("Look for it in the list of evidence."),
+        )
+    return _read(found)
+
+
+def list_records(
+    tx: Transaction,
+    *,
+    search: str = "",
+    kind: str = "",
+    subject: str = "",
+    before: int | None = None,
+    limit: int = 50,
+    wanted: RecordFilter | None = None,
+) -> list[Record]:
+    """Return records, the newest first; the next page is ``before`` the last one's ``seq``.
+
+    ``wanted`` replaces the single filters where a time range is asked too. Needs
+    ``evidence.read``.
+    """
+    tx.principal.require("evidence.read")
+    chosen = wanted or RecordFilter(search=search, kind=kind, subject=subject)
+    found = store.list_records(tx, chosen, before, min(max(limit, 1), MOST_LISTED))
+    return [_read(row) for row in found]
+
+
+def list_kinds(tx: Transaction) -> list[str]:
+    """Return every kind of record there is; needs ``evidence.read``."""
+    tx.principal.require("evidence.read")
+    return store.list_kinds(tx)
+
+
+def _read(row: Row[Any]) -> Record:
+    detail = None if row.payload is None else msgspec.json.decode(row.payload)["detail"]
+    return Record(
+        RecordID(row.id), row.seq, row.at, row.kind, row.actor, row.subject, row.digest,
+        row.chain, detail, row.person, row.erasure_id,
+    )  # fmt: skip

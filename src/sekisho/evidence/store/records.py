@@ -1,0 +1,117 @@
+"""SQL for records, their payloads and the end of the chain."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
+
+from sekisho.evidence.model import RecordFilter
+from sekisho.evidence.store.tables import chain, erasures, payloads, records
+from sekisho.kernel.db import Transaction
+
+_HEAD = 1
+
+
+def insert_records(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Append records; they are unsealed until the sealer has passed."""
+    tx.execute(insert(records), list(rows))
+
+
+def insert_payloads(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep the payloads of records."""
+    tx.execute(insert(payloads), list(rows))
+
+
+def lock_head(tx: Transaction) -> Row[Any]:
+    """Return the end of the chain (seq, chain) and keep every other sealer waiting."""
+    wanted = select(chain.c.seq, chain.c.chain).where(chain.c.id == _HEAD).with_for_update()
+    return tx.execute(wanted).one()
+
+
+def move_head(tx: Transaction, seq: int, value: str) -> None:
+    """Set the end of the chain."""
+    tx.execute(
+        update(chain)
+        .where(chain.c.id == _HEAD)
+        .values(seq=seq, chain=value, sealed_at=tx.now)
+    )  # fmt: skip
+
+
+def get_head(tx: Transaction) -> Row[Any] | None:
+    """Return the end of the chain (seq, chain, sealed_at), or None if the row is gone."""
+    return tx.execute(select(chain).where(chain.c.id == _HEAD)).one_or_none()
+
+
+def list_unsealed(tx: Transaction, limit: int) -> Sequence[Row[Any]]:
+    """Return the unsealed records in the order in which they are to be sealed."""
+    wanted = select(records).where(records.c.seq.is_(None)).order_by(records.c.id).limit(limit)
+    return tx.rows(wanted)
+
+
+def seal(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Give records their place: rows of ``record_id``, ``place`` and ``value``."""
+    statement = (
+        update(records)
+        .where(records.c.id == bindparam("record_id"), records.c.seq.is_(None))
+        .values(seq=bindparam("place"), chain=bindparam("value"))
+    )
+    tx.execute(statement, list(rows))
+
+
+def count_unsealed(tx: Transaction) -> tuple[int, datetime | None]:
+    """Return how many records wait for the sealer and the time of the oldest."""
+    wanted = select(func.count(), func.min(records.c.at)).where(records.c.seq.is_(None))
+    row = tx.execute(wanted).one()
+    return int(row[0]), row[1]
+
+
+def _select_shown() -> Select[Any]:
+    return (
+        select(records, payloads.c.payload, payloads.c.person, erasures.c.erasure_id)
+        .outerjoin(payloads, payloads.c.record_id == records.c.id)
+        .outerjoin(erasures, erasures.c.record_id == records.c.id)
+    )
+
+
+def find_record(tx: Transaction, wanted: int | str) -> Row[Any] | None:
+    """Return one record by its place in the chain or its id."""
+    column = records.c.seq if isinstance(wanted, int) else records.c.id
+    return tx.execute(_select_shown().where(column == wanted)).one_or_none()
+
+
+def list_records(
+    tx: Transaction, wanted: RecordFilter, before: int | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Return records, the newest first: unsealed ones, then by falling place.
+
+    With ``before`` only sealed records below that place are returned.
+    """
+    statement = _select_shown().where(*_conditions(wanted))
+    if before is not None:
+        statement = statement.where(records.c.seq < before)
+    newest = (records.c.seq.is_(None).desc(), records.c.seq.desc(), records.c.id.desc())
+    return tx.rows(statement.order_by(*newest).limit(limit))
+
+
+def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.kind.endswith(".*"):
+        found.append(records.c.kind.startswith(wanted.kind[:-1], autoescape=True))
+    elif wanted.kind:
+        found.append(records.c.kind == wanted.kind)
+    if wanted.subject:
+        found.append(records.c.subject == wanted.subject)
+    if wanted.since:
+        found.append(records.c.at >= wanted.since)
+    if wanted.until:
+        found.append(records.c.at < wanted.until)
+    if wanted.search:
+        looked = (records.c.kind, records.c.actor, records.c.subject, payloads.c.payload)
+        found.append(or_(*(c.icontains(wanted.search, autoescape=True) for c in looked)))
+    return found
+
+
+def list_kinds(tx: Transaction) -> list[str]:
+    """Return every kind of record there is, sorted."""
+    return [row.kind for row in tx.rows(select(records.c.kind).distinct().order_by("kind"))]
