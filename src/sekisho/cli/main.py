@@ -1,0 +1,175 @@
+"""``sekisho NOUN …``: finds the noun's module, runs it, and turns errors into exit codes.
+
+Only the module of the noun that was asked for is imported, so that the agent stays small and
+the base install works without the server's packages. Exit codes: 0 fine, 1 found something,
+2 could not (and why, on stderr).
+"""
+
+import argparse
+import importlib
+import locale
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from sekisho import __version__
+
+# Noun → (module, what it is for in English, in Japanese); in the order of the help.
+NOUNS: dict[str, tuple[str, str, str]] = {
+    "up": (
+        "sekisho.cli.up",
+        "start everything on this machine and print where to sign in",
+        "この機械ですべてを動かし、サインインの場所を表示する",
+    ),
+    "check": (
+        "sekisho.cli.check",
+        "hold this computer against the telework rules, without a server",
+        "サーバなしで、この端末をテレワークのルールと照らす",
+    ),
+    "agent": (
+        "sekisho.cli.agent",
+        "the endpoint agent: enroll, run, show, pause",
+        "端末エージェント（登録・実行・送る内容の表示・一時停止）",
+    ),
+    "devices": (
+        "sekisho.cli.devices",
+        "enrolment kits and the list of devices",
+        "登録キットと端末の一覧",
+    ),
+    "evidence": (
+        "sekisho.cli.evidence",
+        "verify the evidence against its chain and the checkpoints that left",
+        "証跡を鎖と持ち出したチェックポイントに照らして検証する",
+    ),
+    "backup": (
+        "sekisho.cli.backup",
+        "write an encrypted backup while the server runs",
+        "動かしたまま暗号化バックアップを取る",
+    ),
+    "restore": (
+        "sekisho.cli.restore",
+        "restore a backup on an empty machine",
+        "空の機械にバックアップを戻す",
+    ),
+    "admin": (
+        "sekisho.cli.admin",
+        "a new one-time sign-in link, from the machine itself",
+        "この機械から使い捨てのサインインリンクを発行する",
+    ),
+    "serve": (
+        "sekisho.cli.serve",
+        "run one process of the server: web or worker",
+        "サーバのプロセスを1つだけ動かす（web・worker）",
+    ),
+    "doctor": (
+        "sekisho.cli.doctor",
+        "look for what keeps this installation from working",
+        "この設置が動かない理由を調べる",
+    ),
+}  # fmt: skip
+
+
+def run() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run ``sekisho`` with ``arguments``; return the exit code."""
+    parser = make_parser(arguments)
+    chosen = parser.parse_args(arguments)
+    if not hasattr(chosen, "run"):
+        parser.print_help()
+        return 2
+    try:
+        return int(chosen.run(chosen))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 2
+    except Exception as error:  # noqa: BLE001 - whatever is not ours is raised again
+        return _explain(error)
+
+
+def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Make the parser; only the noun named first is filled in, the others are listed."""
+    parser = argparse.ArgumentParser(prog="sekisho", description=_words(_ABOUT))
+    parser.add_argument("--version", action="version", version=f"sekisho {__version__}")
+    nouns = parser.add_subparsers(title=_words(("commands", "コマンド")), metavar="COMMAND")
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    for noun, (module, *words) in NOUNS.items():
+        if noun == wanted:
+            _add_noun(nouns, noun, module)
+        else:
+            nouns.add_parser(noun, help=_words((words[0], words[1])), add_help=False)
+    return parser
+
+
+_ABOUT = (
+    "Sekisho: telework security that is proven, not self-reported.",
+    "関所：自己申告ではなく、根拠で確かめるテレワークの安全。",
+)
+
+
+def _add_noun(
+    nouns: "argparse._SubParsersAction[argparse.ArgumentParser]", noun: str, module: str
+) -> None:
+    try:
+        importlib.import_module(module).add_parser(nouns)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("sekisho"):
+            raise
+        missing = error.name
+        parser = nouns.add_parser(noun)
+        parser.add_argument("rest", nargs=argparse.REMAINDER)
+        parser.set_defaults(run=lambda _: _needs_server(noun, missing))
+
+
+def _needs_server(noun: str, missing: str | None) -> int:
+    english = (
+        f"“{noun}” needs the server's packages ({missing} is missing); "
+        "install them with: pipx install 'sekisho[server]'"
+    )
+    japanese = (
+        f"「{noun}」にはサーバ用のパッケージが必要です（{missing} がありません）。"
+        "次で入れてください: pipx install 'sekisho[server]'"
+    )
+    said = _words((english, japanese))
+    print(f"sekisho: {said}", file=sys.stderr)
+    return 2
+
+
+def _explain(error: Exception) -> int:
+    """Say an error that was raised on purpose; let any other one show its trace."""
+    message, hint = getattr(error, "message", None), getattr(error, "hint", "")
+    if message is None:
+        raise error
+    language = speaking()
+    print(f"sekisho: {_said(message, language)}", file=sys.stderr)
+    if str(hint):
+        print(f"  → {_said(hint, language)}", file=sys.stderr)
+    return 2
+
+
+def _said(text: object, language: str) -> str:
+    if language == "en" or isinstance(text, str):
+        return str(text)
+    from sekisho.kernel.i18n import Text, translate  # noqa: PLC0415 - only for Japanese errors
+
+    return translate(text, language) if isinstance(text, Text) else str(text)
+
+
+def speaking() -> str:
+    """Return the language of the terminal: ``ja`` or ``en``."""
+    name = locale.setlocale(locale.LC_CTYPE, None) or ""
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+        name = locale.setlocale(locale.LC_MESSAGES, None)
+    except (locale.Error, AttributeError):
+        pass  # an unknown locale name, or Windows, which has no LC_MESSAGES
+    return "ja" if name.lower().startswith("ja") else "en"
+
+
+def _words(pair: tuple[str, str]) -> str:
+    return pair[1] if speaking() == "ja" else pair[0]

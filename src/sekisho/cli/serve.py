@@ -1,0 +1,38 @@
+"""``sekisho serve web|worker``: one process of the server in the foreground."""
+
+import argparse
+import asyncio
+import threading
+
+from sekisho.cli.installation import add_data_option, read_settings
+
+
+def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the noun ``serve``."""
+    parser = nouns.add_parser("serve", help="run one process of the server")
+    parser.add_argument("process", choices=("web", "worker"))
+    add_data_option(parser)
+    parser.set_defaults(run=serve)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run the process until it is told to stop."""
+    from sekisho.server.bootstrap import open_house  # noqa: PLC0415 - the worker needs no web
+    from sekisho.server.log import configure_logs  # noqa: PLC0415 - the same
+
+    settings = read_settings(arguments)
+    configure_logs(settings.log_format, arguments.process)
+    with open_house(settings) as house:
+        if arguments.process == "web":
+            from sekisho.server.certificates import ensure_certificate  # noqa: PLC0415 - the same
+            from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same
+
+            asyncio.run(serve_web(house, ensure_certificate(house)))
+        else:
+            from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
+            from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - same
+
+            stopping = threading.Event()
+            stop_on_signals(stopping)
+            run_worker(house, make_chores(house), stopping)
+    return 0

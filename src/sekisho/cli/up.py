@@ -1,0 +1,208 @@
+"""``sekisho up``: everything on one machine, ready to be signed in to.
+
+Starts web and worker, prints the address and (while nobody can sign in yet) a one-time
+first-admin link, and enrols this very machine as the first device after asking.
+"""
+
+import argparse
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import msgspec
+import structlog
+
+from sekisho.cli.installation import add_data_option, read_settings
+from sekisho.cli.main import speaking
+from sekisho.identity import service as identity
+from sekisho.kernel.errors import ConflictError, UnavailableError
+from sekisho.kernel.i18n import Text, msg, translate
+from sekisho.kernel.principal import SYSTEM
+from sekisho.kernel.settings import Address, Settings, save_settings
+from sekisho.server.bootstrap import hold_folder, open_house, prepare_data
+from sekisho.server.certificates import ensure_certificate
+from sekisho.server.first_device import enrol_this_machine, is_enrolled
+from sekisho.server.log import configure_logs
+from sekisho.server.supervise import Child, Supervisor, own_command, quiet_environment
+
+log = structlog.get_logger()
+
+_READY_SECONDS = 45
+_LISTENERS = ("public", "intake", "admin")
+
+
+def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the noun ``up``."""
+    parser = nouns.add_parser("up", help="start everything on this machine")
+    add_data_option(parser)
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="where devices and people reach this server (default 127.0.0.1:8443)",
+    )
+    parser.add_argument(
+        "--admin",
+        metavar="HOST:PORT",
+        help="where the first sign-in is served (default 127.0.0.1:8480)",
+    )
+    parser.add_argument("--intake", metavar="HOST:PORT", help="where logs arrive")
+    parser.add_argument("--public-name", metavar="NAME", help="the DNS name others use")
+    parser.add_argument("--certificate", metavar="PEM", help="the organisation's own certificate")
+    parser.add_argument("--certificate-key", metavar="PEM", help="and its key")
+    parser.add_argument("--acme-directory", metavar="URL", help="get a certificate by ACME there")
+    parser.add_argument("--acme-email", metavar="ADDRESS", help="the contact of the ACME account")
+    parser.add_argument("--organisation", metavar="NAME", help="its name, as pages show it")
+    parser.add_argument("--database-url", metavar="URL", help="PostgreSQL instead of SQLite")
+    parser.add_argument("--yes", action="store_true", help="enrol this machine without asking")
+    parser.add_argument("--no-device", action="store_true", help="do not enrol this machine")
+    parser.set_defaults(run=up)  # fmt: skip
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Run until told to stop."""
+    settings = _settings(arguments)
+    prepare_data(settings.data)
+    with hold_folder(settings.data):
+        configure_logs(settings.log_format, "up")
+        save_settings(settings)
+        settings = replace(settings, **{n: _free(getattr(settings, n)) for n in _LISTENERS})
+        with open_house(settings) as house:
+            ensure_certificate(house)
+        supervisor = Supervisor(_children(settings))
+        supervisor.start()
+        try:
+            _wait_until_ready(settings, supervisor)
+            if not supervisor.stopping:
+                _announce(settings, arguments)
+                _first_device(settings, arguments, supervisor)
+            supervisor.run()
+        finally:
+            supervisor.stop()
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    settings = read_settings(
+        arguments,
+        public=arguments.listen,
+        admin=arguments.admin,
+        intake=arguments.intake,
+        public_name=arguments.public_name,
+        certificate=arguments.certificate,
+        certificate_key=arguments.certificate_key,
+        acme_directory=arguments.acme_directory,
+        acme_email=arguments.acme_email,
+        organisation=arguments.organisation,
+        database_url=arguments.database_url,
+    )
+    if arguments.listen and settings.public.port == 0:  # "any port" means so for all three
+        any_port = {n: replace(getattr(settings, n), port=0) for n in ("intake", "admin")}
+        settings = replace(settings, **any_port)
+    return settings
+
+
+def _free(address: Address) -> Address:
+    """Check that nobody listens there yet; choose a port where any will do.
+
+    Raises ConflictError naming the address, because a second listener could otherwise share
+    the port unnoticed (SO_REUSEPORT).
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            raise ConflictError(
+                msg("%(address)s cannot be listened on: %(why)s", address=address, why=error),
+                hint=msg("Stop what uses it, or choose another with --listen, --admin, --intake."),
+            ) from error
+        return Address(address.host, int(probe.getsockname()[1]))
+
+
+def _children(settings: Settings) -> list[Child]:
+    addresses = {f"SEKISHO_{n.upper()}": str(getattr(settings, n)) for n in _LISTENERS}
+    environment = quiet_environment(os.environ, **addresses)  # noqa: TID251 - handed to children
+    data = ("--data", str(settings.data))
+    return [
+        Child(name, own_command("serve", name, *data), environment) for name in ("worker", "web")
+    ]
+
+
+def _wait_until_ready(settings: Settings, supervisor: Supervisor) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not supervisor.stopping:
+        try:
+            with urllib.request.urlopen(f"{settings.admin_url}/healthz", timeout=2):  # noqa: S310 - our own address
+                return
+        except (OSError, urllib.error.URLError):
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    msg("The web process did not answer within %(n)s seconds.", n=_READY_SECONDS),
+                    hint=msg("Its log above says why; `sekisho doctor` looks further."),
+                ) from None
+        supervisor.turn()
+        time.sleep(0.1)
+
+
+def _announce(settings: Settings, arguments: argparse.Namespace) -> None:
+    with open_house(settings) as house, house.database.write(SYSTEM) as tx:
+        token = identity.issue_first_admin_link(tx)
+    link = f"{settings.admin_url}{token}" if token else None
+    if arguments.format == "json":
+        ready = {"ready": True, "url": settings.admin_url, "first_admin_url": link,
+                 "data": str(settings.data), "public_url": settings.public_url}  # fmt: skip
+        print(msgspec.json.encode(ready).decode(), flush=True)
+        return
+    _say(msg("Sekisho is running."))
+    _say(msg("  Sign in here:        %(url)s", url=settings.admin_url))
+    if link:
+        _say(msg("  First administrator: %(url)s", url=link))
+        _say(msg("  (this link works once, for one hour; `sekisho admin link` makes another)"))
+    _say(msg("  Devices reach it at: %(url)s", url=settings.public_url))
+    if not settings.public_name:
+        _say(msg("  Only this machine can reach it; for others: "
+                 "sekisho up --listen 0.0.0.0:8443 --public-name NAME"))  # fmt: skip
+    _say(msg("  Data:                %(data)s", data=settings.data))
+
+
+def _first_device(
+    settings: Settings, arguments: argparse.Namespace, supervisor: Supervisor
+) -> None:
+    state = settings.data / "this-device"
+    if not is_enrolled(state):
+        if not _agreed(arguments):
+            return
+        try:
+            enrol_this_machine(settings, state)
+        except UnavailableError as error:
+            log.warning("this machine is not enrolled", why=str(error.message))
+            return
+    environment = quiet_environment(os.environ)  # noqa: TID251 - handed to the agent
+    command = own_command("agent", "run", "--state", str(state))
+    supervisor.add(Child("agent", command, environment))
+    if arguments.format == "text":
+        _say(msg("This machine is enrolled; its verdicts appear within a minute."))
+
+
+def _agreed(arguments: argparse.Namespace) -> bool:
+    if arguments.no_device:
+        return False
+    if arguments.yes:
+        return True
+    if not sys.stdin.isatty():
+        _say(
+            msg("This machine is not enrolled (nobody to ask); add --yes to enrol it."), sys.stderr
+        )
+        return False
+    _say(msg("Enrol this very machine as the first device? Its settings are read, "
+             "nothing is changed. [y/N] "), end="")  # fmt: skip
+    return sys.stdin.readline().strip().lower() in {"y", "yes", "はい"}
+
+
+def _say(text: Text, file: object = None, end: str = "\n") -> None:
+    print(translate(text, speaking()), file=file or sys.stdout, end=end, flush=True)  # type: ignore[arg-type]

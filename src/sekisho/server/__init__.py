@@ -1,0 +1,1 @@
+"""The processes: web, worker and what starts them; the one front door; pages that join rooms."""

@@ -1,0 +1,89 @@
+"""Live pages: tells open browsers which topics have changed, by server-sent events.
+
+Everything decided or changed leaves one evidence record, so the chain itself is the source of
+what is new: once a second one query serves every open page of this process.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import structlog
+from litestar import get
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.types import ControllerRouterHandler
+
+from sekisho.evidence import service as evidence
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.principal import SYSTEM, Principal
+
+log = structlog.get_logger()
+
+PERIOD_SECONDS = 1.0
+# Proxies close silent connections after a minute or so; a comment keeps them open.
+HEARTBEAT_SECONDS = 20
+_QUEUE = 16
+
+
+class Announcer:
+    """Watches the chain and hands changed topics to every listener."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._listeners: set[asyncio.Queue[str]] = set()
+        self._seen: int | None = None
+
+    async def run(self) -> None:
+        """Look once a period, for ever; an unreachable database is waited out."""
+        while True:
+            await asyncio.sleep(PERIOD_SECONDS)
+            if not self._listeners:
+                self._seen = None
+                continue
+            try:
+                topics = await asyncio.to_thread(self._look)
+            except SekishoError as error:
+                log.warning("live pages pause", why=str(error.message))
+                continue
+            if topics:
+                self._announce(" ".join(sorted(topics)))
+
+    def _look(self) -> set[str]:
+        with self._database.read(SYSTEM) as tx:
+            newest = evidence.get_state(tx).sealed
+            if self._seen is None or newest == self._seen:
+                self._seen = newest
+                return set()
+            kinds = evidence.list_kinds_since(tx, self._seen)
+            self._seen = newest
+        return {kind.split(".", 1)[0] for kind in kinds} | {"evidence"}
+
+    def _announce(self, topics: str) -> None:
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(topics)
+
+    async def listen(self) -> AsyncGenerator[ServerSentEventMessage, None]:
+        """Yield a message whenever something changed, and a comment when nothing did."""
+        queue: asyncio.Queue[str] = asyncio.Queue(_QUEUE)
+        self._listeners.add(queue)
+        try:
+            while True:
+                try:
+                    topics = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                    yield ServerSentEventMessage(data=topics, event="changed")
+                except TimeoutError:
+                    yield ServerSentEventMessage(comment="still here")
+        finally:
+            self._listeners.discard(queue)
+
+
+@get("/events", include_in_schema=False)
+async def events(principal: Principal, announcer: Announcer) -> ServerSentEvent:
+    """Stream the topics that changed (``event: changed``, data = names parted by spaces)."""
+    principal.require("self.read")
+    return ServerSentEvent(announcer.listen())
+
+
+HANDLERS: list[ControllerRouterHandler] = [events]

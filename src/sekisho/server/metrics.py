@@ -1,0 +1,89 @@
+"""Figures for Prometheus and a health answer for whoever starts and stops this process."""
+
+import time
+
+import msgspec
+from litestar import Response, get
+from litestar.enums import MediaType
+from litestar.types import ControllerRouterHandler
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from sqlalchemy import text
+
+from sekisho import __version__
+from sekisho.evidence import service as evidence
+from sekisho.findings import service as findings
+from sekisho.kernel.clock import Clock
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.installation import get_fact
+from sekisho.kernel.principal import SYSTEM
+
+registry = CollectorRegistry()
+REQUESTS = Counter("sekisho_requests", "Requests answered.", ["route", "status"], registry=registry)
+SECONDS = Histogram(
+    "sekisho_request_seconds",
+    "Time from a request's arrival to its answer.",
+    ["route"],
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
+    registry=registry,
+)
+UNSEALED = Gauge("sekisho_evidence_unsealed", "Records not yet in the chain.", registry=registry)
+SEALED = Gauge("sekisho_evidence_sealed", "Records in the chain.", registry=registry)
+FINDINGS = Gauge("sekisho_findings_open", "Open findings.", registry=registry)
+WORKER = Gauge(
+    "sekisho_worker_age_seconds", "Time since the worker's last turn.", registry=registry
+)
+
+# The worker turns every second; after this long without a turn something is wrong with it.
+WORKER_LATE_SECONDS = 30
+
+
+class Health(msgspec.Struct):
+    """Whether this installation works: ``ok`` or ``degraded``, and why not."""
+
+    status: str
+    version: str
+    database: str
+    worker: str
+
+
+@get("/healthz", sync_to_thread=True, opt={"anonymous": True}, tags=["operation"])
+def healthz(database: Database, clock: Clock) -> Response[Health]:
+    """Say whether the database answers and the worker turns; 503 when the database does not."""
+    try:
+        with database.read(SYSTEM) as tx:
+            tx.scalar(text("SELECT 1"))
+            turned = get_fact(tx, "worker.turned_at")
+    except SekishoError as error:
+        health = Health("degraded", __version__, str(error.message), "unknown")
+        return Response(health, status_code=503)
+    late = turned is None or clock.now().timestamp() - float(turned) > WORKER_LATE_SECONDS
+    health = Health("degraded" if late else "ok", __version__, "ok", "late" if late else "ok")
+    return Response(health, status_code=200)
+
+
+@get(
+    "/metrics",
+    sync_to_thread=True,
+    media_type=MediaType.TEXT,
+    opt={"listener": "admin", "anonymous": True},
+    tags=["operation"],
+)
+def metrics(database: Database, clock: Clock) -> bytes:
+    """Give all figures in Prometheus' text form (admin listener only)."""
+    with database.read(SYSTEM) as tx:
+        state = evidence.get_state(tx)
+        SEALED.set(state.sealed)
+        UNSEALED.set(state.count - state.sealed)
+        FINDINGS.set(findings.count_open(tx))
+        WORKER.set(clock.now().timestamp() - float(get_fact(tx, "worker.turned_at", 0.0)))
+    return generate_latest(registry)
+
+
+def observe(route: str, status: int, started: float) -> None:
+    """Count one answered request; ``started`` is a reading of ``time.perf_counter``."""
+    REQUESTS.labels(route, str(status)).inc()
+    SECONDS.labels(route).observe(time.perf_counter() - started)
+
+
+HANDLERS: list[ControllerRouterHandler] = [healthz, metrics]

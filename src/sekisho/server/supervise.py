@@ -1,0 +1,145 @@
+"""Keeps the processes of one machine running: starts them, watches them, stops them in order.
+
+A process that dies is started again after a pause that grows with each quick death; one that
+stays up for a while is forgiven. Nothing is restarted once stopping has begun.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger()
+
+_LONGEST_PAUSE_SECONDS = 60.0
+_FORGIVEN_AFTER_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process: its name, its command, its environment."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    deaths: int = 0
+    again_at: float = field(default=0.0)
+
+    def start(self, now: float) -> None:
+        """Start the process in a group of its own, so that Ctrl-C reaches only us."""
+        self.process = subprocess.Popen(  # noqa: S603 - our own program, arguments made by us
+            list(self.command), env=dict(self.environment), start_new_session=True,
+        )  # fmt: skip
+        self.started_at = now
+        log.info("process started", name=self.name, pid=self.process.pid)
+
+    def watch(self, now: float) -> None:
+        """Notice a death and start again when its pause is over."""
+        if self.process is None:
+            if now >= self.again_at:
+                self.start(now)
+            return
+        code = self.process.poll()
+        if code is None:
+            return
+        self.deaths = 1 if now - self.started_at > _FORGIVEN_AFTER_SECONDS else self.deaths + 1
+        pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**self.deaths)
+        log.error("process ended", name=self.name, code=code, again_in=pause)
+        self.process, self.again_at = None, now + pause
+
+    def end(self, deadline: float) -> None:
+        """Ask the process to stop; kill it at the deadline."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("process killed", name=self.name)
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to a running process."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+
+class Supervisor:
+    """Runs children until it is told to stop."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self.children = list(children)
+        self._stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether a signal to stop has come."""
+        return self._stopping
+
+    def add(self, child: Child) -> None:
+        """Take one more child under watch and start it."""
+        self.children.append(child)
+        child.start(time.monotonic())
+
+    def start(self) -> None:
+        """Start every child."""
+        for child in self.children:
+            child.start(time.monotonic())
+
+    def turn(self) -> None:
+        """Look after every child once."""
+        for child in self.children:
+            if not self._stopping:
+                child.watch(time.monotonic())
+
+    def run(self, period_seconds: float = 0.25) -> None:
+        """Look after the children until told to stop, then stop them."""
+        while not self._stopping:
+            self.turn()
+            time.sleep(period_seconds)
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop all children, the last started first; kill what does not end in time."""
+        self._stopping = True
+        for child in reversed(self.children):
+            child.signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for child in reversed(self.children):
+            child.end(deadline)
+
+
+def own_command(*arguments: str) -> list[str]:
+    """Return the command that runs this very installation with ``arguments``."""
+    return [sys.executable, "-m", "sekisho", *arguments]
+
+
+def quiet_environment(base: Mapping[str, str], **settings: str) -> dict[str, str]:
+    """Return ``base`` with our settings set and nothing that would change Python's behaviour."""
+    kept = {name: value for name, value in base.items() if not name.startswith("PYTHON")}
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "0"} | settings
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process with this number exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
