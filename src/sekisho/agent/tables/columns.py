@@ -181,7 +181,7 @@ SCREEN_LOCK = columns(
     "uid:b desktop lock_enabled:i idle_seconds:i grace_seconds:i locks_within_seconds:i"
 )
 NFTABLES_CHAINS = columns("family table_name chain type hook priority:i policy rules_count:i")
-PENDING_UPDATES = columns("manager pending_count:i security_count:i oldest_days:i checked_days:i")
+PENDING_UPDATES = columns("manager security_count:i oldest_days:i checked_days:i")
 BACKUP_JOBS = columns("tool username enabled:i last_success:b encrypted:i")
 WINDOWS_UPDATES = columns("pending_count:i security_count:i oldest_days:i searched_at:b")
 SOFTWARE_UPDATE = columns("pending_count:i recommended_count:i checked_at:b")
