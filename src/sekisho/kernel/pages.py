@@ -143,7 +143,13 @@ def make_context(frame: Frame) -> dict[str, object]:
 
 
 def say(language: str, text: Text | str, **params: object) -> str:
-    """Say ``text`` in ``language`` with ``params`` filled in (``_`` in templates)."""
+    """Say ``text`` in ``language`` with ``params`` filled in (``_`` in templates).
+
+    A parameter that is markup (a time with its exact value behind it) stays markup; everything
+    around it is escaped.
+    """
+    if isinstance(text, str) and any(isinstance(value, Markup) for value in params.values()):
+        return Markup.escape(translate(text, language)) % params
     return translate(Text(text, params) if isinstance(text, str) else text, language)
 
 

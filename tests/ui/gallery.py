@@ -1,0 +1,152 @@
+"""Shows every template with made-up data, over HTTP and under the real content policy.
+
+``python tests/ui/gallery.py FOLDER [NAME…]`` takes a picture of every page in two widths, two
+languages and two themes, so that each can be looked at.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta, timezone
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import made_up
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.pages import Frame, Page, PageRenderer
+from sekisho.kernel.principal import Principal, PrincipalKind
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; manifest-src 'self'"
+)
+STATIC = Path(str(files("sekisho").joinpath("ui/static")))
+TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "woff2": "font/woff2"}
+TYPES["webmanifest"] = "application/manifest+json"
+Context = Callable[[str], dict[str, object]]
+PAGES: dict[str, tuple[str, Context]] = {
+    "overview": ("pages/overview.html", made_up.overview),
+    "devices": ("devices/list.html", made_up.device_list),
+    "device": ("devices/device.html", made_up.device),
+    "device_new": ("devices/device.html", made_up.device_new),
+    "kits": ("devices/kits.html", made_up.kits),
+    "kits_none": ("devices/kits.html", lambda _: {"pending": [], "kits": []}),
+    "kit_new": ("devices/kit_new.html", made_up.kit_new),
+    "kit_made": ("devices/kit_made.html", made_up.kit_made),
+    "controls": ("controls/list.html", made_up.control_list),
+    "control": ("controls/control.html", made_up.control),
+    "evidence": ("evidence/list.html", made_up.evidence),
+    "record": ("evidence/record.html", made_up.record),
+    "settings": ("pages/settings.html", made_up.settings),
+    "my": ("pages/my.html", made_up.my),
+    "my_private": ("pages/my.html", made_up.my_private),
+    "my_consent": ("pages/my.html", made_up.my_consent),
+    "my_none": ("pages/my_none.html", lambda _: {}),
+    "error": (
+        "error.html",
+        lambda _: {
+            "status": 404,
+            "message": msg("There is no page at “%(path)s”.", path="/devises"),
+            "hint": msg("Check the address, or start from the first page."),
+        },
+    ),
+}
+
+
+def render(renderer: PageRenderer, name: str, language: str, theme: str) -> str:
+    template, context = PAGES[name]
+    person = Principal(PrincipalKind.PERSON, "per_1", "佐伯 航", frozenset({"*"}))
+    frame = Frame(
+        now=made_up.NOW, language=language, principal=person, csrf="t", theme=theme,
+        organisation="株式会社みなと設計" if language == "ja" else "Minato Sekkei K.K.",
+        zone=timezone(timedelta(hours=9), "JST"), counts={"today": 5, "sealed": 184206},
+        request_id="req_01JDC6",
+    )  # fmt: skip
+    return renderer.render(Page(template, context(language)), frame)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def __init__(self, renderer: PageRenderer, *arguments: object) -> None:
+        self.renderer = renderer
+        super().__init__(*arguments)  # type: ignore[arg-type] # the base class types the socket triple
+
+    def do_GET(self) -> None:  # the base class calls it by this name
+        parts = urlsplit(self.path)
+        if parts.path.startswith("/static/"):
+            body = (STATIC / parts.path.removeprefix("/static/")).read_bytes()
+            return self._send(TYPES.get(parts.path.rsplit(".", 1)[-1], "text/plain"), body)
+        name = parts.path.strip("/")
+        if name not in PAGES:
+            return self._send("text/event-stream", b"retry: 600000\n\n")
+        asked = parse_qs(parts.query)
+        html = render(self.renderer, name, asked["lang"][0], asked["theme"][0])
+        return self._send("text/html; charset=utf-8", html.encode())
+
+    def _send(self, kind: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing: tests read what a browser says."""
+
+
+@contextmanager
+def serve_gallery() -> Iterator[str]:
+    """Serve every page at ``/NAME?lang=ja&theme=dark`` on this machine; yield the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, PageRenderer()))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+
+def take_pictures(folder: Path, names: list[str], variants: set[str]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with serve_gallery() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        for width in (1440, 390):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.on("console", lambda message: print(message.text))
+            for name in names or PAGES:
+                for language in ("ja", "en"):
+                    for theme in ("light", "dark"):
+                        variant = f"{width}-{language}-{theme}"
+                        if variants and variant not in variants:
+                            continue
+                        page.goto(f"{address}/{name}?lang={language}&theme={theme}")
+                        page.evaluate("document.fonts.ready")
+                        overflow = page.evaluate(
+                            "document.documentElement.scrollWidth - innerWidth"
+                        )
+                        if overflow > 0:
+                            print(f"{name} {variant}: {overflow}px too wide")
+                        page.screenshot(path=folder / f"{name}-{variant}.png", full_page=True)
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    wanted = [a for a in sys.argv[2:] if not a[0].isdigit()]
+    take_pictures(Path(sys.argv[1]), wanted, {a for a in sys.argv[2:] if a[0].isdigit()})
