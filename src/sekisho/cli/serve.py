@@ -27,7 +27,7 @@ def serve(arguments: argparse.Namespace) -> int:
             from sekisho.server.certificates import ensure_certificate  # noqa: PLC0415 - the same
             from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same
 
-            asyncio.run(serve_web(house, ensure_certificate(house)))
+            return asyncio.run(serve_web(house, ensure_certificate(house, ask=False)))
         else:
             from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
             from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - same

@@ -9,13 +9,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from sekisho.kernel.errors import InvalidInputError
+from sekisho.kernel.errors import InvalidInputError, UnavailableError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.settings import Settings
+from sekisho.server.acme import obtain_certificate
 from sekisho.server.bootstrap import House
+
+log = structlog.get_logger()
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -29,25 +33,52 @@ class ServerCertificate:
     not_after: dt.datetime
 
 
-def ensure_certificate(house: House) -> ServerCertificate:
+def ensure_certificate(house: House, *, ask: bool = True) -> ServerCertificate:
     """Return a certificate that is valid for this server's names; make or renew our own.
 
-    Raises InvalidInputError if the organisation's own certificate cannot be used.
+    With ``ask`` false an ACME authority is not asked (that can take a minute) as long as there
+    is any certificate to show. Raises InvalidInputError if the organisation's own certificate
+    cannot be used.
     """
     settings, now = house.settings, house.clock.now()
     if settings.certificate:
         return check_own(settings, now)
-    certificate, key = settings.data / "tls" / "server.pem", settings.data / "tls" / "server.key"
-    names = _names(settings)
-    found = _read(certificate) if certificate.is_file() and key.is_file() else None
-    if found is None or needs_renewal(found, names, now):
-        issued = house.authority.issue_server(names, now)
-        chain = issued.certificate_pem + house.authority.certificate_pem
-        certificate.parent.mkdir(mode=0o700, exist_ok=True)
-        write_private(key, issued.key_pem)
-        write_private(certificate, chain)
-        found = _read(certificate)
-    return ServerCertificate(certificate, key, found.not_valid_after_utc)
+    paths = settings.data / "tls" / "server.pem", settings.data / "tls" / "server.key"
+    found = _read(paths[0]) if all(path.is_file() for path in paths) else None
+    if found is None or (_is_due(house, found, now) and (ask or not _uses_acme(settings))):
+        chain, key_pem = _make(house, now)
+        paths[0].parent.mkdir(mode=0o700, exist_ok=True)
+        write_private(paths[1], key_pem)
+        write_private(paths[0], chain)
+        found = _read(paths[0])
+    return ServerCertificate(*paths, found.not_valid_after_utc)
+
+
+def _uses_acme(settings: Settings) -> bool:
+    return bool(settings.acme_directory and settings.public_name)
+
+
+def _is_due(house: House, certificate: x509.Certificate, now: dt.datetime) -> bool:
+    """Tell whether another certificate is wanted; our own only stands in for one by ACME."""
+    if not _uses_acme(house.settings):
+        return needs_renewal(certificate, _names(house.settings), now)
+    stands_in = certificate.issuer == house.authority.certificate.subject
+    return stands_in or needs_renewal(certificate, [house.settings.public_name], now)
+
+
+def _make(house: House, now: dt.datetime) -> tuple[str, str]:
+    """Get a chain and its key by ACME where that was asked for, else from our own CA.
+
+    An authority that cannot be reached does not keep the server from starting: our own
+    certificate stands in, and the worker asks again.
+    """
+    if _uses_acme(house.settings):
+        try:
+            return obtain_certificate(house.settings, house.box)
+        except UnavailableError as error:
+            log.warning("no certificate by ACME yet", why=str(error.message))
+    issued = house.authority.issue_server(_names(house.settings), now)
+    return issued.certificate_pem + house.authority.certificate_pem, issued.key_pem
 
 
 def needs_renewal(certificate: x509.Certificate, names: list[str], now: dt.datetime) -> bool:

@@ -22,11 +22,14 @@ from sekisho.kernel.settings import Address
 from sekisho.server.app import build_app
 from sekisho.server.bootstrap import House
 from sekisho.server.certificates import ServerCertificate
+from sekisho.server.supervise import START_ANEW
 
 log = structlog.get_logger()
 
 _BACKLOG = 4096  # a burst of devices that all come back after an outage
 _BACKPRESSURE = 2048
+_DRAIN_SECONDS = 10
+_RENEWAL_LOOK_SECONDS = 15
 
 
 def tag_listener(app: Any, listener: str) -> Callable[..., Awaitable[None]]:
@@ -60,8 +63,11 @@ def make_server(
     )
 
 
-async def serve_web(house: House, certificate: ServerCertificate) -> None:
-    """Serve until told to stop (SIGTERM, SIGINT); then let running requests end."""
+async def serve_web(house: House, certificate: ServerCertificate) -> int:
+    """Serve until told to stop (SIGTERM, SIGINT) or the certificate has changed.
+
+    Returns the exit code: 0, or START_ANEW for a new certificate.
+    """
     app = build_app(house)
     settings = house.settings
     servers = [
@@ -69,22 +75,33 @@ async def serve_web(house: House, certificate: ServerCertificate) -> None:
         make_server(app, "intake", settings.intake, certificate),
         make_server(app, "admin", settings.admin, None),
     ]
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     async with app.lifespan():
         running = [asyncio.create_task(server.serve()) for server in servers]
-        stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
-        failed = [task.exception() for task in running if task.done()]
+        await asyncio.sleep(0)  # the servers set their own signal handlers; ours come after
+        stopping = _listen_to_signals()
+        renewed = asyncio.create_task(_wait_for_renewal(certificate.certificate))
+        ends = {*running, renewed, asyncio.create_task(stopping.wait())}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        anew = renewed.done() and not stopping.is_set()
+        fallen = [task for task in running if task.done()]
         for server in servers:
             server.stop()
-        await asyncio.wait(running, timeout=10)
-    for error in failed:
-        raise error or RuntimeError("a listener ended by itself")
+        await asyncio.wait(running, timeout=_DRAIN_SECONDS)
+    for task in fallen:
+        raise task.exception() or RuntimeError("a listener ended by itself")
+    return START_ANEW if anew else 0
 
 
-def certificate_changed(certificate: Path, seen: float) -> bool:
-    """Tell whether the certificate file is newer than when it was loaded."""
-    return certificate.stat().st_mtime != seen
+def _listen_to_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _wait_for_renewal(path: Path) -> None:
+    """Return when the certificate file has been written anew."""
+    seen = path.stat().st_mtime_ns
+    while path.stat().st_mtime_ns == seen:  # noqa: ASYNC110 - a file gives no event
+        await asyncio.sleep(_RENEWAL_LOOK_SECONDS)

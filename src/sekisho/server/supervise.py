@@ -20,6 +20,9 @@ _LONGEST_PAUSE_SECONDS = 60.0
 _FORGIVEN_AFTER_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 
+# What a process exits with when it wants to be started anew at once (EX_TEMPFAIL, sysexits.h).
+START_ANEW = 75
+
 
 @dataclass(slots=True)
 class Child:
@@ -49,6 +52,9 @@ class Child:
             return
         code = self.process.poll()
         if code is None:
+            return
+        if code == START_ANEW:
+            self.start(now)
             return
         self.deaths = 1 if now - self.started_at > _FORGIVEN_AFTER_SECONDS else self.deaths + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**self.deaths)

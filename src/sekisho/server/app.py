@@ -1,0 +1,154 @@
+"""The application: every room's handlers, what they may ask for, and how answers leave.
+
+Wiring only. Rooms know nothing of each other's addresses, of cookies or of headers.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.config.compression import CompressionConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler, Message, Scope
+
+import sekisho.ui
+from sekisho import __version__
+from sekisho.controls.catalogue import Catalogue
+from sekisho.kernel.clock import Clock
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.pages import PageRenderer
+from sekisho.kernel.principal import Principal
+from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.settings import Settings
+from sekisho.server import answers, live, metrics
+from sekisho.server.auth import FrontDoor
+from sekisho.server.bootstrap import House
+from sekisho.server.frames import FrameMaker
+from sekisho.server.rooms import room_handlers, room_lifespans, room_state
+
+_STATIC_SECONDS = 31_536_000  # names carry a digest of the content
+
+
+def build_app(house: House) -> Litestar:
+    """Assemble the application for one opened house."""
+    door = FrontDoor(house)
+    announcer = live.Announcer(house.database)
+    replies = answers.Answers(PageRenderer())
+    frames = FrameMaker(house)
+
+    async def enter(request: Request[Any, Any, Any]) -> None:
+        request.scope["sekisho.started"] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
+        await door.admit(request)
+        answers.current_frame.set(frames.make(request))
+
+    return Litestar(
+        route_handlers=[*room_handlers(), *live.HANDLERS, *metrics.HANDLERS, _static_files()],
+        before_request=enter,
+        after_request=replies.finish,
+        before_send=[_before_send],
+        dependencies=_dependencies(house, announcer),
+        exception_handlers={
+            SekishoError: replies.expected,
+            HTTPException: replies.http,
+            Exception: replies.unexpected,
+        },
+        lifespan=[_background(announcer), *room_lifespans(house)],
+        compression_config=CompressionConfig(backend="gzip", minimum_size=2048),
+        openapi_config=_openapi(),
+        state=room_state(house),
+        logging_config=None,
+        request_max_body_size=20_000_000,
+    )
+
+
+def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]:
+    async def principal(request: Request[Any, Any, Any]) -> Principal:
+        return request.scope["sekisho.principal"]  # type: ignore[typeddict-item,no-any-return]
+
+    async def language(request: Request[Any, Any, Any]) -> str:
+        frame = answers.current_frame.get()
+        return frame.language if frame else house.settings.language
+
+    def constant(value: object, kind: type) -> Provide:
+        async def give() -> Any:
+            return value
+
+        give.__annotations__["return"] = kind
+        return Provide(give, use_cache=True)
+
+    return {
+        "principal": Provide(principal),
+        "language": Provide(language),
+        "settings": constant(house.settings, Settings),
+        "clock": constant(house.clock, Clock),
+        "database": constant(house.database, Database),
+        "box": constant(house.box, SecretBox),
+        "catalogue": constant(house.catalogue, Catalogue),
+        "announcer": constant(announcer, live.Announcer),
+    }
+
+
+def _background(announcer: live.Announcer) -> Callable[[Litestar], Any]:
+    @contextlib.asynccontextmanager
+    async def run(_: Litestar) -> AsyncIterator[None]:
+        task = asyncio.create_task(announcer.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    return run
+
+
+async def _before_send(message: Message, scope: Scope) -> None:
+    if message["type"] == "http.response.start":
+        headers = list(message.get("headers", []))
+        answers.secure(headers, https=scope["scheme"] == "https")
+        message["headers"] = headers
+        answers.observe(scope, message["status"])
+
+
+def _static_files() -> ControllerRouterHandler:
+    folder = f"{next(iter(sekisho.ui.__path__))}/static"
+    return create_static_files_router(
+        path="/static",
+        directories=[folder],
+        include_in_schema=False,
+        opt={"anonymous": True},
+        cache_control=_cache(),
+    )
+
+
+def _cache() -> Any:
+    from litestar.datastructures import CacheControlHeader  # noqa: PLC0415 - one use
+
+    return CacheControlHeader(max_age=_STATIC_SECONDS, public=True, immutable=True)
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Sekisho",
+        version=__version__,
+        path="/api/schema",
+        render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )
+
+
+def list_routes(app: Litestar) -> Sequence[tuple[str, str, dict[str, Any]]]:
+    """List (path, method, options) of every route, for the test that walks them."""
+    found = []
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", []):
+            found.extend((route.path, m, dict(handler.opt)) for m in handler.http_methods)
+    return found
