@@ -17,7 +17,7 @@ GRID_LINES = 3
 ROW = 28  # px, one row of the history strip
 BLOCK = 20  # px, a day that was not fine
 LINE = 4  # px, a day that was fine
-STEPS = (1, 2, 5, 10, 20, 25, 50, 100)
+STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 
 @dataclass(frozen=True, slots=True)
