@@ -57,16 +57,16 @@ def gsettings(host: Host, where: Where) -> Iterator[Row]:
     """Yield the settings in force for each person (their own, else the system's by dconf)."""
     if not _has_settings(host):
         return
+    schemas = [s for s in sorted({s for s, _ in SETTINGS}) if asked_for(where, "schema", s)]
     for account in people(host):
-        for schema, key in SETTINGS:
-            if asked_for(where, "schema", schema) and asked_for(where, "key", key):
-                value = _setting(host, account, schema, key)
-                if value is not None:
+        for schema in schemas:
+            for key, value in _settings(host, account, schema).items():
+                if (schema, key) in SETTINGS:
                     yield {"username": account.name, "schema": schema, "key": key, "value": value}
 
 
 def _has_settings(host: Host) -> bool:
-    """Tell whether settings are kept; without dconf's module gsettings would answer defaults only."""
+    """Tell whether settings are kept; without dconf's module only defaults would be shown."""
     if not host.exists("/usr/bin/gsettings"):
         return False
     if not any(host.exists(f"{lib}/gio/modules/libdconfsettings.so") for lib in _MODULES):
@@ -74,14 +74,15 @@ def _has_settings(host: Host) -> bool:
     return True
 
 
-def _setting(host: Host, account: Account, schema: str, key: str) -> str | None:
-    """Return one setting as gsettings prints it; ``None`` if the schema is not installed."""
-    output = host.run(["gsettings", "get", schema, key], account=account)
+def _settings(host: Host, account: Account, schema: str) -> dict[str, str]:
+    """Return a schema's keys and values as gsettings prints them; none if it is not installed."""
+    output = host.run(["gsettings", "list-recursively", schema], account=account)
     if output.code == 0:
-        return output.text.strip().strip("'")
-    if "No such schema" in output.errors or "No such key" in output.errors:
-        return None
-    raise Unreadable(f"gsettings get {schema} {key}: {output.errors.strip()[:200]}")
+        lines = (line.split(" ", 2) for line in output.text.splitlines())
+        return {words[1]: words[2].strip("'") for words in lines if len(words) == 3}  # noqa: PLR2004 - schema, key, value
+    if "No such schema" in output.errors:
+        return {}
+    raise Unreadable(f"gsettings list-recursively {schema}: {output.errors.strip()[:200]}")
 
 
 def screen_lock(host: Host) -> Iterator[Row]:
@@ -123,13 +124,17 @@ def _lock(host: Host, account: Account, desktop: str) -> Row:
         )
     if not _has_settings(host):
         raise Unreadable(f"the desktop {desktop} runs, but gsettings is not installed")
-    values = {
-        (s, k): _setting(host, account, s, k) for s, k in SETTINGS if f".{desktop}." in f"{s}."
+    schemas = {schema for schema, _ in SETTINGS if f".{desktop}." in schema}
+    values: Settings = {
+        (schema, key): value
+        for schema in sorted(schemas)
+        for key, value in _settings(host, account, schema).items()
     }
     return {"gnome": gnome_lock, "cinnamon": cinnamon_lock, "mate": mate_lock}[desktop](values)
 
 
-Settings = dict[tuple[str, str], str | None]
+Settings = dict[tuple[str, str], str]
+"""(schema, key) -> value as gsettings prints it."""
 
 
 def gnome_lock(values: Settings) -> Row:

@@ -132,6 +132,6 @@ def _dnf(host: Host) -> Iterator[Row]:
 
 
 def count_advisories(text: str) -> int:
-    """Count the packages that ``dnf updateinfo list`` names (last word of dnf 4, third of dnf 5)."""
+    """Count the packages that ``dnf updateinfo list`` names (dnf 4 and 5 order their words)."""
     lines = [line.split() for line in text.splitlines() if _ADVISORY.match(line)]
     return len({next((w for w in reversed(words) if "-" in w), "") for words in lines})
