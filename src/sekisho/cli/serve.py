@@ -28,11 +28,10 @@ def serve(arguments: argparse.Namespace) -> int:
             from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same
 
             return asyncio.run(serve_web(house, ensure_certificate(house, ask=False)))
-        else:
-            from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
-            from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - same
+        from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
+        from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - the same
 
-            stopping = threading.Event()
-            stop_on_signals(stopping)
-            run_worker(house, make_chores(house), stopping)
+        stopping = threading.Event()
+        stop_on_signals(stopping)
+        run_worker(house, make_chores(house), stopping)
     return 0

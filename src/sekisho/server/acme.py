@@ -11,7 +11,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import josepy
+import josepy.jwa
+import josepy.jwk
 import requests  # noqa: TID251 - the exceptions of the library acme are of this kind
 from acme import challenges, client, errors, messages
 from acme.standalone import HTTP01RequestHandler, HTTP01Server
@@ -59,8 +60,8 @@ def _deadline() -> dt.datetime:
 
 
 def _sign_in(settings: Settings, box: SecretBox) -> client.ClientV2:
-    key = josepy.JWKEC(key=_account_key(settings.data / "acme" / "account.key.sealed", box))
-    network = client.ClientNetwork(key, alg=josepy.ES256, user_agent=f"sekisho/{__version__}")
+    key = josepy.jwk.JWKEC(key=_account_key(settings.data / "acme" / "account.key.sealed", box))
+    network = client.ClientNetwork(key, alg=josepy.jwa.ES256, user_agent=f"sekisho/{__version__}")
     directory = client.ClientV2.get_directory(settings.acme_directory, network)
     acme = client.ClientV2(directory, network)
     wanted = messages.NewRegistration.from_data(

@@ -104,8 +104,8 @@ class Answers:
         if frame is None or not _wants_page(request):
             language = frame.language if frame else "en"
             body = {"error": translate(message, language), "hint": translate(hint, language)}
-            return Response(body | ({"request_id": number} if number else {}),
-                            status_code=status, headers=headers, media_type=MediaType.JSON)  # fmt: skip
+            body |= {"request_id": number} if number else {}
+            return Response(body, status_code=status, headers=headers, media_type=MediaType.JSON)
         page = Page("error.html", {
             "status": status, "message": message, "hint": hint, "request_id": number,
         }, status)  # fmt: skip

@@ -102,6 +102,10 @@ def _listen_to_signals() -> asyncio.Event:
 
 async def _wait_for_renewal(path: Path) -> None:
     """Return when the certificate file has been written anew."""
-    seen = path.stat().st_mtime_ns
-    while path.stat().st_mtime_ns == seen:  # noqa: ASYNC110 - a file gives no event
+    seen = _written_at(path)
+    while _written_at(path) == seen:  # noqa: ASYNC110 - a file gives no event
         await asyncio.sleep(_RENEWAL_LOOK_SECONDS)
+
+
+def _written_at(path: Path) -> int:
+    return path.stat().st_mtime_ns
