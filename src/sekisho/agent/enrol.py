@@ -1,0 +1,181 @@
+"""Enrolment: from a kit file to a device that the organisation knows.
+
+Company: one step. Private: the owner first reads what will be read and what happens with it, then
+says yes; only then anything about this computer is sent. A private device gives no serial number,
+no host name, no computer name and no processor; its identifier is a random number.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sekisho.agent import keys
+from sekisho.agent.builtin import Identity, current_platform
+from sekisho.agent.helper import delegate, helper_folders
+from sekisho.agent.link import Address, Link
+from sekisho.agent.session import Session, enrol, fetch_config, load_manifest
+from sekisho.agent.sql import Engine
+from sekisho.agent.state import State
+from sekisho.agent.tables import tables_for
+from sekisho.wire import osquery
+from sekisho.wire.errors import MessageError
+from sekisho.wire.kit import Kit, Ownership
+from sekisho.wire.manifest import Manifest
+
+CONSENT_VERSION = "2026-11"
+STATE_FILE = "agent.db"
+_MEANINGLESS = frozenset("0f-")
+_UUID_LENGTH = 36
+
+Consent = Callable[[Kit, Manifest], bool]
+"""Shows the owner the text and the manifest, and returns whether the owner agrees."""
+
+
+class EnrolmentError(Exception):
+    """This device cannot be enrolled; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What came of it: where the key lies ("" when the server gives no certificates)."""
+
+    organisation: str
+    ownership: Ownership
+    host_identifier: str
+
+
+def default_folder(ownership: Ownership, platform: str) -> Path:
+    """Return where the agent keeps its memory: the system's place, or the user's own."""
+    home = Path.home()
+    if ownership is Ownership.PRIVATE:
+        return {
+            "windows": home / "AppData/Local/Sekisho",
+            "darwin": home / "Library/Application Support/Sekisho",
+        }.get(platform, home / ".local/share/sekisho-agent")
+    return {
+        "windows": Path(home.anchor or "C:/") / "ProgramData/Sekisho",
+        "darwin": Path("/Library/Application Support/Sekisho"),
+    }.get(platform, Path("/var/lib/sekisho-agent"))
+
+
+def read_kit(path: Path) -> Kit:
+    """Read a kit file that has not ended; raises ``EnrolmentError``."""
+    try:
+        kit = Kit.parse(path.read_bytes())
+    except OSError as error:
+        raise EnrolmentError(f"{path} cannot be read: {error.strerror}") from error
+    except MessageError as error:
+        raise EnrolmentError(f"{path}: {error}. Ask for a new kit") from error
+    if kit.expires_at.timestamp() <= time.time():
+        raise EnrolmentError(f"{path}: the kit ended at {kit.expires_at}. Ask for a new kit")
+    return kit
+
+
+def open_session(state: State) -> Session:
+    """Open everything a remembered device needs; raises ``EnrolmentError`` when there is none."""
+    stored = state.get("kit")
+    if not stored:
+        raise EnrolmentError(f"{state.path} knows of no enrolment; run: sekisho agent enroll KIT")
+    kit = Kit.parse(stored)
+    platform = current_platform()
+    link = Link(Address(kit.server_url, kit.ca_pem, state.get("proxy")))
+    return Session(state, make_engine(state, kit, platform), link, kit, platform, keys.run_verify)
+
+
+def make_engine(state: State, kit: Kit, platform: str) -> Engine:
+    """Make the SQL over this computer's tables; a service also asks the users' helpers."""
+    tables = tables_for(platform)
+    company = kit.ownership is Ownership.COMPANY
+    if company:
+        tables = delegate(tables, helper_folders)
+    identity = Identity(
+        platform,
+        state.get("instance_id"),
+        state.get("host_identifier") if company else "",
+        int(time.time()),
+    )
+    return Engine(tables, identity)
+
+
+def prepare_state(state: State, kit: Kit, proxy: str) -> None:
+    """Remember the kit and who this device will be; a retry keeps the same identifier."""
+    instance = state.get("instance_id") or make_identifier()
+    state.put(kit=kit.to_json(), proxy=proxy, instance_id=instance, paused="")
+    if not state.get("host_identifier"):
+        state.put(host_identifier=choose_identifier(kit.ownership, instance, read_hardware_uuid()))
+
+
+def make_identifier() -> str:
+    """Make a random identifier in the form of a UUID version 4 (RFC 9562)."""
+    raw = bytearray(os.urandom(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def choose_identifier(ownership: Ownership, instance: str, hardware_uuid: str) -> str:
+    """Take the hardware's UUID on company devices when it is a real one, else the random one."""
+    uuid = hardware_uuid.strip()
+    real = len(uuid) == _UUID_LENGTH and not frozenset(uuid.lower()) <= _MEANINGLESS
+    return uuid if ownership is Ownership.COMPANY and real else instance
+
+
+def read_hardware_uuid() -> str:
+    """Return the computer's UUID as ``system_info`` tells it, or ""."""
+    platform = current_platform()
+    engine = Engine(tables_for(platform), Identity(platform))
+    found = engine.run("SELECT uuid FROM system_info")
+    return found.rows[0]["uuid"] if found.rows else ""
+
+
+def enrol_device(session: Session, consent: Consent) -> Enrolled:
+    """Enrol, and on a private device ask the owner; refusing leaves nothing behind.
+
+    Raises ``EnrolmentError`` when the owner refuses or no signed manifest came, and what
+    ``Link.post`` raises.
+    """
+    if not session.node_key:
+        enrol(session)
+    fetch_config(session)
+    if session.kit.ownership is Ownership.PRIVATE:
+        _ask_owner(session, consent)
+    return Enrolled(
+        session.kit.organisation,
+        session.kit.ownership,
+        session.state.get("host_identifier"),
+    )
+
+
+def _ask_owner(session: Session, consent: Consent) -> None:
+    offered = load_manifest(session.state, "offered")
+    if offered is None:
+        raise EnrolmentError(
+            "the server sent no signed manifest, so nobody can tell what would be read; "
+            "nothing was approved. Ask the organisation and enrol again"
+        )
+    if not consent(session.kit, offered):
+        session.state.erase()
+        raise EnrolmentError("not agreed: this device stays unknown and nothing is kept here")
+    session.link.post(
+        osquery.CONSENT,
+        {
+            "node_key": session.node_key,
+            "text_version": CONSENT_VERSION,
+            "accepted_at": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
+        },
+        node_key=session.node_key,
+    )
+    approve(session.state)
+
+
+def approve(state: State) -> Manifest:
+    """Approve the manifest that the organisation signed last; raises ``EnrolmentError``."""
+    offered = load_manifest(state, "offered")
+    if offered is None:
+        raise EnrolmentError("there is no signed manifest to approve; run the agent first")
+    state.put(manifest_approved=state.get("manifest_offered"))
+    return offered
