@@ -40,7 +40,9 @@ def obtain_certificate(settings: Settings, box: SecretBox) -> tuple[str, str]:
     try:
         acme = _sign_in(settings, box)
         order = acme.new_order(_request(key, settings.public_name))
-        chosen = [_http_challenge(authorization) for authorization in order.authorizations]
+        # An authority may let an earlier proof stand (RFC 8555 section 7.1.4): nothing to answer.
+        open_ones = [a for a in order.authorizations if a.body.status == messages.STATUS_PENDING]
+        chosen = [_http_challenge(authorization) for authorization in open_ones]
         with _answering(settings.acme_listen, acme, chosen):
             for challenge in chosen:
                 acme.answer_challenge(challenge, challenge.response(acme.net.key))
