@@ -100,7 +100,7 @@ def draw_history(rows: Sequence[Sequence[str]], days: Sequence[str], label: str)
         for n, state in enumerate(states)
     ]
     floor = len(rows) * ROW + 20
-    drawn += [_text(n * pitch + 0.2, floor, day) for n, day in enumerate(days) if n % 7 == 0]
+    drawn += [_week_mark(n, pitch, floor, day) for n, day in enumerate(days) if n % 7 == 0]
     return _svg(floor + 4, label, Markup().join(drawn))
 
 
@@ -130,6 +130,13 @@ def _text(left: float, top: float, words: str, anchor: str = "start") -> Markup:
     return Markup('<text x="{:.2f}%" y="{:.1f}" text-anchor="{}">{}</text>').format(
         left, top, anchor, words
     )
+
+
+def _week_mark(n: int, pitch: float, top: float, words: str) -> Markup:
+    """Write a date under its day; near the right edge it ends there instead of starting."""
+    if (n + 3) * pitch > 100:  # noqa: PLR2004 - per cent
+        return _text((n + 1) * pitch - 0.2, top, words, "end")
+    return _text(n * pitch + 0.2, top, words)
 
 
 def _track(height: int) -> Markup:

@@ -1,0 +1,58 @@
+"""Every page in a real browser: axe-core finds nothing, nothing is blocked, nothing is too wide."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from gallery import CHROMIUM, PAGES, QUIET, serve_gallery
+
+AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text()
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve_gallery() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Chromium is not installed; ./test installs it")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield found
+        found.close()
+
+
+def find_violations(page: Any) -> list[str]:
+    page.evaluate(AXE)
+    result = page.evaluate("tags => axe.run({runOnly: tags})", TAGS)
+    return [
+        f"{fault['id']}: {node['target']} {node['failureSummary']}"
+        for fault in result["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [1440, 390])
+def test_page_has_no_fault_in_either_theme_or_language(
+    browser: Browser, address: str, name: str, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    for language, theme in [("ja", "light"), ("en", "dark")]:
+        page.goto(f"{address}/{name}?lang={language}&theme={theme}")
+        where = f"{name} {width} {language} {theme}"
+        assert find_violations(page) == [], where
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, where
+    page.close()
+    assert said == []
