@@ -1,0 +1,1 @@
+"""Controls: the telework rules, the checks that prove them, and the verdicts reached."""
