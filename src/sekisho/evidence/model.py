@@ -99,6 +99,7 @@ class DeliveryState(StrEnum):
 
     WAITING = "waiting"
     DELIVERED = "delivered"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,24 @@ class DestinationState:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs checkpoints; ``public_key`` is Ed25519, base64."""
+
+    id: str
+    public_key: str
+    made_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What one round of sending gave: how many arrived, and for whom it failed (and why)."""
+
+    delivered: int
+    failed: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """Bytes kept as evidence under their SHA-256 ``digest``; ``size`` in bytes."""
 
@@ -137,7 +156,6 @@ class Artifact:
     size: int
     subject: str
     record_id: RecordID
-    stored_at: datetime
 
 
 class ProblemKind(StrEnum):
@@ -201,10 +219,13 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceState:
-    """Where evidence stands: counts, the last checkpoint, its destinations, the last check."""
+    """Where evidence stands: the chain's end, the last checkpoint, its ways out, the last check.
 
-    count: int
-    sealed_seq: int
+    ``sealed`` is the number of records in the chain (and the last one's ``seq``).
+    ``last_verification`` holds ``at``, ``sealed``, ``outside``, ``problems`` of the last one.
+    """
+
+    sealed: int
     chain: str
     sealed_at: datetime | None
     unsealed: int

@@ -1,21 +1,65 @@
 """What other rooms, the worker and the faces may do with evidence."""
 
 from sekisho.evidence.model import NewRecord
+from sekisho.evidence.service.artifacts import (
+    list_artifacts,
+    open_artifact,
+    remove_orphans,
+    store_artifact,
+)
+from sekisho.evidence.service.checkpoints import (
+    deliver_checkpoints,
+    export_checkpoints,
+    get_state,
+    list_checkpoints,
+    list_signing_keys,
+    rotate_key,
+    write_checkpoint,
+    write_due_checkpoint,
+)
+from sekisho.evidence.service.erasure import erase_payload
 from sekisho.evidence.service.records import (
     get_record,
     list_kinds,
+    list_kinds_since,
     list_records,
     record,
     record_many,
 )
 from sekisho.evidence.service.sealing import seal_records
+from sekisho.evidence.service.verification import (
+    OutsideLine,
+    remember_verification,
+    verify,
+    verify_database,
+    verify_regularly,
+)
 
 __all__ = [
     "NewRecord",
+    "OutsideLine",
+    "deliver_checkpoints",
+    "erase_payload",
+    "export_checkpoints",
     "get_record",
+    "get_state",
+    "list_artifacts",
+    "list_checkpoints",
     "list_kinds",
+    "list_kinds_since",
     "list_records",
+    "list_signing_keys",
+    "open_artifact",
     "record",
     "record_many",
+    "remember_verification",
+    "remove_orphans",
+    "rotate_key",
     "seal_records",
+    "store_artifact",
+    "verify",
+    "verify_database",
+    "verify_regularly",
+    "write_checkpoint",
+    "write_due_checkpoint",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from sekisho.evidence import engine
+from sekisho.evidence.engine import chain as engine
 from sekisho.evidence.model import NewRecord, Record, RecordFilter
 from sekisho.evidence.store import records as store
 from sekisho.kernel.db import Transaction
@@ -144,6 +144,12 @@ def list_kinds(tx: Transaction) -> list[str]:
     """Return every kind of record there is; needs ``evidence.read``."""
     tx.principal.require("evidence.read")
     return store.list_kinds(tx)
+
+
+def list_kinds_since(tx: Transaction, seq: int) -> list[str]:
+    """Return the kinds of the records sealed behind ``seq``; needs ``evidence.read``."""
+    tx.principal.require("evidence.read")
+    return store.list_kinds_since(tx, seq)
 
 
 def _read(row: Row[Any]) -> Record:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sekisho.evidence import engine
+from sekisho.evidence.engine import chain as engine
 from sekisho.evidence.model import SealedFields
 from sekisho.evidence.store import records as store
 from sekisho.kernel.db import Transaction

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from sekisho.evidence.model import RecordFilter
 from sekisho.evidence.store.tables import chain, erasures, payloads, records
@@ -26,7 +37,8 @@ def insert_payloads(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
 def lock_head(tx: Transaction) -> Row[Any]:
     """Return the end of the chain (seq, chain) and keep every other sealer waiting."""
     wanted = select(chain.c.seq, chain.c.chain).where(chain.c.id == _HEAD).with_for_update()
-    return tx.execute(wanted).one()
+    head: Row[Any] = tx.execute(wanted).one()
+    return head
 
 
 def move_head(tx: Transaction, seq: int, value: str) -> None:
@@ -40,7 +52,8 @@ def move_head(tx: Transaction, seq: int, value: str) -> None:
 
 def get_head(tx: Transaction) -> Row[Any] | None:
     """Return the end of the chain (seq, chain, sealed_at), or None if the row is gone."""
-    return tx.execute(select(chain).where(chain.c.id == _HEAD)).one_or_none()
+    found = tx.rows(select(chain).where(chain.c.id == _HEAD))
+    return found[0] if found else None
 
 
 def list_unsealed(tx: Transaction, limit: int) -> Sequence[Row[Any]]:
@@ -77,7 +90,8 @@ def _select_shown() -> Select[Any]:
 def find_record(tx: Transaction, wanted: int | str) -> Row[Any] | None:
     """Return one record by its place in the chain or its id."""
     column = records.c.seq if isinstance(wanted, int) else records.c.id
-    return tx.execute(_select_shown().where(column == wanted)).one_or_none()
+    found = tx.rows(_select_shown().where(column == wanted))
+    return found[0] if found else None
 
 
 def list_records(
@@ -110,6 +124,37 @@ def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
         looked = (records.c.kind, records.c.actor, records.c.subject, payloads.c.payload)
         found.append(or_(*(c.icontains(wanted.search, autoescape=True) for c in looked)))
     return found
+
+
+def list_kinds_since(tx: Transaction, seq: int) -> list[str]:
+    """Return the kinds of the records sealed behind ``seq``."""
+    wanted = select(records.c.kind).where(records.c.seq > seq).distinct()
+    return [row.kind for row in tx.rows(wanted.order_by(records.c.kind))]
+
+
+def list_erasable(
+    tx: Transaction, *, identifiers: Sequence[str] = (), person: str | None = None
+) -> list[str]:
+    """Return which of these records, or of a person's, still have an erasable payload."""
+    wanted = (
+        select(payloads.c.record_id)
+        .join(records, records.c.id == payloads.c.record_id)
+        .where(~records.c.kind.startswith("evidence."))
+        .order_by(payloads.c.record_id)
+    )
+    if person is not None:
+        wanted = wanted.where(payloads.c.person == person)
+    else:
+        wanted = wanted.where(payloads.c.record_id.in_(identifiers))
+    return [row.record_id for row in tx.rows(wanted)]
+
+
+def erase(tx: Transaction, identifiers: Sequence[str], erasure_id: str) -> None:
+    """Delete the payloads and salts of records; note which record tells of it."""
+    tx.execute(delete(payloads).where(payloads.c.record_id.in_(identifiers)))
+    tx.execute(
+        insert(erasures), [{"record_id": r, "erasure_id": erasure_id} for r in identifiers]
+    )  # fmt: skip
 
 
 def list_kinds(tx: Transaction) -> list[str]:

@@ -111,5 +111,4 @@ artifacts = Table(
     Column("size", BigInteger, nullable=False),
     Column("subject", String(300), nullable=False),
     Column("record_id", String(40), ForeignKey("evidence_records.id"), nullable=False),
-    Column("stored_at", UTCDateTime(), nullable=False),
 )

@@ -129,7 +129,6 @@ def _create_artifacts() -> None:
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("subject", sa.String(300), nullable=False),
         sa.Column("record_id", sa.String(40), record, nullable=False),
-        sa.Column("stored_at", UTCDateTime(), nullable=False),
     )
 
 
