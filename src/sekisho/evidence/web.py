@@ -80,7 +80,7 @@ def read_chain(state: EvidenceState) -> ChainView:
     last = state.last_verification
     outcome, words, detail = _judge(last)
     return ChainView(
-        outcome, words, detail, state.count, state.sealed_seq, state.unsealed,
+        outcome, words, detail, state.sealed + state.unsealed, state.sealed, state.unsealed,
         state.last_checkpoint.at if state.last_checkpoint else None,
         datetime.fromisoformat(str(last["at"])) if last else None,
     )  # fmt: skip
