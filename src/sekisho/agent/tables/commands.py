@@ -168,3 +168,9 @@ def _environment(account: Account | None) -> dict[str, str]:
         "XDG_RUNTIME_DIR": runtime,
         "DBUS_SESSION_BUS_ADDRESS": f"unix:path={runtime}/bus",
     }
+
+
+def system_folder() -> str:
+    """Return the folder of Windows, so that its programs are started by their full path."""
+    # The agent has no kernel.settings; Windows tells its folder only here.
+    return os.environ.get("SYSTEMROOT", r"C:\Windows")  # noqa: TID251

@@ -21,7 +21,9 @@ NOBODY_UID = 65534
 
 
 def _uid() -> int:
-    return os.geteuid() if sys.platform != "win32" else 0
+    if sys.platform == "win32":
+        return 0
+    return os.geteuid()
 
 
 @dataclass(frozen=True, slots=True)

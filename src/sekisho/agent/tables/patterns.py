@@ -98,7 +98,8 @@ def _joined(base: str, name: str, separator: str) -> str:
 
 
 def _at(root: Path, path: str) -> Path:
-    return root / path.lstrip("/")
+    drive = path.endswith(":")  # "C:" alone is Windows' current folder on C, not its root
+    return root / (f"{path}\\" if drive else path.lstrip("/"))
 
 
 def _names(root: Path, folder: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from sekisho.agent.table import Row, Table, Unreadable
 from sekisho.agent.tables.columns import OS_VERSION, SECUREBOOT, SYSTEM_INFO, UPTIME
 from sekisho.agent.tables.host import Host
+from sekisho.agent.tables.uptime import uptime_rows
 
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 _EFI = "/sys/firmware/efi"
@@ -77,13 +78,7 @@ def uptime(host: Host) -> Iterator[Row]:
         total = int(float(words[0]))
     except (IndexError, ValueError, OverflowError):
         raise Unreadable("/proc/uptime does not hold a number of seconds") from None
-    yield {
-        "days": total // 86400,
-        "hours": total % 86400 // 3600,
-        "minutes": total % 3600 // 60,
-        "seconds": total % 60,
-        "total_seconds": total,
-    }
+    yield from uptime_rows(total)
 
 
 def parse_cpuinfo(text: str) -> Row:
