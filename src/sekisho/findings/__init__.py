@@ -1,0 +1,1 @@
+"""One inbox of what is wrong, whoever found it."""

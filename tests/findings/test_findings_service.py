@@ -1,0 +1,112 @@
+"""The same key is the same finding: raised, refreshed, closed, raised again."""
+
+from dataclasses import replace
+
+import pytest
+
+from fakes.clock import FakeClock
+from sekisho.evidence import service as evidence
+from sekisho.findings import service
+from sekisho.findings.model import FindingFilter, FindingStatus, NewFinding, Severity
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import InvalidInputError, NotFoundError, NotPermittedError
+from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
+
+DISK = NewFinding(
+    kind="compliance",
+    key="compliance:dev_1:disk-encrypted",
+    subject="device:dev_1",
+    title={"ja": "ディスクの暗号化が無効", "en": "The disk is not encrypted"},
+    severity="high",
+)
+LOCK = replace(DISK, key="compliance:dev_1:screen-lock", severity="low")
+
+
+def _kinds(database: Database) -> list[str]:
+    with database.read(SYSTEM) as tx:
+        return [record.kind for record in evidence.list_records(tx)]
+
+
+def test_seen_twice_it_is_one_finding(database: Database, clock: FakeClock) -> None:
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [DISK, DISK])
+        first = tx.now
+    clock.advance(hours=1)
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [replace(DISK, severity="critical")])
+        found = service.list_findings(tx).findings
+
+    assert [(f.first_seen_at, f.last_seen_at, f.severity) for f in found] == [
+        (first, clock.now(), Severity.CRITICAL)
+    ]
+    assert _kinds(database).count("finding.opened") == 1
+
+
+def test_what_comes_back_starts_anew(database: Database, clock: FakeClock) -> None:
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [DISK])
+        (only,) = service.list_findings(tx).findings
+        service.assign_finding(tx, only.id, "per_1")
+        assert service.close_findings(tx, [DISK.key, "compliance:other"], "passed") == 1
+        assert service.close_findings(tx, [DISK.key], "passed") == 0
+        assert service.count_open(tx) == 0
+    clock.advance(days=1)
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [DISK])
+        (again,) = service.list_findings(tx).findings
+
+    assert (again.id, again.times, again.owner) == (only.id, 2, None)
+    assert (again.first_seen_at, again.status) == (clock.now(), FindingStatus.OPEN)
+    assert _kinds(database).count("finding.opened") == 2
+
+
+def test_lists_are_worst_first_and_paged(database: Database) -> None:
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [LOCK, DISK])
+        page = service.list_findings(tx, page_size=1)
+        second = service.list_findings(tx, page=2, page_size=1)
+
+    assert (page.total, page.findings[0].key, second.findings[0].key) == (2, DISK.key, LOCK.key)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "keys"),
+    [
+        (FindingFilter(search="暗号"), {DISK.key, LOCK.key}),
+        (FindingFilter(search="100%"), set()),
+        (FindingFilter(severity="low"), {LOCK.key}),
+        (FindingFilter(owner=""), {DISK.key, LOCK.key}),
+        (FindingFilter(owner="per_9"), set()),
+        (FindingFilter(subject="device:dev_2"), set()),
+        (FindingFilter(status=FindingStatus.CLOSED), set()),
+    ],
+)
+def test_filters(database: Database, wanted: FindingFilter, keys: set[str]) -> None:
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [LOCK, DISK])
+
+        assert {f.key for f in service.list_findings(tx, wanted).findings} == keys
+
+
+def test_a_subject_is_closed_at_once(database: Database) -> None:
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [DISK, LOCK])
+
+        assert service.close_subject(tx, "device:dev_1", "withdrawn") == 2
+        assert service.count_open_by_severity(tx) == {}
+
+
+def test_rights_are_asked_for(database: Database) -> None:
+    nobody = Principal(PrincipalKind.PERSON, "per_2", "B")
+    with database.read(nobody) as tx, pytest.raises(NotPermittedError):
+        service.list_findings(tx)
+    with database.write(SYSTEM) as tx, pytest.raises(NotFoundError):
+        service.assign_finding(tx, "fnd_x", "per_1")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kind": "x"}, {"severity": "x"}, {"key": ""}, {"title": {"ja": "題"}}]
+)
+def test_what_could_not_be_listed_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError):
+        replace(DISK, **wrong)  # type: ignore[arg-type]  # the mistakes under test
