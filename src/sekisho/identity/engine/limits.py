@@ -35,7 +35,7 @@ def wait_of(limit: Limit, failures: int) -> timedelta:
     if failures < limit.free:
         return timedelta(0)
     doublings = min(failures - limit.free, _MOST_DOUBLINGS)
-    return min(limit.first * 2**doublings, limit.longest)
+    return min(limit.first * (1 << doublings), limit.longest)
 
 
 def count_failure(limit: Limit, before: Attempts, now: datetime) -> Attempts:

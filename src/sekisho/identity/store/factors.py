@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Row, and_, delete, func, insert, select, update
 
 from sekisho.identity.model import Passkey
 from sekisho.identity.store.tables import passkeys, people, recovery_codes, totp
@@ -39,7 +39,8 @@ def list_passkeys(tx: Transaction, person_id: PersonID) -> list[Passkey]:
 
 def advance_counter(tx: Transaction, passkey_id: str, count: int) -> bool:
     """Note a use; False if the counter did not grow meanwhile (0 means it never counts)."""
-    grown = or_(passkeys.c.sign_count < count, and_(passkeys.c.sign_count == 0, count == 0))
+    # Authenticators that do not count always say 0 (WebAuthn level 3 section 6.1.1).
+    grown = passkeys.c.sign_count < count if count else passkeys.c.sign_count == 0
     result = tx.execute(
         update(passkeys)
         .where(passkeys.c.id == passkey_id, grown)

@@ -87,12 +87,10 @@ def count_people(tx: Transaction, search: str = "") -> int:
 
 
 def _matching(search: str) -> Any:
-    pattern = (
-        "%" + search.lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-    )
+    wanted = search.lower()
     return or_(
-        func.lower(people.c.name).like(pattern, escape="\\"),
-        people.c.email.like(pattern, escape="\\"),
+        func.lower(people.c.name).contains(wanted, autoescape=True),
+        people.c.email.contains(wanted, autoescape=True),
     )
 
 

@@ -1,0 +1,447 @@
+"""Hostile first: what was used, replayed, bent, cloned or guessed lets nobody in."""
+
+from collections.abc import Callable
+
+import pyotp
+import pytest
+
+from fakes.authenticator import Authenticator, encode
+from sekisho.identity import service
+from sekisho.identity.model import Method, Role, Site, Visit
+from sekisho.kernel.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    RateLimitedError,
+    SekishoError,
+    UnauthenticatedError,
+)
+from sekisho.kernel.principal import ANONYMOUS, SYSTEM
+from support.identity_town import SITE, VISIT, Town
+
+
+def _now(town: Town) -> Callable[[str], str]:
+    return lambda secret: pyotp.TOTP(secret).at(town.clock.now())
+
+
+def test_the_first_admin_comes_in_with_a_passkey(town: Town) -> None:
+    signed_in = town.start_admin()
+
+    assert signed_in.person.roles == {Role.ADMIN}
+    assert signed_in.next == "/account/recovery-codes"
+    assert signed_in.secret not in repr(signed_in)
+    with town.database.read(SYSTEM) as tx:
+        assert service.admit_session(tx, signed_in.secret).rights >= {"*", "self.read"}
+
+
+def test_passkeys_sign_in_without_a_name(town: Town) -> None:
+    town.start_admin()
+
+    signed_in = town.enter_passkey()
+
+    assert signed_in.person.email == "saeki@example.jp"
+    assert signed_in.method is Method.PASSKEY
+    assert town.kinds().count("identity.signed_in") == 2
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"origin": "http://localhost:9999"},
+        {"origin": "https://localhost:8480"},
+        {"origin": "https://sekisho.example"},
+        {"rp_id": "example.jp"},
+        {"challenge": encode(bytes(32))},
+        {"type": "webauthn.create"},
+        {"handle": b"per_somebody_else"},
+        {"counter": 0},
+    ],
+    ids=str,
+)
+def test_bent_answers_are_refused_and_recorded(town: Town, bent: dict[str, object]) -> None:
+    town.start_admin()
+    town.enter_passkey()
+
+    with pytest.raises(InvalidInputError, match="not accepted"):
+        town.enter_passkey(**bent)
+    assert town.kinds()[-1] == "identity.sign_in_refused"
+
+
+def test_an_answer_works_once(town: Town) -> None:
+    town.start_admin()
+    with town.database.write(ANONYMOUS) as tx:
+        handle, options = service.begin_passkey_sign_in(tx, SITE)
+    answer = town.authenticator.get(options)
+    with town.database.write(ANONYMOUS) as tx:
+        service.sign_in_with_passkey(tx, handle, answer, VISIT)
+
+    with pytest.raises(ConflictError), town.database.write(ANONYMOUS) as tx:
+        service.sign_in_with_passkey(tx, handle, answer, VISIT)
+    with town.database.write(ANONYMOUS) as tx:
+        other, _ = service.begin_passkey_sign_in(tx, SITE)
+    with pytest.raises(InvalidInputError, match="challenge"):
+        service.try_act(
+            town.database,
+            ANONYMOUS,
+            lambda tx: service.sign_in_with_passkey(tx, other, answer, VISIT),
+        )
+
+
+def test_a_ceremony_ends(town: Town) -> None:
+    town.start_admin()
+    with town.database.write(ANONYMOUS) as tx:
+        handle, options = service.begin_passkey_sign_in(tx, SITE)
+    answer = town.authenticator.get(options)
+    town.clock.advance(minutes=11)
+
+    with pytest.raises(ConflictError), town.database.write(ANONYMOUS) as tx:
+        service.sign_in_with_passkey(tx, handle, answer, VISIT)
+
+
+def test_a_cloned_authenticator_is_refused(town: Town) -> None:
+    town.start_admin()
+    town.enter_passkey()
+    town.enter_passkey()
+    town.authenticator.credentials[-1].counter = 0  # the clone was taken before these uses
+
+    with pytest.raises(InvalidInputError, match="sign count"):
+        town.enter_passkey()
+
+
+def test_authenticators_that_do_not_count_work(town: Town) -> None:
+    town.authenticator.counts = False
+    town.start_admin()
+    town.enter_passkey()
+
+    assert town.enter_passkey().method is Method.PASSKEY
+
+
+def test_without_user_verification_there_is_no_passkey(town: Town) -> None:
+    town.authenticator.verifies_user = False
+    with pytest.raises(InvalidInputError, match="verif"):
+        town.start_admin()
+    town.authenticator.verifies_user = True
+    town.start_admin()
+    town.authenticator.verifies_user = False
+
+    with pytest.raises(InvalidInputError, match="verif"):
+        town.enter_passkey()
+
+
+def test_a_strange_passkey_is_refused(town: Town) -> None:
+    town.start_admin()
+    stranger = Authenticator()
+    with town.database.write(SYSTEM) as tx:
+        person = service.find_person_by_email(tx, "saeki@example.jp")
+    assert person is not None
+    principal = town.principal(person)
+    with town.database.write(principal) as tx:
+        _, options = service.begin_passkey(tx, SITE)
+    stranger.create(options)  # made, but never registered here
+    town.authenticator = stranger
+
+    with pytest.raises(UnauthenticatedError, match="not known"):
+        town.enter_passkey()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"rawId": 7},
+        {"rawId": "AAAA"},
+        {"rawId": None, "response": []},
+        {"id": "x", "rawId": "x", "type": "public-key", "response": {}},
+    ],
+)
+def test_rubbish_is_a_clear_refusal(town: Town, answer: dict[str, object]) -> None:
+    with town.database.write(ANONYMOUS) as tx:
+        handle, _ = service.begin_passkey_sign_in(tx, SITE)
+
+    with pytest.raises(SekishoError):
+        service.try_act(
+            town.database,
+            ANONYMOUS,
+            lambda tx: service.sign_in_with_passkey(tx, handle, answer, VISIT),
+        )
+
+
+def test_packed_attestation_is_verified(town: Town) -> None:
+    town.authenticator.attestation = "packed"
+
+    assert town.start_admin().method is Method.PASSKEY
+
+
+def test_a_totp_code_works_once_and_not_backwards(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    secret = town.register_totp(principal, _now(town))
+    first = _now(town)(secret)
+    with pytest.raises(UnauthenticatedError):  # the code it was registered with
+        town.enter_code("saeki@example.jp", first)
+    town.clock.advance(seconds=30)
+    code = _now(town)(secret)
+
+    assert town.enter_code(" SAEKI@example.jp", f"{code[:3]} {code[3:]}").method is Method.TOTP
+    with pytest.raises(UnauthenticatedError):
+        town.enter_code("saeki@example.jp", code)
+    with pytest.raises(UnauthenticatedError):
+        town.enter_code("saeki@example.jp", first)
+
+
+def test_many_addresses_do_not_help_guessing(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    secret = town.register_totp(principal, _now(town))
+    town.clock.advance(minutes=2)
+    for n in range(5):
+        with pytest.raises(UnauthenticatedError):
+            town.enter_code("saeki@example.jp", "000000", f"198.51.100.{n}")
+
+    with pytest.raises(RateLimitedError) as caught:
+        town.enter_code("saeki@example.jp", _now(town)(secret), "203.0.113.9")
+    assert caught.value.retry_after_seconds == 30
+    assert "identity.blocked" in town.kinds()
+    assert town.enter_passkey(visit=Visit("203.0.113.9")).method is Method.PASSKEY
+
+
+def test_a_recovery_code_counts_for_the_same_limit(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    with town.database.write(principal) as tx:
+        codes = service.make_recovery_codes(tx, town.box)
+    for n in range(5):
+        with pytest.raises(UnauthenticatedError):
+            town.enter_code("saeki@example.jp", "aaaa-bbbb-cccc-dddd", f"198.51.100.{n}")
+
+    with pytest.raises(RateLimitedError):
+        town.enter_code("saeki@example.jp", codes[0], "203.0.113.9")
+
+
+def test_an_unknown_account_is_blocked_just_the_same(town: Town) -> None:
+    for n in range(5):
+        with pytest.raises(UnauthenticatedError, match="do not fit"):
+            town.enter_code("nobody@example.jp", "000000", f"198.51.100.{n}")
+    with pytest.raises(RateLimitedError):
+        town.enter_code("nobody@example.jp", "000000", "203.0.113.9")
+
+
+def test_one_address_cannot_try_many_accounts(town: Town) -> None:
+    for n in range(20):
+        with pytest.raises(UnauthenticatedError):
+            town.enter_code(f"p{n}@example.jp", "000000")
+
+    with pytest.raises(RateLimitedError):
+        town.enter_code("fresh@example.jp", "000000")
+    with town.database.read(SYSTEM) as tx:
+        assert list(service.list_blocked_addresses(tx)) == ["192.0.2.1"]
+
+
+def test_waits_double_and_success_clears_the_account(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    secret = town.register_totp(principal, _now(town))
+    waits = []
+    for n in range(7):
+        with pytest.raises(UnauthenticatedError):
+            town.enter_code("saeki@example.jp", "000000", f"198.51.100.{n}")
+        with pytest.raises(RateLimitedError) as caught:
+            if n < 4:
+                raise RateLimitedError("free", retry_after_seconds=0)
+            town.enter_code("saeki@example.jp", "000000", "203.0.113.9")
+        waits.append(caught.value.retry_after_seconds)
+        town.clock.advance(seconds=waits[-1])
+
+    assert waits == [0, 0, 0, 0, 30, 60, 120]
+    town.clock.advance(seconds=60)
+    assert town.enter_code("saeki@example.jp", _now(town)(secret)).method is Method.TOTP
+    with pytest.raises(UnauthenticatedError):
+        town.enter_code("saeki@example.jp", "000000")
+
+
+def test_recovery_codes_work_once_each(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    with town.database.write(principal) as tx:
+        codes = service.make_recovery_codes(tx, town.box)
+    assert len(set(codes)) == 10
+
+    signed_in = town.enter_code("saeki@example.jp", codes[3].upper().replace("-", " "))
+
+    assert (signed_in.method, signed_in.next) == (Method.RECOVERY, "/account")
+    with pytest.raises(UnauthenticatedError):
+        town.enter_code("saeki@example.jp", codes[3])
+    with town.database.write(principal) as tx:
+        assert service.list_factors(tx).recovery_codes == 9
+        service.make_recovery_codes(tx, town.box)
+    with pytest.raises(UnauthenticatedError):
+        town.enter_code("saeki@example.jp", codes[4])
+
+
+def test_a_disabled_person_gets_the_same_answer(town: Town) -> None:
+    admin = town.as_person(town.start_admin())
+    person = town.add("haruka@example.jp", Role.TELEWORKER)
+    secret = town.register_totp(town.principal(person), _now(town))
+    with town.database.write(admin) as tx:
+        service.disable_person(tx, person.id)
+    town.clock.advance(minutes=1)
+
+    with pytest.raises(UnauthenticatedError, match="do not fit"):
+        town.enter_code("haruka@example.jp", _now(town)(secret))
+
+
+def test_on_a_new_name_the_person_is_led_to_a_new_passkey(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    secret = town.register_totp(principal, _now(town))
+    town.clock.advance(seconds=30)
+    site = Site("sekisho.example.jp", "https://sekisho.example.jp:8443")
+
+    signed_in = town.enter_code("saeki@example.jp", _now(town)(secret), site=site)
+
+    assert signed_in.next == "/account/new-name"
+    with town.database.write(town.as_person(signed_in)) as tx:
+        handle, options = service.begin_passkey(tx, site)
+        answer = town.authenticator.create(options, origin=site.origin)
+        service.finish_passkey(tx, handle, answer, "")
+        names = service.passkey_names(tx, ["sekisho.example.jp", "new.example.jp"])
+    assert [(n.rp_id, n.people, len(n.missing)) for n in names] == [
+        ("localhost", 1, 0),
+        ("new.example.jp", 0, 1),
+        ("sekisho.example.jp", 1, 0),
+    ]
+
+
+def test_a_passkey_of_another_name_does_not_work_here(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    site = Site("sekisho.example.jp", "https://sekisho.example.jp")
+    with town.database.write(principal) as tx:
+        handle, options = service.begin_passkey(tx, site)
+        answer = town.authenticator.create(options, origin=site.origin)
+        service.finish_passkey(tx, handle, answer, "")
+
+    with pytest.raises(InvalidInputError, match=r"for sekisho\.example\.jp, not localhost"):
+        town.enter_passkey(credential=town.authenticator.credentials[-1])
+
+
+def test_links_end_and_work_once(town: Town) -> None:
+    with town.database.write(SYSTEM) as tx:
+        path = service.issue_first_admin_link(tx)
+    assert path is not None
+    token = path.removeprefix("/start/")
+    profile = {"name": "佐伯", "email": "s@example.jp", "language": "ja"}
+    with town.database.write(ANONYMOUS) as tx:
+        handle, options = service.begin_link_passkey(tx, token, profile, SITE)
+    with town.database.read(ANONYMOUS) as tx:
+        service.open_link(tx, token)
+    town.clock.advance(minutes=61)
+
+    with pytest.raises(NotFoundError), town.database.read(ANONYMOUS) as tx:
+        service.open_link(tx, token)
+    answer = town.authenticator.create(options)
+    with pytest.raises(SekishoError), town.database.write(ANONYMOUS) as tx:
+        service.finish_link_passkey(tx, token, handle, answer, "", VISIT)
+
+
+def test_there_is_one_first_admin(town: Town) -> None:
+    with town.database.write(SYSTEM) as tx:
+        former = service.issue_first_admin_link(tx)
+        path = service.issue_first_admin_link(tx)
+    assert former is not None
+    assert path is not None
+    with pytest.raises(NotFoundError), town.database.read(ANONYMOUS) as tx:
+        service.open_link(tx, former.removeprefix("/start/"))
+    token = path.removeprefix("/start/")
+    begun = []
+    for email in ("a@example.jp", "b@example.jp"):
+        profile = {"name": "A", "email": email, "language": "ja"}
+        with town.database.write(ANONYMOUS) as tx:
+            begun.append(service.begin_link_passkey(tx, token, profile, SITE))
+    answers = [town.authenticator.create(options) for _, options in begun]
+    with town.database.write(ANONYMOUS) as tx:
+        service.finish_link_passkey(tx, token, begun[0][0], answers[0], "", VISIT)
+
+    with pytest.raises(NotFoundError), town.database.write(ANONYMOUS) as tx:
+        service.finish_link_passkey(tx, token, begun[1][0], answers[1], "", VISIT)
+    with town.database.write(SYSTEM) as tx:
+        assert service.issue_first_admin_link(tx) is None
+
+
+def test_a_link_registers_totp_after_a_wrong_first_code(town: Town) -> None:
+    with town.database.write(SYSTEM) as tx:
+        path = service.issue_first_admin_link(tx)
+    assert path is not None
+    token = path.removeprefix("/start/")
+    profile = {"name": "佐伯", "email": "s@example.jp", "language": "ja"}
+    with town.database.write(ANONYMOUS) as tx:
+        setup = service.begin_link_totp(tx, town.box, token, profile, SITE)
+    assert "<svg" in setup.picture
+    assert setup.secret not in repr(setup)
+
+    def confirm(code: str) -> Method:
+        return service.try_act(
+            town.database,
+            ANONYMOUS,
+            lambda tx: service.finish_link_totp(tx, town.box, token, setup.handle, code, VISIT),
+        ).method
+
+    with pytest.raises(InvalidInputError, match="does not match"):
+        confirm("000000")
+    assert confirm(_now(town)(setup.secret)) is Method.TOTP
+    with pytest.raises(ConflictError):
+        confirm(_now(town)(setup.secret))
+
+
+def test_first_codes_are_limited(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    with town.database.write(principal) as tx:
+        setup = service.begin_totp(tx, town.box, SITE)
+
+    for _ in range(5):
+        with pytest.raises(InvalidInputError):
+            service.try_act(
+                town.database,
+                principal,
+                lambda tx: service.finish_totp(tx, town.box, setup.handle, "000000"),
+            )
+    with pytest.raises(ConflictError), town.database.write(principal) as tx:
+        service.finish_totp(tx, town.box, setup.handle, _now(town)(setup.secret))
+
+
+def test_a_recovery_link_adds_a_way_in_and_ends_sessions(town: Town) -> None:
+    former = town.start_admin()
+    with town.database.write(SYSTEM) as tx:
+        purpose, path = service.issue_admin_link(tx, "SAEKI@example.jp")
+    token = path.removeprefix("/start/")
+    with town.database.write(ANONYMOUS) as tx:
+        handle, options = service.begin_link_passkey(tx, token, {}, SITE)
+    answer = town.authenticator.create(options)
+    with town.database.write(ANONYMOUS) as tx:
+        signed_in = service.finish_link_passkey(tx, token, handle, answer, "new", VISIT)
+
+    assert purpose.value == "recovery"
+    assert signed_in.person.id == former.person.id
+    with pytest.raises(UnauthenticatedError), town.database.read(SYSTEM) as tx:
+        service.admit_session(tx, former.secret)
+    with pytest.raises(NotFoundError), town.database.read(ANONYMOUS) as tx:
+        service.open_link(tx, token)
+
+
+def test_a_link_and_a_handle_belong_together(town: Town) -> None:
+    town.start_admin()
+    town.add("b@example.jp", Role.ADMIN)
+    tokens = []
+    for email in ("saeki@example.jp", "b@example.jp"):
+        with town.database.write(SYSTEM) as tx:
+            tokens.append(service.issue_admin_link(tx, email)[1].removeprefix("/start/"))
+    with town.database.write(ANONYMOUS) as tx:
+        handle, options = service.begin_link_passkey(tx, tokens[0], {}, SITE)
+    answer = town.authenticator.create(options)
+
+    with pytest.raises(ConflictError), town.database.write(ANONYMOUS) as tx:
+        service.finish_link_passkey(tx, tokens[1], handle, answer, "", VISIT)
+
+
+def test_links_of_the_machine_are_made_on_the_machine(town: Town) -> None:
+    admin = town.as_person(town.start_admin())
+
+    with pytest.raises(SekishoError, match="machine"), town.database.write(admin) as tx:
+        service.issue_admin_link(tx, "saeki@example.jp")
+    with pytest.raises(NotFoundError), town.database.write(SYSTEM) as tx:
+        service.issue_admin_link(tx, "nobody@example.jp")
+    with pytest.raises(ConflictError, match="for whom"), town.database.write(SYSTEM) as tx:
+        service.issue_admin_link(tx)

@@ -1,0 +1,110 @@
+"""Somebody to sign in: an administrator with a passkey, on this machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from fakes.authenticator import Authenticator
+from fakes.clock import FakeClock
+from sekisho.evidence import service as evidence
+from sekisho.identity import service
+from sekisho.identity.engine.rights import rights_of
+from sekisho.identity.model import Person, PersonState, Role, SignedIn, Site, Visit
+from sekisho.kernel.db import Database
+from sekisho.kernel.principal import ANONYMOUS, SYSTEM, Principal, PrincipalKind
+from sekisho.kernel.secrets import SecretBox
+
+SITE = Site("localhost", "http://localhost:8480")
+VISIT = Visit("192.0.2.1", "Firefox")
+
+
+@dataclass(slots=True)
+class Town:
+    """A database and the acts that most tests begin with."""
+
+    database: Database
+    clock: FakeClock
+    box: SecretBox
+    authenticator: Authenticator = field(default_factory=Authenticator)
+
+    def start_admin(self, email: str = "saeki@example.jp") -> SignedIn:
+        """Use a first-admin link with a passkey."""
+        with self.database.write(SYSTEM) as tx:
+            path = service.issue_first_admin_link(tx)
+        assert path is not None
+        token = path.removeprefix("/start/")
+        profile = {"name": "佐伯 航", "email": email, "language": "ja"}
+        with self.database.write(ANONYMOUS) as tx:
+            handle, options = service.begin_link_passkey(tx, token, profile, SITE)
+        answer = self.authenticator.create(options)
+        with self.database.write(ANONYMOUS) as tx:
+            return service.finish_link_passkey(tx, token, handle, answer, "YubiKey", VISIT)
+
+    def as_person(self, signed_in: SignedIn) -> Principal:
+        """Return the principal that the front door would make of a sign-in."""
+        return self.principal(signed_in.person, signed_in.session_id)
+
+    def principal(self, person: Person, session_id: str = "ses_x") -> Principal:
+        """Return a person as if signed in this very moment."""
+        return Principal(
+            PrincipalKind.PERSON,
+            person.id,
+            person.name,
+            rights_of(person.roles),
+            session_id,
+            self.clock.now(),
+        )
+
+    def add(self, email: str, *roles: Role) -> Person:
+        """Add an active person."""
+        with self.database.write(SYSTEM) as tx:
+            return service.add_person(
+                tx, name=email, email=email, language="en", roles=roles, state=PersonState.ACTIVE
+            )
+
+    def enter_passkey(self, **bent: object) -> SignedIn:
+        """Sign in with the newest passkey, the browser's answer bent as told."""
+        visit = bent.pop("visit", VISIT)
+        assert isinstance(visit, Visit)
+        with self.database.write(ANONYMOUS) as tx:
+            handle, options = service.begin_passkey_sign_in(tx, SITE)
+        answer = self.authenticator.get(options, **bent)
+        return service.try_act(
+            self.database,
+            ANONYMOUS,
+            lambda tx: service.sign_in_with_passkey(tx, handle, answer, visit),
+        )
+
+    def enter_code(
+        self, email: str, code: str, address: str = "192.0.2.1", site: Site = SITE
+    ) -> SignedIn:
+        """Sign in with a code."""
+        return service.try_act(
+            self.database,
+            ANONYMOUS,
+            lambda tx: service.sign_in_with_code(
+                tx,
+                self.box,
+                email=email,
+                code=code,
+                site=site,
+                visit=replace(VISIT, address=address),
+            ),
+        )
+
+    def register_totp(self, principal: Principal, code_of: Callable[[str], str]) -> str:
+        """Register an authenticator app and return its secret."""
+        with self.database.write(principal) as tx:
+            setup = service.begin_totp(tx, self.box, SITE)
+        service.try_act(
+            self.database,
+            principal,
+            lambda tx: service.finish_totp(tx, self.box, setup.handle, code_of(setup.secret)),
+        )
+        return setup.secret
+
+    def kinds(self) -> list[str]:
+        """List the kinds of all evidence records of this room, oldest first."""
+        with self.database.write(SYSTEM) as tx:
+            evidence.seal_records(tx)
+            found = evidence.list_records(tx, limit=500)
+        return [record.kind for record in reversed(found)]
