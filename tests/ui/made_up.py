@@ -107,7 +107,7 @@ TASKS = [
          before(days=5), "大西 健", before(days=1), msg("Look and tell")),
     task("high", both("許可していない遠隔操作ソフトがある", "An unapproved remote-control tool"),
          both("BYOD-0031。AnyDesk 8.1。", "BYOD-0031. AnyDesk 8.1."),
-         before(days=1, hours=9), "", None, msg("Decide who takes it")),
+         before(days=1, hours=9), "", None, msg("Assign")),
     task("medium", both("便りのない端末が4台", "Four devices have gone silent"),
          both("判定は「未確認」に変わります。", "Their verdicts turn unknown."),
          before(days=4), "", None, msg("See the devices")),

@@ -1,0 +1,1 @@
+"""Pages that join rooms: the overview, rules, settings, a person's own devices, preferences."""

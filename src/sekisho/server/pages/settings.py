@@ -1,0 +1,149 @@
+"""The settings page: what is in force, whether it works, and where to change it."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from litestar import get
+from litestar.types import ControllerRouterHandler
+
+from sekisho import __version__
+from sekisho.controls.model import Catalogue
+from sekisho.evidence import service as evidence
+from sekisho.evidence.model import DestinationState
+from sekisho.identity import service as identity
+from sekisho.identity.model import PasskeyName
+from sekisho.kernel.db import Database
+from sekisho.kernel.i18n import Text, msg
+from sekisho.kernel.pages import Page
+from sekisho.kernel.principal import Principal
+from sekisho.kernel.settings import Settings
+
+LANGUAGES = {"ja": "日本語", "en": "English"}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting: its name, its value, whether it works, and a word about it."""
+
+    name: Text
+    value: Text | str
+    state: str = ""
+    code: bool = False
+    note: Text | str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingGroup:
+    """Settings that belong together."""
+
+    title: Text
+    rows: Sequence[SettingRow]
+
+
+@get("/settings", sync_to_thread=True)
+def show_settings(
+    principal: Principal, database: Database, settings: Settings, catalogue: Catalogue
+) -> Page:
+    """Show every setting in force. Needs ``settings.read``."""
+    principal.require("settings.read")
+    present = [name for name in ("localhost", settings.public_name) if name]
+    with database.read(principal) as tx:
+        names = identity.passkey_names(tx, present)
+        places = evidence.get_state(tx).destinations if principal.allows("evidence.read") else ()
+        dialect = tx.dialect
+    groups = [
+        _organisation(settings), _reach(settings, names), _checkpoints(settings, places),
+        _versions(dialect, catalogue),
+    ]  # fmt: skip
+    return Page(
+        "pages/settings.html", {"groups": groups, "file": str(settings.data / "settings.yaml")}
+    )
+
+
+def _organisation(settings: Settings) -> SettingGroup:
+    return SettingGroup(msg("Organisation"), [
+        SettingRow(msg("Name"), settings.organisation or msg("not set"),
+                   note=msg("Shown on pages and in kits.")),
+        SettingRow(msg("Language"), LANGUAGES[settings.language],
+                   note=msg("For visitors who have not chosen one themselves.")),
+    ])  # fmt: skip
+
+
+def _reach(settings: Settings, names: Sequence[PasskeyName]) -> SettingGroup:
+    public = SettingRow(msg("Public name"), settings.public_name, code=True) if (
+        settings.public_name
+    ) else SettingRow(
+        msg("Public name"), msg("Only this machine"),
+        note=msg("Give it one with: sekisho up --public-name NAME"),
+    )  # fmt: skip
+    return SettingGroup(msg("How others reach this server"), [
+        public,
+        SettingRow(msg("Certificate"), _certificate(settings)),
+        *[_passkeys(name) for name in names],
+        SettingRow(msg("Agents and people"), str(settings.public), code=True),
+        SettingRow(msg("Logs"), str(settings.intake), code=True),
+        SettingRow(msg("Administration"), str(settings.admin), code=True),
+    ])  # fmt: skip
+
+
+def _certificate(settings: Settings) -> Text | str:
+    if settings.certificate:
+        return settings.certificate
+    if settings.acme_directory:
+        return msg("By ACME from %(directory)s", directory=settings.acme_directory)
+    return msg("By Sekisho's own authority")
+
+
+def _passkeys(name: PasskeyName) -> SettingRow:
+    label = msg("Passkeys for %(name)s", name=name.rp_id)
+    if not name.people:
+        return SettingRow(label, msg("Nobody has one yet"), "unknown")
+    if name.missing:
+        return SettingRow(
+            label, msg("%(n)s people", n=name.people), "unknown",
+            note=msg("Without one: %(names)s", names=", ".join(p.name for p in name.missing)),
+        )  # fmt: skip
+    return SettingRow(label, msg("Everybody has one"), "pass")
+
+
+def _checkpoints(settings: Settings, places: Sequence[DestinationState]) -> SettingGroup:
+    wanted = (
+        (msg("File"), settings.checkpoint_file), (msg("Mail"), settings.checkpoint_mail),
+        (msg("Time stamp (RFC 3161)"), settings.checkpoint_tsa),
+    )  # fmt: skip
+    rows = [SettingRow(name, value or msg("not set"), code=bool(value)) for name, value in wanted]
+    if not any(value for _, value in wanted):
+        rows.append(SettingRow(
+            msg("Copies elsewhere"), msg("None"), "unknown",
+            note=msg("Without one, whoever owns this machine could rewrite the evidence."),
+        ))  # fmt: skip
+    return SettingGroup(msg("Checkpoints of the evidence"), [*rows, *map(_arrival, places)])
+
+
+def _arrival(place: DestinationState) -> SettingRow:
+    if place.error:
+        return SettingRow(
+            msg("Delivery to %(place)s", place=place.destination),
+            msg("%(n)s waiting", n=place.waiting), "fail", note=place.error,
+        )  # fmt: skip
+    arrived = place.delivered_seq is not None
+    return SettingRow(
+        msg("Delivery to %(place)s", place=place.destination),
+        msg("Arrived up to record %(n)s", n=place.delivered_seq) if arrived else msg("Not yet"),
+        "pass" if arrived else "unknown",
+    )
+
+
+def _versions(dialect: str, catalogue: Catalogue) -> SettingGroup:
+    databases = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    return SettingGroup(msg("Versions"), [
+        SettingRow(msg("Sekisho"), __version__, code=True),
+        SettingRow(msg("Python"), sys.version.split()[0], code=True),
+        SettingRow(msg("Database"), databases.get(dialect, dialect)),
+        SettingRow(msg("Rules"), msg("%(n)s in catalogue %(digest)s",
+                   n=len(catalogue.controls), digest=catalogue.digest[:10])),
+    ])  # fmt: skip
+
+
+HANDLERS: list[ControllerRouterHandler] = [show_settings]
