@@ -22,6 +22,18 @@ LOG_LINES = 1_024
 CHECK_PREFIXES = ("fleet_policy_query_", "sekisho_ready_", "sekisho_detail_")
 MAX_REMEMBERED = 500
 
+# Tables of enroll's host_details, and the columns told (none named: all).
+_COMPANY_DETAILS: Mapping[str, frozenset[str]] = {
+    "os_version": frozenset(),
+    "osquery_info": frozenset(),
+    "system_info": frozenset(),
+    "platform_info": frozenset(),
+}
+_PRIVATE_DETAILS: Mapping[str, frozenset[str]] = {
+    "os_version": frozenset({"name", "version", "major", "minor", "patch", "build", "platform"}),
+    "osquery_info": frozenset({"version", "instance_id", "build_platform", "platform_mask"}),
+}
+
 Verifier = Callable[[SignedManifest, str], bool]
 """(message, the kit's key) → whether the organisation signed it."""
 
@@ -80,18 +92,13 @@ def enrol(session: Session) -> None:
 
 def describe_host(engine: Engine, ownership: Ownership) -> dict[str, dict[str, str]]:
     """Return enroll's host_details; a private device tells its platform and version only."""
-    if ownership is Ownership.PRIVATE:
-        wanted = {
-            "os_version": "SELECT name, version, major, minor, patch, build, platform "
-            "FROM os_version",
-            "osquery_info": "SELECT version, instance_id, build_platform, platform_mask "
-            "FROM osquery_info",
-        }
-    else:
-        tables = ("os_version", "osquery_info", "system_info", "platform_info")
-        wanted = {name: f"SELECT * FROM {name}" for name in tables}  # noqa: S608 - names from the line above
-    answers = {name: engine.run(sql) for name, sql in wanted.items()}
-    return {name: dict(found.rows[0]) for name, found in answers.items() if found.rows}
+    tables = _PRIVATE_DETAILS if ownership is Ownership.PRIVATE else _COMPANY_DETAILS
+    details: dict[str, dict[str, str]] = {}
+    for name, columns in tables.items():
+        found = engine.run(f"SELECT * FROM {name} LIMIT 1")  # noqa: S608 - names from the constants
+        for row in found.rows:
+            details[name] = {key: row[key] for key in row if not columns or key in columns}
+    return details
 
 
 def fetch_config(session: Session) -> None:
