@@ -33,10 +33,15 @@ def make_kit(server: OsqueryServer, ownership: Ownership = Ownership.COMPANY) ->
     )
 
 
-def sign(server: OsqueryServer, reads: Iterable[tuple[str, str]], **queries: str) -> SignedManifest:
+def sign(
+    server: OsqueryServer,
+    reads: Iterable[tuple[str, str]],
+    ownership: Ownership = Ownership.PRIVATE,
+    **queries: str,
+) -> SignedManifest:
     manifest = Manifest(
         "Example Corp",
-        Ownership.PRIVATE,
+        ownership,
         dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
         frozenset(reads),
         queries,
