@@ -1,0 +1,171 @@
+"""One request of osquery's API and its reply: limits, who asks, and every error in JSON."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.enums import MediaType
+
+from sekisho.devices import bodies, protocol
+from sekisho.devices.desk import Desk, Node
+from sekisho.devices.service import enrolment
+from sekisho.kernel.errors import InvalidInputError, SekishoError, UnavailableError
+from sekisho.kernel.i18n import Text, msg
+from sekisho.kernel.ids import digest_token
+
+_IN_THREAD = 256 << 10  # bodies above this many bytes are not decoded on the event loop
+_SCHEME = "NodeKey "
+_logger = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+AnyRequest = Request[Any, Any, Any]
+T = TypeVar("T")
+
+_LIMITS: dict[type, int] = {
+    protocol.LogRequest: bodies.LARGE_BODY,
+    protocol.WriteRequest: bodies.LARGE_BODY,
+    protocol.CarveBlock: bodies.BLOCK_BODY,
+}
+
+
+class UnknownNodeError(Exception):
+    """The node key is unknown or has ended: the only reason to say ``node_invalid``."""
+
+
+class Exchange:
+    """One request: its desk, where it comes from, and what it says."""
+
+    def __init__(self, request: AnyRequest) -> None:
+        self.request = request
+        self.desk: Desk = request.app.state["desk"]
+        client = request.client
+        self.address = client.host if client is not None else ""
+        self.digest = b""
+        self._holds_slot = False
+
+    async def read(self, kind: type[T]) -> T:
+        """Read and decode the body; raise TooLargeError or InvalidInputError."""
+        limit = _LIMITS.get(kind, bodies.SMALL_BODY)
+        body = await self._receive(limit)
+        encoding = self.request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"identity", "gzip", ""}:
+            raise InvalidInputError(
+                msg("The body is encoded as %(got)s; gzip or nothing is expected.",
+                    got=protocol.clean_text(encoding, 40))
+            )  # fmt: skip
+        decode = _decode_gzip if encoding == "gzip" else _decode_plain
+        if encoding == "gzip" or len(body) > _IN_THREAD:
+            self.digest, message = await asyncio.to_thread(decode, body, kind, limit)
+        else:
+            self.digest, message = decode(body, kind, limit)
+        return message
+
+    async def authenticate(self, message: Any) -> Node:
+        """Return the device that asks; raise UnknownNodeError if nobody has this node key."""
+        node_key = self._node_key(message.node_key)
+        node = self.desk.recall(node_key) if node_key else None
+        if node is None:
+            node = await self._look_up(node_key)
+        self.desk.note_seen(node, self.address)
+        return node
+
+    def header_key(self) -> str:
+        """Return the node key of ``Authorization: NodeKey …`` (osquery 5.23), "" without one."""
+        header = self.request.headers.get("authorization", "")
+        return header[len(_SCHEME) :].strip() if header.startswith(_SCHEME) else ""
+
+    def invalid(self, reason: Text) -> bytes:
+        """Return the reply that makes a client enrol again."""
+        return _encode({"error": str(reason), "node_invalid": True})
+
+    def release(self) -> None:
+        """Give back the place that a large body took."""
+        if self._holds_slot:
+            self._holds_slot = False
+            self.desk.large_bodies.release()
+
+    def _node_key(self, told: str) -> str:
+        header = self.header_key()
+        if header and told and header != told:
+            raise InvalidInputError(
+                msg("The node keys in the body and in Authorization differ."),
+                hint=msg("Send one and the same node key in both places."),
+            )
+        return told or header
+
+    async def _look_up(self, node_key: str) -> Node:
+        found = await asyncio.to_thread(self.desk.find, node_key) if node_key else None
+        if found is None:
+            raise UnknownNodeError
+        digest = digest_token(node_key)
+        confirmed = await self.desk.writer.write(lambda tx: enrolment.confirm_key(tx, digest))
+        if confirmed is None:
+            raise UnknownNodeError
+        return self.desk.learn_key(digest, *confirmed)
+
+    async def _receive(self, limit: int) -> bytes:
+        told = protocol.read_integer(self.request.headers.get("content-length"), 0, 1 << 62)
+        if told is not None and told > limit:
+            raise bodies.too_large(told, limit)
+        parts: list[bytes] = []
+        size = 0
+        async for part in self.request.stream():
+            size += len(part)
+            if size > limit:
+                raise bodies.too_large(size, limit)
+            if size > bodies.SMALL_BODY:
+                self._take_slot()
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _take_slot(self) -> None:
+        if self._holds_slot:
+            return
+        if not self.desk.large_bodies.acquire(blocking=False):
+            raise UnavailableError(
+                msg("busy: too many large bodies at the same time."),
+                hint=msg("Keep the results and send them again; nothing was taken."),
+            )
+        self._holds_slot = True
+
+
+def _decode_gzip(body: bytes, kind: type[T], limit: int) -> tuple[bytes, T]:
+    return _decode_plain(bodies.decompress_gzip(body, limit), kind, limit)
+
+
+def _decode_plain(body: bytes, kind: type[T], _limit: int) -> tuple[bytes, T]:
+    return hashlib.blake2b(body, digest_size=16).digest(), protocol.decode(body, kind)
+
+
+async def guarded(
+    request: AnyRequest, act: Callable[[Exchange], Awaitable[bytes]]
+) -> Response[bytes]:
+    """Run one exchange; whatever goes wrong becomes a reply that a client understands."""
+    exchange = Exchange(request)
+    try:
+        return reply(await act(exchange))
+    except UnknownNodeError:
+        return reply(exchange.invalid(msg("this node key is not known here; enrol again")))
+    except SekishoError as error:
+        return _failed(error)
+    except Exception:
+        _logger.exception("devices: a request failed")
+        internal = msg("The server failed; keep the data and send it again.")
+        return reply(_encode({"error": str(internal)}))
+    finally:
+        exchange.release()
+
+
+def reply(body: bytes, status: int = 200) -> Response[bytes]:
+    """Make the reply of ``body``, which is JSON and not empty."""
+    return Response(body, status_code=status, media_type=MediaType.JSON)
+
+
+def _failed(error: SekishoError) -> Response[bytes]:
+    body = {"error": f"{error.message} {error.hint}".strip()}
+    status = error.status if error.status in {400, 413} else 200
+    return reply(_encode(body), status)

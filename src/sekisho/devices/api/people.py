@@ -1,0 +1,273 @@
+"""The JSON API for people and scripts: the inventory, kits, approval, consent, pause, withdrawal.
+
+Handlers are thin: they open a unit of work, call the service, and shape the answer. Looking at a
+person's device is recorded before it is answered.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated
+
+from litestar import delete, get, post
+from litestar.datastructures import State
+from litestar.params import Parameter
+
+from sekisho.devices.api import shapes
+from sekisho.devices.api.shapes import (
+    CarveOrder,
+    CarveShape,
+    CertificateShape,
+    ConsentGiven,
+    DeviceChange,
+    DeviceDetail,
+    DevicePageShape,
+    DeviceShape,
+    KitMade,
+    KitRequest,
+    KitShape,
+    LookShape,
+    VerdictShape,
+)
+from sekisho.devices.desk import Desk
+from sekisho.devices.model import Device, DeviceState, KitKind, Ownership, Platform
+from sekisho.devices.service import (
+    carves,
+    certificates,
+    inventory,
+    kits,
+    lifecycle,
+    privacy,
+    verdicts,
+)
+from sekisho.devices.service.kits import KitOrder
+from sekisho.devices.store import devices as store
+from sekisho.kernel.db import Database, Transaction
+from sekisho.kernel.ids import PersonID
+from sekisho.kernel.principal import Principal
+from sekisho.kernel.settings import Settings
+
+Change = Callable[[Transaction, str], Device]
+
+
+@get("/api/devices", sync_to_thread=True)
+def list_devices(
+    principal: Principal,
+    database: Database,
+    search: Annotated[str, Parameter(max_length=200)] = "",
+    ownership: Ownership | None = None,
+    platform: Platform | None = None,
+    device_state: Annotated[DeviceState | None, Parameter(query="state")] = None,
+    verdict: str = "",
+    silent: bool = False,
+    flagged: bool = False,
+    sort: str = "label",
+    descending: bool = False,
+    offset: int = 0,
+    limit: int = 50,
+) -> DevicePageShape:
+    """List devices: search, filters, order, page. Withdrawn ones only where asked for."""
+    wanted = verdicts.ListWish(
+        search=search,
+        ownership=ownership,
+        platform=platform,
+        state=device_state,
+        verdict=verdict,
+        silent=silent,
+        flagged=flagged,
+    )
+    with database.read(principal) as tx:
+        page = verdicts.search_devices(
+            tx, wanted, sort=sort, descending=descending, offset=offset, limit=limit
+        )
+        return shapes.shape_page(page)
+
+
+@get("/api/devices/counts", sync_to_thread=True)
+def count_devices(principal: Principal, database: Database) -> inventory.DeviceCounts:
+    """Count devices by state, ownership and platform, and those that are silent."""
+    with database.read(principal) as tx:
+        return inventory.count_devices(tx)
+
+
+@get("/api/devices/{device_id:str}", sync_to_thread=True)
+def show_device(principal: Principal, database: Database, device_id: str) -> DeviceDetail:
+    """Show one device with its certificates; a look at somebody's device is recorded."""
+    with database.write(principal) as tx:
+        device = inventory.get_device(tx, device_id)
+        privacy.record_look(tx, device_id, "device")
+        found = certificates.list_certificates(tx, device_id)
+    return shapes.shape_detail(device, found)
+
+
+@get("/api/devices/{device_id:str}/verdicts", sync_to_thread=True)
+def show_verdicts(principal: Principal, database: Database, device_id: str) -> list[VerdictShape]:
+    """Show what is proven about one device; a look at somebody's device is recorded."""
+    with database.write(principal) as tx:
+        inventory.get_device(tx, device_id)
+        privacy.record_look(tx, device_id, "verdicts")
+        found = verdicts.list_device_verdicts(tx, device_id)
+    return [shapes.shape_verdict(verdict) for verdict in found]
+
+
+@get("/api/devices/{device_id:str}/looks", sync_to_thread=True)
+def show_looks(principal: Principal, database: Database, device_id: str) -> list[LookShape]:
+    """Show who looked at a device, latest first."""
+    with database.read(principal) as tx:
+        return [shapes.shape_look(look) for look in privacy.list_looks(tx, device_id)]
+
+
+@post("/api/devices/{device_id:str}/check-now", status_code=200, sync_to_thread=True)
+def check_now(
+    principal: Principal, database: Database, state: State, device_id: str
+) -> DeviceShape:
+    """Ask the device everything again at its next word."""
+    return _change(principal, database, state, device_id, lifecycle.check_now)
+
+
+@post("/api/devices/{device_id:str}/approve", status_code=200, sync_to_thread=True)
+def approve(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+    """Let in a device that was enrolled with a group secret."""
+    return _change(principal, database, state, device_id, lifecycle.approve_device)
+
+
+@post("/api/devices/{device_id:str}/pause", status_code=200, sync_to_thread=True)
+def pause(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+    """Stop asking a device; its answers grow old."""
+    return _change(principal, database, state, device_id, lifecycle.pause_device)
+
+
+@post("/api/devices/{device_id:str}/resume", status_code=200, sync_to_thread=True)
+def resume(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+    """Go on after a pause."""
+    return _change(principal, database, state, device_id, lifecycle.resume_device)
+
+
+@post("/api/devices/{device_id:str}/withdraw", status_code=200, sync_to_thread=True)
+def withdraw(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+    """End an enrolment and delete what was learned from the device."""
+    return _change(principal, database, state, device_id, lifecycle.withdraw_device)
+
+
+@post("/api/devices/{device_id:str}/consent", status_code=200, sync_to_thread=True)
+def consent(
+    principal: Principal, database: Database, state: State, device_id: str, data: ConsentGiven
+) -> DeviceShape:
+    """Take the owner's consent to the check of their private PC."""
+    return _change(
+        principal, database, state, device_id,
+        lambda tx, name: lifecycle.give_consent(tx, name, data.version),
+    )  # fmt: skip
+
+
+@post("/api/devices/{device_id:str}/change", status_code=200, sync_to_thread=True)
+def change(
+    principal: Principal, database: Database, state: State, device_id: str, data: DeviceChange
+) -> DeviceShape:
+    """Give a device a label and an owner."""
+    return _change(
+        principal, database, state, device_id,
+        lambda tx, name: lifecycle.rename_device(tx, name, data.label, data.owner_id),
+    )  # fmt: skip
+
+
+@get("/api/devices/kits", sync_to_thread=True)
+def list_kits(principal: Principal, database: Database) -> list[KitShape]:
+    """List enrolment kits, the newest first; secrets are never shown again."""
+    with database.read(principal) as tx:
+        return [shapes.shape_kit(kit, tx.now) for kit in kits.list_kits(tx)]
+
+
+@post("/api/devices/kits", status_code=201, sync_to_thread=True)
+def create_kit(
+    principal: Principal, database: Database, settings: Settings, state: State, data: KitRequest
+) -> KitMade:
+    """Make an enrolment kit; this answer is the only place where its secret is shown."""
+    order = KitOrder(
+        kind=KitKind(data.kind),
+        ownership=Ownership(data.ownership),
+        label=data.label,
+        owner_id=PersonID(data.owner_id) if data.owner_id else None,
+        max_devices=data.max_devices,
+        life=timedelta(seconds=data.life_seconds),
+        approval=data.approval,
+        consent_version=data.consent_version,
+    )
+    desk: Desk = state["desk"]
+    with database.write(principal) as tx:
+        made = kits.create_kit(tx, order)
+        contents = kits.write_kit(tx, desk, settings, made)
+        return shapes.shape_made(made, contents, tx.now)
+
+
+@delete("/api/devices/kits/{kit_id:str}", status_code=204, sync_to_thread=True)
+def revoke_kit(principal: Principal, database: Database, kit_id: str) -> None:
+    """End a kit at once; devices that are enrolled stay."""
+    with database.write(principal) as tx:
+        kits.revoke_kit(tx, kit_id)
+
+
+@get("/api/devices/{device_id:str}/certificates", sync_to_thread=True)
+def list_certificates(
+    principal: Principal, database: Database, device_id: str
+) -> list[CertificateShape]:
+    """List the certificates that were issued to a device."""
+    with database.read(principal) as tx:
+        found = certificates.list_certificates(tx, device_id)
+    return [shapes.shape_certificate(each) for each in found]
+
+
+@delete("/api/devices/{device_id:str}/certificates", status_code=204, sync_to_thread=True)
+def revoke_certificates(principal: Principal, database: Database, device_id: str) -> None:
+    """Revoke all certificates of a device."""
+    with database.write(principal) as tx:
+        certificates.revoke_certificates(tx, device_id, "asked through the API")
+
+
+@get("/api/devices/{device_id:str}/carves", sync_to_thread=True)
+def list_carves(principal: Principal, database: Database, device_id: str) -> list[CarveShape]:
+    """List the orders for files of a company device."""
+    with database.read(principal) as tx:
+        return [shapes.shape_carve(carve) for carve in carves.list_carves(tx, device_id)]
+
+
+@post("/api/devices/{device_id:str}/carves", status_code=201, sync_to_thread=True)
+def request_carve(
+    principal: Principal, database: Database, device_id: str, data: CarveOrder
+) -> CarveShape:
+    """Order files of a company device; another person has to approve."""
+    with database.write(principal) as tx:
+        made = carves.request_carve(tx, device_id, data.path, data.reason, data.max_bytes)
+    return shapes.shape_carve(made)
+
+
+@post("/api/devices/carves/{carve_id:str}/approve", status_code=200, sync_to_thread=True)
+def approve_carve(
+    principal: Principal, database: Database, state: State, carve_id: str
+) -> CarveShape:
+    """Approve somebody else's order; the device is asked at its next word."""
+    desk: Desk = state["desk"]
+    with database.write(principal) as tx:
+        carve = carves.approve_carve(tx, carve_id)
+        question = carves.carve_question(carve)
+        tx.after_commit(lambda: desk.ask_once(carve.device_id, *question))
+    return shapes.shape_carve(carve)
+
+
+def _change(
+    principal: Principal, database: Database, state: State, device_id: str, act: Change
+) -> DeviceShape:
+    """Run one act on a device and tell the desk of it as soon as it is committed."""
+    desk: Desk = state["desk"]
+    with database.write(principal) as tx:
+        device = act(tx, device_id)
+        entry = store.find_entry(tx, device_id)
+        if entry is not None:
+            tx.after_commit(lambda: desk.refresh(entry))
+    return shapes.shape_device(device)
+
+
+HANDLERS = [
+    list_devices, count_devices, show_device, show_verdicts, show_looks, check_now, approve,
+    pause, resume, withdraw, consent, change, list_kits, create_kit, revoke_kit,
+    list_certificates, revoke_certificates, list_carves, request_carve, approve_carve,
+]  # fmt: skip

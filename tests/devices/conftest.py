@@ -1,0 +1,112 @@
+"""A server with the devices room alone, on real databases, and clients that speak to it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from fakes.clock import FakeClock
+from fakes.osqueryd import Osqueryd
+from sekisho.controls.model import (
+    Catalogue,
+    Check,
+    Control,
+    Platform,
+    Probe,
+    Proof,
+    Severity,
+)
+from sekisho.devices.api import HANDLERS, desk_lifespan
+from sekisho.devices.desk import Desk, Files
+from sekisho.devices.model import KitKind, Ownership
+from sekisho.devices.service.kits import KitOrder, NewKit, create_kit
+from sekisho.kernel.db import Database
+from sekisho.kernel.ids import ControlID
+from sekisho.kernel.pki import CertificateAuthority
+from sekisho.kernel.principal import Principal
+from sekisho.kernel.secrets import SecretBox
+
+KitMaker = Callable[..., NewKit]
+OsquerydMaker = Callable[..., Osqueryd]
+
+
+def make_control(name: str, *, detail: str = "", version: int = 1) -> Control:
+    probe = Probe(
+        sql="SELECT 1 FROM os_version WHERE name != '" + name + "'",
+        precondition="SELECT 1 FROM os_version",
+        detail=detail,
+    )
+    checks = {
+        platform: Check(platform, probe, interval=timedelta(hours=1)) for platform in Platform
+    }
+    text = {"ja": name, "en": name}
+    return Control(
+        id=ControlID(name), version=version, title=text, statement=text, why=text, guideline=text,
+        theme="device", ownership=frozenset(Ownership), severity=Severity.HIGH,
+        grace=timedelta(days=7), max_age=timedelta(days=1), proof=Proof.MACHINE, checks=checks,
+        fix={},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    detail = "SELECT name, version FROM os_version"
+    controls = [make_control("rdp-off", detail=detail), make_control("firewall")]
+    by_name = {control.policy_name: control for control in controls}
+    by_name |= {control.detail_name: control for control in controls}
+    return Catalogue({c.id: c for c in controls}, "digest-1", None, by_name)
+
+
+@pytest.fixture
+def files(tmp_path: Path, box: SecretBox, clock: FakeClock) -> Files:
+    authority = CertificateAuthority.load_or_create(tmp_path / "ca", box, "試験", clock.now())
+    return Files(authority, box, "試験商事", tmp_path / "carves", tmp_path / "shelf")
+
+
+@pytest.fixture
+def app(database: Database, clock: FakeClock, catalogue: Catalogue, files: Files) -> Litestar:
+    return Litestar(
+        route_handlers=HANDLERS,
+        lifespan=[desk_lifespan(database, clock, lambda: catalogue, files)],
+        openapi_config=None,
+    )
+
+
+@pytest.fixture
+def client(app: Litestar) -> Iterator[TestClient[Litestar]]:
+    with TestClient(app) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(client: TestClient[Litestar]) -> Desk:
+    found: Desk = client.app.state["desk"]
+    return found
+
+
+@pytest.fixture
+def make_kit(database: Database, admin: Principal) -> KitMaker:
+    def make(kind: KitKind = KitKind.DEVICE, ownership: Ownership = Ownership.COMPANY,
+             **changes: object) -> NewKit:  # fmt: skip
+        order = replace(KitOrder(kind, ownership), **changes)  # type: ignore[arg-type]  # test data
+        with database.write(admin) as tx:
+            return create_kit(tx, order)
+
+    return make
+
+
+@pytest.fixture
+def make_osqueryd(client: TestClient[Litestar], make_kit: KitMaker) -> OsquerydMaker:
+    def send(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        response = client.post(path, content=body, headers=dict(headers))
+        return response.status_code, response.content
+
+    def make(secret: str = "", **changes: object) -> Osqueryd:
+        found = Osqueryd(send, secret or make_kit().secret.reveal())
+        return replace(found, **changes)  # type: ignore[arg-type]  # test data
+
+    return make
