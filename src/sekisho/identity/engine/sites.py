@@ -14,6 +14,13 @@ from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
 
 LOCAL = "localhost"
+SECURE_COOKIE = "__Host-sekisho"  # RFC 6265bis section 4.1.3.2: this host, this path, TLS only
+LOCAL_COOKIE = "sekisho_session"  # browsers refuse __Host- on http, so http://localhost has its own
+
+
+def session_cookie_name(scheme: str) -> str:
+    """Return the name of the session cookie for pages served by ``scheme``."""
+    return SECURE_COOKIE if scheme == "https" else LOCAL_COOKIE
 
 
 def find_site(scheme: str, host: str, public_name: str, hosts: frozenset[str]) -> Site:

@@ -1,0 +1,270 @@
+"""The one front door: every request becomes one ``Principal``, by the same checks in one order.
+
+1. Is the address served by the listener the request came in by?
+2. Is the sender's address blocked after too many failures?
+3. What is shown: a session cookie, ``Authorization: Bearer sks_…`` or ``NodeKey …``? Two at once
+   are refused: what two parts of a system read differently, an attacker can use (RFC 9110 has no
+   order between them).
+4. Is it known, not revoked and not past its end; is the person behind it not disabled?
+5. May this kind of caller ask here at all? Nobody unknown may, but for ``knock.ANONYMOUS_PATHS``.
+6. Does a request that changes something really come from our own page (cookie sessions only; a
+   token or key is never sent by a browser on its own)?
+
+Rights are checked by the services. Doubt denies: a route that is not listed in ``knock`` is for the
+admin listener and for known callers only.
+"""
+
+import getpass
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from litestar import Request
+from litestar.concurrency import sync_to_thread
+
+from sekisho.identity import service as identity
+from sekisho.identity.engine.limits import group_address
+from sekisho.identity.model import Admission, Refused
+from sekisho.kernel.clock import Clock
+from sekisho.kernel.db import Database, Transaction
+from sekisho.kernel.errors import (
+    NotPermittedError,
+    UnauthenticatedError,
+)
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.principal import ALL_RIGHTS, ANONYMOUS, SYSTEM, Principal, PrincipalKind
+from sekisho.kernel.secrets import SecretBox
+from sekisho.server.knock import (
+    DOORWAY_PATHS,
+    SAFE_METHODS,
+    Knock,
+    check_listener,
+    is_anonymous,
+    is_device_path,
+    is_same_origin,
+    read_knock,
+)
+
+_BLOCKED_FRESH = timedelta(seconds=1)
+
+
+class DeviceAuthenticator(Protocol):
+    """What the room of devices offers the front door."""
+
+    def find_device(self, node_key: str) -> Principal | None:
+        """Return the device that has this node key, or None."""
+        ...
+
+
+class House(Protocol):
+    """What the front door needs of the opened house."""
+
+    @property
+    def database(self) -> Database:
+        """Return the database."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock."""
+        ...
+
+    @property
+    def box(self) -> SecretBox:
+        """Return the box of secrets."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who came in, the page's CSRF token and the person's language ("" for anyone else)."""
+
+    principal: Principal
+    csrf: str = ""
+    language: str = ""
+
+
+class FrontDoor:
+    """Lets callers of one house in."""
+
+    def __init__(self, house: House, devices: DeviceAuthenticator | None = None) -> None:
+        self._house = house
+        self._devices = devices
+        self._blocked: Mapping[str, datetime] = {}
+        self._blocked_at: datetime | None = None
+
+    async def admit(self, request: Request[Any, Any, Any]) -> Principal:
+        """Return who asks and leave it in the scope (``sekisho.principal``, ``.csrf``).
+
+        Raises the kernel's errors for whom it does not let in; the scope then holds ANONYMOUS.
+        """
+        leave(request, Entry(ANONYMOUS))
+        knock = await read_knock(request)
+        entry = await sync_to_thread(self.open, knock)
+        leave(request, entry)
+        return entry.principal
+
+    def open(self, knock: Knock) -> Entry:
+        """Return who knocks; raise if they may not come in (in the order said above)."""
+        check_listener(knock)
+        self._check_address(knock.address)
+        entry = self._identify(knock)
+        check_place(knock, entry.principal)
+        check_forgery(knock, entry)
+        return entry
+
+    def _check_address(self, address: str) -> None:
+        """Refuse a blocked address; the list is read once a second (new tries count themselves)."""
+        now = self._house.clock.now()
+        if self._blocked_at is None or not now - self._blocked_at < _BLOCKED_FRESH:
+            with self._house.database.read(SYSTEM) as tx:
+                self._blocked = identity.list_blocked_addresses(tx)
+            self._blocked_at = now
+        until = self._blocked.get(group_address(address)) if self._blocked else None
+        if until is not None and until > now:
+            raise identity.too_many(max(1, int((until - now).total_seconds())))
+
+    def _identify(self, knock: Knock) -> Entry:
+        match knock.credential.kind:
+            case "cookie":
+                return self._by_session(knock)
+            case "bearer":
+                return self._by_token(knock)
+            case "nodekey":
+                return self._by_node_key(knock)
+        return Entry(_at(ANONYMOUS, knock.address))
+
+    def _by_session(self, knock: Knock) -> Entry:
+        secret = knock.credential.secret
+        try:
+            admission = self._admitted(lambda tx: identity.admit_session(tx, secret))
+        except UnauthenticatedError:
+            if is_anonymous(knock):
+                return Entry(_at(ANONYMOUS, knock.address))  # the way to sign in again
+            raise
+        csrf = csrf_token(self._house.box, secret)
+        return Entry(_principal(admission, knock), csrf, admission.person.language)
+
+    def _by_token(self, knock: Knock) -> Entry:
+        secret = knock.credential.secret
+        try:
+            admission = self._admitted(lambda tx: identity.admit_token(tx, secret))
+        except UnauthenticatedError as error:
+            refused: UnauthenticatedError = error
+            identity.try_act(
+                self._house.database,
+                ANONYMOUS,
+                lambda tx: _refuse(tx, knock.address, refused),
+            )
+            raise
+        return Entry(_principal(admission, knock))
+
+    def _admitted(self, look: "Look") -> Admission:
+        with self._house.database.read(SYSTEM) as tx:
+            admission = look(tx)
+            due = identity.needs_touch(tx, admission)
+        if due:
+            with self._house.database.write(SYSTEM) as tx:
+                identity.touch(tx, admission)
+        return admission
+
+    def _by_node_key(self, knock: Knock) -> Entry:
+        """Find the device; an unknown key is nobody, to whom the room says ``node_invalid``."""
+        found = self._devices.find_device(knock.credential.secret) if self._devices else None
+        return Entry(_at(found or ANONYMOUS, knock.address))
+
+
+class Look(Protocol):
+    """Reads who a secret stands for."""
+
+    def __call__(self, tx: Transaction, /) -> Admission:
+        """Return the admission, or raise UnauthenticatedError."""
+        ...
+
+
+def _refuse(tx: Transaction, address: str, error: UnauthenticatedError) -> Refused:
+    return identity.refuse_address(tx, address, error)
+
+
+def _principal(admission: Admission, knock: Knock) -> Principal:
+    person, session, token = admission.person, admission.session, admission.token
+    if token is not None:
+        name = f"{person.name} ({token.label})"
+        return Principal(
+            PrincipalKind.TOKEN, token.id, name, admission.rights, address=knock.address
+        )
+    return Principal(
+        PrincipalKind.PERSON,
+        person.id,
+        person.name,
+        admission.rights,
+        session.id if session else None,
+        session.authenticated_at if session else None,
+        knock.address,
+    )
+
+
+def _at(principal: Principal, address: str) -> Principal:
+    return Principal(
+        principal.kind, principal.id, principal.name, principal.rights, address=address
+    )
+
+
+def command_principal(box: SecretBox) -> Principal:
+    """Return the principal of a command run on the machine itself.
+
+    The opened box is the proof: only who may read the secret key (mode 0600) has one.
+    """
+    del box
+    return Principal(PrincipalKind.COMMAND, getpass.getuser(), "sekisho", frozenset({ALL_RIGHTS}))
+
+
+def leave(request: Request[Any, Any, Any], entry: Entry) -> None:
+    """Put an entry where dependencies and pages find it."""
+    scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # ASGI lets a server add keys
+    scope["sekisho.principal"] = entry.principal
+    scope["sekisho.csrf"] = entry.csrf
+    scope["sekisho.language"] = entry.language
+
+
+def check_place(knock: Knock, principal: Principal) -> None:
+    """Return if this kind of caller may ask here; raise otherwise."""
+    kind = principal.kind
+    if kind is PrincipalKind.ANONYMOUS and not is_anonymous(knock):
+        raise UnauthenticatedError(msg("This needs a sign-in."), hint=msg("Sign in and try again."))
+    for_devices = is_device_path(knock)
+    if kind is not PrincipalKind.ANONYMOUS and for_devices != (kind is PrincipalKind.DEVICE):
+        raise NotPermittedError(
+            msg("This address is not for this kind of caller (%(kind)s).", kind=kind),
+            hint=msg("Devices use /api/osquery and /api/agent; people and programs the rest."),
+        )
+
+
+def check_forgery(knock: Knock, entry: Entry) -> None:
+    """Return if a changing request of a browser comes from our own page.
+
+    Raises NotPermittedError otherwise. OWASP's synchroniser token, and Origin (RFC 6454) or
+    Sec-Fetch-Site (W3C Fetch Metadata) beside it.
+    """
+    person = entry.principal.kind is PrincipalKind.PERSON
+    doorway = knock.template in DOORWAY_PATHS
+    if knock.method in SAFE_METHODS or not (person or doorway):
+        return
+    if not is_same_origin(knock):
+        raise _forged(msg("The request comes from another site."))
+    token_fits = hmac.compare_digest(knock.sent_csrf.encode(), entry.csrf.encode())
+    if person and not doorway and not (entry.csrf and token_fits):
+        raise _forged(msg("The request lacks this page's token."))
+
+
+def _forged(why: object) -> NotPermittedError:
+    return NotPermittedError(
+        msg("Refused: %(why)s", why=why), hint=msg("Load the page again and repeat the step.")
+    )
+
+
+def csrf_token(box: SecretBox, cookie: str) -> str:
+    """Return the token of all pages of one session; it cannot be made without key and cookie."""
+    return box.mac(cookie.encode("utf-8", "surrogatepass"), "identity.csrf").hex()
