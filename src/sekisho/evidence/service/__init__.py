@@ -2,6 +2,7 @@
 
 from sekisho.evidence.model import NewRecord
 from sekisho.evidence.service.artifacts import (
+    list_artifact_digests,
     list_artifacts,
     open_artifact,
     remove_orphans,
@@ -43,6 +44,7 @@ __all__ = [
     "export_checkpoints",
     "get_record",
     "get_state",
+    "list_artifact_digests",
     "list_artifacts",
     "list_checkpoints",
     "list_kinds",

@@ -97,6 +97,12 @@ def list_artifacts(tx: Transaction, *, subject: str = "", limit: int = 100) -> l
     return [_read(row) for row in store.list_artifacts(tx, subject, limit)]
 
 
+def list_artifact_digests(tx: Transaction) -> list[str]:
+    """Return the digests of all artefacts, sorted; needs ``evidence.read``."""
+    tx.principal.require("evidence.read")
+    return sorted(store.list_digests(tx))
+
+
 def remove_orphans(tx: Transaction, *, shelf: Path) -> int:
     """Delete files left by acts that were never committed; return how many."""
     return Shelf(shelf).remove_orphans(store.list_digests(tx), ORPHAN_SECONDS)

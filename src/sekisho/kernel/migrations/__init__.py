@@ -14,8 +14,8 @@ from sekisho.kernel.errors import ConflictError
 from sekisho.kernel.i18n import msg
 
 
-def migrate(database: Database) -> None:
-    """Bring the database to the newest revision; refuse one that is newer than this program.
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring the database to ``revision``; refuse one that is newer than this program.
 
     Raises ConflictError for a database of a newer version.
     """
@@ -26,13 +26,22 @@ def migrate(database: Database) -> None:
             _refuse_newer(ScriptDirectory.from_config(config), connection)
             connection.rollback()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
 
 def current_revision(database: Database) -> Sequence[str]:
     """Return the revisions the database stands at (empty for a new one)."""
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_heads()
+
+
+def known_revisions() -> set[str]:
+    """Return every revision that this program knows."""
+    with as_file(files("sekisho.kernel.migrations")) as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        script = ScriptDirectory.from_config(config)
+        return {revision.revision for revision in script.walk_revisions()}
 
 
 def _refuse_newer(script: ScriptDirectory, connection: Connection) -> None:

@@ -20,7 +20,7 @@ _SQLITE = (
        BEGIN SELECT RAISE(ABORT, 'an evidence payload can only be erased'); END""",
 )
 _POSTGRESQL = (
-    """CREATE FUNCTION evidence_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    """CREATE OR REPLACE FUNCTION evidence_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN RAISE EXCEPTION 'evidence cannot be changed' USING ERRCODE = '23514';
        END $$""",
     """CREATE TRIGGER evidence_records_no_update BEFORE UPDATE ON evidence_records FOR EACH ROW
