@@ -248,12 +248,10 @@ def kit_made(language: str) -> dict[str, object]:
     kit = S(label="森下 彩", ownership="private", limit=1, ends=NOW + timedelta(days=7), needs_approval=False)
     secret = "sk_3f9Kq2vX7bT1mZ8pR5wL0cD4"
     flags = f"--tls_hostname=sekisho.example.jp:8443\n--enroll_secret_path=/etc/osquery/secret\n--host_identifier=uuid"
-    way = S(name=msg("Sekisho agent"), steps=[
-        S(words=msg("Enrol"), text=f"sekisho agent enroll --server https://sekisho.example.jp:8443 --secret {secret}"),
-        S(words=msg("Run it"), text="sekisho agent run")])  # fmt: skip
-    other = S(name=msg("osquery on Linux"), steps=[S(words=msg("Write the flags"), text=flags)])
-    return {"kit": kit, "secret": secret, "server": "https://sekisho.example.jp:8443",
-            "ways": [way, other], "files": [S(name="osquery.flags", text=flags)]}  # fmt: skip
+    ways = [S(platform=p, name=f"sekisho-kit-{p}.zip", archive="data:application/zip;base64,UEsFBgAAAAA=",
+              command="python3 -m pip install --user sekisho && sekisho agent enroll sekisho-kit.json", flags=flags)
+            for p in ("linux", "windows", "darwin")]  # fmt: skip
+    return {"kit": kit, "secret": secret, "server": "https://sekisho.example.jp:8443", "ways": ways}
 
 
 def control_list(language: str) -> dict[str, object]:

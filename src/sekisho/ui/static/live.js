@@ -5,6 +5,7 @@
 
 const waiting = new Set();
 let timer = 0;
+let lately = 0;
 
 function touchedRegions() {
   return [...document.querySelectorAll("[data-live][id]")].filter((region) =>
@@ -23,6 +24,7 @@ function refresh() {
   if (isBusy()) return schedule(5000);
   const regions = touchedRegions();
   waiting.clear();
+  lately = Date.now();
   if (!regions.length) return;
   const [first, ...others] = regions.map((region) => `#${region.id}`);
   htmx.ajax("GET", location.pathname + location.search, {
@@ -33,9 +35,11 @@ function refresh() {
   });
 }
 
-// A burst of check-ins is one refresh; the random part keeps many open pages apart.
+// A burst of check-ins is one refresh, and a busy house is one every three seconds; the random
+// part keeps many open pages apart.
 function schedule(least = 300) {
-  if (!timer) timer = setTimeout(refresh, least + Math.random() * 700);
+  const rest = Math.max(least, lately + 3000 - Date.now());
+  if (!timer) timer = setTimeout(refresh, rest + Math.random() * 700);
 }
 
 document.addEventListener("visibilitychange", () => document.hidden || schedule(0));

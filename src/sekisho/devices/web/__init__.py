@@ -1,0 +1,1 @@
+"""Devices as pages: the list, one device, enrolment kits."""

@@ -1,0 +1,269 @@
+"""Enrolment kits as pages: the list and what waits for approval, a form, the kit shown once."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
+
+from sekisho.controls.manifest import manifest_for
+from sekisho.controls.model import Catalogue
+from sekisho.devices.kitfiles import (
+    KitSite,
+    install_command,
+    pack_archive,
+    write_agent_kit,
+    write_flags,
+    write_instructions,
+)
+from sekisho.devices.model import Device, DeviceState, Kit, KitKind, Ownership, Platform
+from sekisho.devices.service import inventory, lifecycle
+from sekisho.devices.service import kits as service
+from sekisho.devices.service.inventory import DeviceFilter
+from sekisho.devices.service.manifest import manifest_public_key
+from sekisho.devices.web.people import name_actors
+from sekisho.identity import service as identity
+from sekisho.kernel.db import Database, Transaction
+from sekisho.kernel.errors import InvalidInputError, SekishoError
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.ids import KitID, PersonID
+from sekisho.kernel.pages import Page
+from sekisho.kernel.pki import CertificateAuthority
+from sekisho.kernel.principal import Principal
+from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.settings import Settings
+
+MOST_PENDING = 100
+MOST_PEOPLE = 500
+EMPTY_FORM: Mapping[str, object] = {
+    "ownership": "company", "kind": "device", "label": "", "owner": "", "max_devices": 10,
+    "days": 7,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KitRow:
+    """A kit as a line of the list."""
+
+    id: str
+    label: str
+    ownership: str
+    kind: str
+    used: int
+    limit: int
+    ends: datetime
+    revoked: bool
+    made_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRow:
+    """A device that waits for approval."""
+
+    id: str
+    title: str
+    ownership: str
+    os: str
+    platform: str
+    kit: str
+    asked: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a kit is used on one system; ``archive`` is the ZIP as a data: address.
+
+    The archive travels inside the page, so that the secret is never kept for a download.
+    """
+
+    platform: str
+    name: str
+    archive: str
+    command: str
+    flags: str
+
+
+@get("/devices/kits", sync_to_thread=True)
+def show_kits(principal: Principal, database: Database) -> Page:
+    """List the kits, and the devices that wait for approval above them."""
+    waiting = DeviceFilter(state=DeviceState.PENDING)
+    with database.read(principal) as tx:
+        kits = service.list_kits(tx)
+        pending = inventory.list_devices(tx, waiting, sort="enrolled_at", limit=MOST_PENDING)
+        makers = name_actors(tx, {kit.created_by for kit in kits})
+    labels = {kit.id: kit.label for kit in kits}
+    return Page("devices/kits.html", {
+        "kits": [_kit_row(kit, makers) for kit in kits],
+        "pending": [_pending_row(device, labels) for device in pending.devices],
+    })  # fmt: skip
+
+
+def _kit_row(kit: Kit, makers: Mapping[str, str]) -> KitRow:
+    return KitRow(
+        kit.id, kit.label or f"…{kit.id[-6:]}", kit.ownership.value, kit.kind.value,
+        kit.used_devices, kit.max_devices, kit.ends_at, kit.revoked_at is not None,
+        makers.get(kit.created_by, kit.created_by),
+    )  # fmt: skip
+
+
+def _pending_row(device: Device, labels: Mapping[KitID, str]) -> PendingRow:
+    kit = labels.get(device.kit_id, "") if device.kit_id else ""
+    return PendingRow(
+        device.id, device.title, device.ownership.value,
+        f"{device.os_name} {device.os_version}".strip(), device.platform.value, kit or "—",
+        device.enrolled_at,
+    )  # fmt: skip
+
+
+@get("/devices/kits/new", sync_to_thread=True)
+def show_form(principal: Principal, database: Database) -> Page:
+    """Show the form for a new kit. Needs ``devices.write``."""
+    principal.require("devices.write")
+    with database.read(principal) as tx:
+        return _form(tx, EMPTY_FORM, None)
+
+
+def _form(tx: Transaction, form: Mapping[str, object], fault: SekishoError | None) -> Page:
+    may_name = tx.principal.allows("identity.read")
+    people = identity.list_people(tx, limit=MOST_PEOPLE) if may_name else []
+    status = fault.status if fault else 200
+    return Page(
+        "devices/kit_new.html", {"form": form, "people": people, "fault": fault}, status=status
+    )
+
+
+@post("/devices/kits", status_code=200, sync_to_thread=True)
+def make_kit(  # noqa: PLR0917 - what the server hands in, by name
+    data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    principal: Principal,
+    database: Database,
+    settings: Settings,
+    box: SecretBox,
+    catalogue: Catalogue,
+    authority: CertificateAuthority,
+    language: str,
+) -> Page:
+    """Make a kit and show it this once; a mistake brings the form back with what was typed."""
+    form = {**EMPTY_FORM, **data}
+    try:
+        order = read_order(form)
+        with database.write(principal) as tx:
+            made = service.create_kit(tx, order)
+            key = manifest_public_key(tx, box)
+    except InvalidInputError as fault:
+        with database.read(principal) as tx:
+            return _form(tx, form, fault)
+    site = KitSite(
+        settings.organisation or "Sekisho", settings.public_url, authority.certificate_pem, key
+    )
+    secret = made.secret.reveal()
+    return Page(
+        "devices/kit_made.html",
+        {
+            "kit": _made(made.kit),
+            "secret": secret,
+            "server": site.server_url,
+            "ways": make_ways(site, made.kit, secret, catalogue, language),
+        },
+    )
+
+
+def read_order(form: Mapping[str, object]) -> service.KitOrder:
+    """Read the form of a kit; raise InvalidInputError that says what is wrong with it."""
+    kinds, owners = {k.value for k in KitKind}, {o.value for o in Ownership}
+    if form["kind"] not in kinds or form["ownership"] not in owners:
+        raise InvalidInputError(
+            msg("Choose whose computer it is and how many the kit is for."),
+            hint=msg("Send the form of this page."),
+        )
+    return service.KitOrder(
+        kind=KitKind(str(form["kind"])),
+        ownership=Ownership(str(form["ownership"])),
+        label=str(form["label"]),
+        owner_id=PersonID(str(form["owner"])) if form["owner"] else None,
+        max_devices=_whole(form["max_devices"], msg_name="max_devices"),
+        life=timedelta(days=_whole(form["days"], msg_name="days")),
+    )
+
+
+def _whole(value: object, *, msg_name: str) -> int:
+    text = str(value).strip()
+    if not text.isascii() or not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 - digits
+        raise InvalidInputError(
+            msg("“%(got)s” is not a whole number (%(field)s).", got=text[:40], field=msg_name),
+            hint=msg("Write digits only, for example 7."),
+        )
+    return int(text)
+
+
+def _made(kit: Kit) -> Mapping[str, object]:
+    return {
+        "label": kit.label or f"…{kit.id[-6:]}", "ownership": kit.ownership.value,
+        "limit": kit.max_devices, "ends": kit.ends_at, "needs_approval": kit.needs_approval,
+    }  # fmt: skip
+
+
+def make_ways(
+    site: KitSite, kit: Kit, secret: str, catalogue: Catalogue, language: str
+) -> Sequence[Way]:
+    """Make the archive and the command for every system."""
+    order = (Platform.WINDOWS, Platform.DARWIN, Platform.LINUX)
+    return [_way(site, kit, secret, catalogue, platform, language) for platform in order]
+
+
+def _way(
+    site: KitSite, kit: Kit, secret: str, catalogue: Catalogue, platform: Platform, language: str
+) -> Way:
+    tables = _tables(catalogue, platform, kit.ownership)
+    flags = write_flags(site, kit.ownership, platform, tables, carve=False)
+    archive = pack_archive({
+        "sekisho-kit.json": write_agent_kit(site, kit, secret),
+        "osquery.flags": flags, "sekisho.pem": site.ca_pem, "sekisho.secret": secret,
+        "README.md": write_instructions(site, kit.ownership, platform, kit.ends_at, language),
+    })  # fmt: skip
+    packed = base64.b64encode(archive).decode("ascii")
+    return Way(
+        platform.value, f"sekisho-kit-{platform.value}.zip",
+        f"data:application/zip;base64,{packed}", install_command(platform), flags,
+    )  # fmt: skip
+
+
+def _tables(catalogue: Catalogue, platform: Platform, ownership: Ownership) -> Iterable[str]:
+    reads = manifest_for(catalogue, platform, ownership, sekisho_agent=False)
+    return {table for table, _ in reads}
+
+
+@post("/devices/kits/{kit_id:str}/revoke", sync_to_thread=True)
+def revoke_kit(principal: Principal, database: Database, kit_id: str) -> Redirect:
+    """End a kit at once; devices that are enrolled stay."""
+    with database.write(principal) as tx:
+        service.revoke_kit(tx, kit_id)
+    return Redirect("/devices/kits", status_code=303)
+
+
+@post("/devices/{device_id:str}/approve", sync_to_thread=True)
+def approve_device(principal: Principal, database: Database, device_id: str) -> Redirect:
+    """Let a waiting device in."""
+    with database.write(principal) as tx:
+        lifecycle.approve_device(tx, device_id)
+    return Redirect("/devices/kits", status_code=303)
+
+
+@post("/devices/{device_id:str}/refuse", sync_to_thread=True)
+def refuse_device(principal: Principal, database: Database, device_id: str) -> Redirect:
+    """Turn a waiting device away and forget what it told."""
+    with database.write(principal) as tx:
+        tx.principal.require("devices.approve")
+        lifecycle.withdraw_device(tx, device_id)
+    return Redirect("/devices/kits", status_code=303)
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    show_kits, show_form, make_kit, revoke_kit, approve_device, refuse_device,
+]  # fmt: skip

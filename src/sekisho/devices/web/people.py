@@ -1,0 +1,26 @@
+"""Names for the people that devices, kits and looks speak of by id."""
+
+from collections.abc import Iterable
+
+from sekisho.devices.model import Device
+from sekisho.identity import service as identity
+from sekisho.kernel.db import Transaction
+
+
+def name_people(tx: Transaction, ids: Iterable[str | None]) -> dict[str, str]:
+    """Return id → name for everybody known among ``ids``; nobody is named twice."""
+    wanted = {person_id for person_id in ids if person_id}
+    found = {person_id: identity.find_person(tx, person_id) for person_id in wanted}
+    return {person_id: person.name for person_id, person in found.items() if person}
+
+
+def name_owners(tx: Transaction, devices: Iterable[Device]) -> dict[str, str]:
+    """Return person id → name for the owners of ``devices``."""
+    return name_people(tx, (device.owner_id for device in devices))
+
+
+def name_actors(tx: Transaction, references: Iterable[str]) -> dict[str, str]:
+    """Return ``kind:id`` → the name of the person or the kind of caller."""
+    people = {ref: ref.removeprefix("person:") for ref in references if ref.startswith("person:")}
+    names = name_people(tx, people.values())
+    return {ref: names.get(person_id, person_id) for ref, person_id in people.items()}
