@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -116,7 +117,6 @@ def test_spooled_lines_survive_kill_9_and_an_outage(server: OsqueryServer, tmp_p
 def test_a_changed_setting_is_reported_within_ten_seconds(
     server: OsqueryServer, tmp_path: Path
 ) -> None:
-    import socket
 
     state = enrol(server, tmp_path)
     server.behaviour.queries = {
@@ -140,7 +140,7 @@ def test_a_changed_setting_is_reported_within_ten_seconds(
 def test_the_loop_is_small(server: OsqueryServer, tmp_path: Path) -> None:
     state = enrol(server, tmp_path)
     server.behaviour.queries = {
-        f"fleet_policy_query_{name}@1": f"SELECT 1 FROM {name} LIMIT 1"
+        f"fleet_policy_query_{name}@1": f"SELECT 1 FROM {name} LIMIT 1"  # noqa: S608 - names below
         for name in ("os_version", "processes", "deb_packages", "listening_ports", "users", "file")
     }
     server.behaviour.accelerate = 60

@@ -4,7 +4,6 @@ Started by ``sekisho agent run``, without the command line's own imports, so tha
 """
 
 import gc
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from sekisho.agent import cadence
 from sekisho.agent.builtin import current_platform
 from sekisho.agent.enrol import STATE_FILE, EnrolmentError, open_session
 from sekisho.agent.helper import Helper, own_folder
+from sekisho.agent.journal import say
 from sekisho.agent.loop import Loop, Stop, sleepless_clock
 from sekisho.agent.state import State, StateError
 from sekisho.agent.tables import tables_for
@@ -21,7 +21,6 @@ from sekisho.agent.watch import Watcher, sources_for
 from sekisho.wire.errors import MessageError
 from sekisho.wire.kit import Ownership
 
-log = logging.getLogger("sekisho.agent")
 _USAGE = "usage: python -m sekisho.agent --state DIR | --user"
 _STATE_WORDS = 2
 
@@ -33,7 +32,7 @@ def run_agent(folder: Path) -> int:
     watcher = Watcher(sources_for(session.platform, Path.home() if private else None))
     loop = Loop(session, _first_plan(session.state), watcher.find_changes)
     loop.stop.listen()
-    log.info("running for %s, memory in %s", session.kit.organisation, session.state.path)
+    say(f"running for {session.kit.organisation}, memory in {session.state.path}")
     # What was made so far stays for good; not walking it again keeps its pages shared and cold.
     gc.collect()
     gc.freeze()
@@ -56,7 +55,7 @@ def run_helper() -> int:
     stop.listen()
     clients = frozenset({0, os.getuid()})
     helper = Helper(own_folder(), tables_for(current_platform()), clients)
-    log.info("helping at %s", helper.path)
+    say(f"helping at {helper.path}")
     while not stop.requested:
         helper.serve_once()
     helper.close()
@@ -65,16 +64,15 @@ def run_helper() -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments say; 2 means that it could not be started, and stderr says why."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="sekisho: %(message)s")
     try:
         if list(arguments) == ["--user"]:
             return run_helper()
         if len(arguments) == _STATE_WORDS and arguments[0] == "--state":
             return run_agent(Path(arguments[1]))
     except (EnrolmentError, StateError, MessageError, OSError) as error:
-        log.error("%s", error)  # noqa: TRY400 - a message for a person, not a trace
+        say(str(error))
         return 2
-    log.error(_USAGE)
+    say(_USAGE)
     return 2
 
 

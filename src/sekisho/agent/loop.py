@@ -5,7 +5,6 @@ what fails comes again later, what the server does not know any more enrols agai
 a watched setting is answered at once.
 """
 
-import logging
 import select
 import signal
 import socket
@@ -15,14 +14,13 @@ from dataclasses import dataclass, field, replace
 
 from sekisho.agent import cadence, certificate, keys, manifest, session
 from sekisho.agent.cadence import Plan, Step
+from sekisho.agent.journal import say
 from sekisho.agent.link import LinkError
 from sekisho.agent.session import Session
 from sekisho.agent.sql import QueryError
 from sekisho.agent.state import StateError
 from sekisho.wire.errors import MessageError
 from sekisho.wire.osquery import NodeInvalidError, ServerRefusedError
-
-log = logging.getLogger("sekisho.agent")
 
 _FAILURES = (
     LinkError,
@@ -90,7 +88,7 @@ class Loop:
             self.turn()
             self.stop.wait(cadence.find_wake(self.plan) - self.clock())
         self.session.link.close()
-        log.info("stopped; %d log lines wait for the server", self.session.state.count_lines())
+        say(f"stopped; {self.session.state.count_lines()} log lines wait for the server")
 
     def turn(self) -> None:
         """Do once what is due now; a paused device does nothing."""
@@ -107,11 +105,11 @@ class Loop:
         try:
             self._act(step)
         except NodeInvalidError as error:
-            log.warning("the server does not know this device any more: %s", error)
+            say(f"the server does not know this device any more: {error}")
             self.session.state.put(node_key="")
             self.plan = cadence.lose_enrolment(self.plan, self.clock())
         except _FAILURES as error:
-            log.warning("%s failed: %s", step.name.lower(), error)
+            say(f"{step.name.lower()} failed: {error}")
             self.plan = cadence.fail(self.plan, step, self.clock())
         else:
             self.plan = cadence.succeed(self.plan, step, self.clock())
@@ -147,8 +145,9 @@ class Loop:
             self.do(Step.WRITE)
 
     def _send_lines(self) -> None:
-        while session.send_lines(self.session) and not self.stop.requested:
-            log.debug("log lines sent")
+        sent = session.send_lines(self.session)
+        while sent and not self.stop.requested:
+            sent = session.send_lines(self.session)
 
     def _watch(self) -> None:
         changed = self.changes()
@@ -156,7 +155,7 @@ class Loop:
             return
         queries = session.load_queries(self.session.state)
         concerned = find_concerned(self.session, queries, changed)
-        log.info("changed: %s; %d checks run again", ", ".join(sorted(changed)), len(concerned))
+        say(f"changed: {', '.join(sorted(changed))}; {len(concerned)} checks run again")
         gate = self.session.gate()
         for name in concerned:
             found = manifest.answer(self.session.engine, gate, queries[name])
