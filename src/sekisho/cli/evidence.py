@@ -30,7 +30,7 @@ from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
-_COMMAND = Principal(PrincipalKind.COMMAND, "local", "sekisho", frozenset({"*"}))
+COMMAND = Principal(PrincipalKind.COMMAND, "local", "sekisho", frozenset({"*"}))
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,7 +57,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments)
     outside = list(_read_lines(arguments.checkpoints))
     roots = [root for path in arguments.tsa_root for root in _read_roots(path)]
-    with _open_database(settings) as database, _showing_progress() as progress:
+    with open_database(settings) as database, _showing_progress() as progress:
         found = service.verify_database(
             database, outside=outside, shelf=settings.data / "artefacts", roots=roots,
             progress=progress,
@@ -71,8 +71,8 @@ def run_checkpoint(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments)
     destinations = open_destinations(settings)
     box = SecretBox.load(settings.secret_key)
-    with _open_database(settings) as database:
-        with database.write(_COMMAND) as tx:
+    with open_database(settings) as database:
+        with database.write(COMMAND) as tx:
             made = service.write_checkpoint(tx, destinations, box=box)
         report = service.deliver_checkpoints(database, destinations)
     print(write_line(made).decode())
@@ -83,7 +83,7 @@ def run_checkpoint(arguments: argparse.Namespace) -> int:
 
 def run_keys(arguments: argparse.Namespace) -> int:
     """Print the public keys, one a line."""
-    with _open_database(read_settings(arguments)) as database, database.read(_COMMAND) as tx:
+    with open_database(read_settings(arguments)) as database, database.read(COMMAND) as tx:
         for key in service.list_signing_keys(tx):
             if arguments.format == "json":
                 print(msgspec.json.encode(key).decode())
@@ -93,7 +93,7 @@ def run_keys(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _open_database(settings: Settings) -> Iterator[Database]:
+def open_database(settings: Settings) -> Iterator[Database]:
     """Open the database that is there; never make an empty one in its place."""
     url = make_url(settings.database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():

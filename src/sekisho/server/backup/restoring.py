@@ -126,9 +126,10 @@ def _reading(source: Path, lock: Lock) -> Iterator[tarfile.TarFile]:
             msg("The content of the backup is damaged: %(why)s", why=error),
             hint=msg("Use another backup; nothing was restored."),
         ) from error
-    except OSError as error:
+    except (OSError, exc.OperationalError) as error:
+        said = error.orig if isinstance(error, exc.OperationalError) else error.strerror
         raise UnavailableError(
-            msg("The backup could not be restored: %(why)s", why=error.strerror or error),
+            msg("The backup could not be restored: %(why)s", why=said or error),
             hint=msg("Check the space of the target; nothing was left behind."),
         ) from error
 

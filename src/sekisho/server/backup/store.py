@@ -32,7 +32,7 @@ def read_schema(connection: Connection) -> MetaData:
 def count_rows(tx: Transaction, schema: MetaData) -> dict[str, int]:
     """Return the number of rows of every table."""
     return {
-        table.name: int(tx.scalar(select(func.count()).select_from(table)))
+        str(table.name): int(tx.scalar(select(func.count()).select_from(table)))
         for table in schema.sorted_tables
         if table.name != REVISIONS
     }
@@ -46,7 +46,7 @@ def read_revisions(tx: Transaction, schema: MetaData) -> list[str]:
 
 def dump_table(tx: Transaction, table: Table) -> Iterator[tuple[int, bytes]]:
     """Yield (rows, lines) parts of a table; each part names its columns in its first line."""
-    head = msgspec.json.encode([column.name for column in table.columns])
+    head = msgspec.json.encode([str(column.name) for column in table.columns])
     wanted = select(table).execution_options(yield_per=_ROWS_AT_ONCE)
     lines, size = [head], 0
     for row in tx.connection.execute(wanted):
