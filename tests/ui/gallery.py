@@ -1,7 +1,7 @@
 """Shows every template with made-up data, over HTTP and under the real content policy.
 
-``python tests/ui/gallery.py FOLDER [NAME…]`` takes a picture of every page in two widths, two
-languages and two themes, so that each can be looked at.
+``python -m ui.gallery FOLDER [NAME…] [1440-ja-light…]``, run in ``tests``, takes a picture of
+every page in two widths, two languages and two themes, so that each can be looked at.
 """
 
 import sys
@@ -13,14 +13,16 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-sys.path.insert(0, str(Path(__file__).parent))
+from playwright.sync_api import sync_playwright
 
-import made_up
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import Frame, Page, PageRenderer
 from sekisho.kernel.principal import Principal, PrincipalKind
+from ui.made_up import devices, own, records, rules, today
+from ui.made_up.common import NOW
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -30,24 +32,24 @@ POLICY = (
 STATIC = Path(str(files("sekisho").joinpath("ui/static")))
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "woff2": "font/woff2"}
 TYPES["webmanifest"] = "application/manifest+json"
-Context = Callable[[str], dict[str, object]]
+Context = Callable[[str], dict[str, Any]]
 PAGES: dict[str, tuple[str, Context]] = {
-    "overview": ("pages/overview.html", made_up.overview),
-    "devices": ("devices/list.html", made_up.device_list),
-    "device": ("devices/device.html", made_up.device),
-    "device_new": ("devices/device.html", made_up.device_new),
-    "kits": ("devices/kits.html", made_up.kits),
+    "overview": ("pages/overview.html", today.overview),
+    "devices": ("devices/list.html", devices.device_list),
+    "device": ("devices/device.html", devices.device),
+    "device_new": ("devices/device.html", devices.device_new),
+    "kits": ("devices/kits.html", devices.kits),
     "kits_none": ("devices/kits.html", lambda _: {"pending": [], "kits": []}),
-    "kit_new": ("devices/kit_new.html", made_up.kit_new),
-    "kit_made": ("devices/kit_made.html", made_up.kit_made),
-    "controls": ("controls/list.html", made_up.control_list),
-    "control": ("controls/control.html", made_up.control),
-    "evidence": ("evidence/list.html", made_up.evidence),
-    "record": ("evidence/record.html", made_up.record),
-    "settings": ("pages/settings.html", made_up.settings),
-    "my": ("pages/my.html", made_up.my),
-    "my_private": ("pages/my.html", made_up.my_private),
-    "my_consent": ("pages/my.html", made_up.my_consent),
+    "kit_new": ("devices/kit_new.html", devices.kit_new),
+    "kit_made": ("devices/kit_made.html", devices.kit_made),
+    "controls": ("controls/list.html", rules.control_list),
+    "control": ("controls/control.html", rules.control),
+    "evidence": ("evidence/list.html", records.evidence),
+    "record": ("evidence/record.html", records.record),
+    "settings": ("pages/settings.html", records.settings),
+    "my": ("pages/my.html", own.my),
+    "my_private": ("pages/my.html", own.my_private),
+    "my_consent": ("pages/my.html", own.my_consent),
     "my_none": ("pages/my_none.html", lambda _: {}),
     "error": (
         "error.html",
@@ -64,7 +66,7 @@ def render(renderer: PageRenderer, name: str, language: str, theme: str) -> str:
     template, context = PAGES[name]
     person = Principal(PrincipalKind.PERSON, "per_1", "佐伯 航", frozenset({"*"}))
     frame = Frame(
-        now=made_up.NOW, language=language, principal=person, csrf="t", theme=theme,
+        now=NOW, language=language, principal=person, csrf="t", theme=theme,
         organisation="株式会社みなと設計" if language == "ja" else "Minato Sekkei K.K.",
         zone=timezone(timedelta(hours=9), "JST"), counts={"today": 5, "sealed": 184206},
         request_id="req_01JDC6",
@@ -120,15 +122,17 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 QUIET += ["--disable-component-update", "--disable-sync"]
 
 
-def take_pictures(folder: Path, names: list[str], variants: set[str]) -> None:
-    from playwright.sync_api import sync_playwright
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
 
+
+def take_pictures(folder: Path, names: list[str], variants: set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with serve_gallery() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         for width in (1440, 390):
             page = browser.new_page(viewport={"width": width, "height": 900})
-            page.on("console", lambda message: print(message.text))
+            page.on("console", lambda message: say(message.text))
             for name in names or PAGES:
                 for language in ("ja", "en"):
                     for theme in ("light", "dark"):
@@ -141,7 +145,7 @@ def take_pictures(folder: Path, names: list[str], variants: set[str]) -> None:
                             "document.documentElement.scrollWidth - innerWidth"
                         )
                         if overflow > 0:
-                            print(f"{name} {variant}: {overflow}px too wide")
+                            say(f"{name} {variant}: {overflow}px too wide")
                         page.screenshot(path=folder / f"{name}-{variant}.png", full_page=True)
             page.close()
         browser.close()

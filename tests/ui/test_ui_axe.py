@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from gallery import CHROMIUM, PAGES, QUIET, serve_gallery
+from ui.gallery import CHROMIUM, PAGES, QUIET, serve_gallery
 
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
