@@ -5,19 +5,24 @@ become bytes, in the language of whoever asked.
 """
 
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import structlog
 from litestar import Request, Response
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
+from litestar.response import Redirect
 
-from sekisho.kernel.errors import RateLimitedError, SekishoError
+from sekisho.kernel.errors import RateLimitedError, SekishoError, UnauthenticatedError
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.kernel.ids import new_id
 from sekisho.kernel.pages import Frame, Page, PageRenderer
 from sekisho.server import metrics
+from sekisho.server.frames import FrameMaker
 
 log = structlog.get_logger()
 
@@ -51,8 +56,9 @@ current_frame: ContextVar[Frame | None] = ContextVar("current_frame", default=No
 class Answers:
     """Turns results and errors into responses with one renderer."""
 
-    def __init__(self, renderer: PageRenderer) -> None:
-        self.renderer = renderer
+    def __init__(self, renderer: PageRenderer, frames: FrameMaker) -> None:
+        self._renderer = renderer
+        self._frames = frames
 
     def finish(self, response: Response[Any]) -> Response[Any]:
         """Render a page where the handler returned one; leave anything else as it is."""
@@ -63,15 +69,23 @@ class Answers:
             raise RuntimeError("a page was returned outside a request")
         page = response.content
         return Response(
-            self.renderer.render(page, frame),
+            self._renderer.render(page, replace(frame, counts=self._counts(frame))),
             status_code=page.status if page.status != 200 else response.status_code,  # noqa: PLR2004 - the default status
             media_type=MediaType.HTML,
             headers={**response.headers, "Cache-Control": "no-store", "Vary": "Cookie"},
             cookies=response.cookies,
         )
 
+    def _counts(self, frame: Frame) -> Mapping[str, int]:
+        """Return the numbers beside the menu, for those who see the menu."""
+        return self._frames.count() if frame.principal.allows("findings.read") else {}
+
     def expected(self, request: Request[Any, Any, Any], error: SekishoError) -> Response[Any]:
-        """Answer an error that a room raised on purpose."""
+        """Answer an error that a room raised on purpose; lead a stranger to the sign-in."""
+        if isinstance(error, UnauthenticatedError) and _may_sign_in(request):
+            query = f"?{request.url.query}" if request.url.query else ""
+            wanted = urlencode({"next_page": f"{request.url.path}{query}"})
+            return Redirect(f"/sign-in?{wanted}", status_code=303)
         headers = (
             {"Retry-After": str(error.retry_after_seconds)}
             if isinstance(error, RateLimitedError)
@@ -100,9 +114,10 @@ class Answers:
         headers: dict[str, str],
         number: str = "",
     ) -> Response[Any]:
-        frame = current_frame.get()
-        if frame is None or not _wants_page(request):
-            language = frame.language if frame else "en"
+        frame = current_frame.get() or self._frames.make(request)
+        current_frame.set(frame)
+        if not _wants_page(request):
+            language = frame.language
             body = {"error": translate(message, language), "hint": translate(hint, language)}
             body |= {"request_id": number} if number else {}
             return Response(body, status_code=status, headers=headers, media_type=MediaType.JSON)
@@ -118,6 +133,10 @@ def _explained(error: HTTPException, hint: Text | str) -> Text | str:
     extra = error.extra if isinstance(error.extra, list) else []
     fields = [f"{item.get('key', '')}: {item.get('message', '')}" for item in extra if item]
     return "; ".join(fields) or hint
+
+
+def _may_sign_in(request: Request[Any, Any, Any]) -> bool:
+    return request.method == "GET" and _wants_page(request)
 
 
 def _wants_page(request: Request[Any, Any, Any]) -> bool:

@@ -25,6 +25,7 @@ from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.pages import PageRenderer
+from sekisho.kernel.pki import CertificateAuthority
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
@@ -32,7 +33,7 @@ from sekisho.server import answers, live, metrics
 from sekisho.server.auth import FrontDoor
 from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
-from sekisho.server.rooms import room_handlers, room_lifespans, room_state
+from sekisho.server.rooms import room_handlers, room_lifespans
 
 _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
 
@@ -41,13 +42,15 @@ def build_app(house: House) -> Litestar:
     """Assemble the application for one opened house."""
     door = FrontDoor(house)
     announcer = live.Announcer(house.database)
-    replies = answers.Answers(PageRenderer())
     frames = FrameMaker(house)
+    replies = answers.Answers(PageRenderer(), frames)
 
     async def enter(request: Request[Any, Any, Any]) -> None:
         request.scope["sekisho.started"] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
-        await door.admit(request)
-        answers.current_frame.set(frames.make(request))
+        try:
+            await door.admit(request)
+        finally:  # a refusal is said in the language of whoever was refused, too
+            answers.current_frame.set(frames.make(request))
 
     return Litestar(
         route_handlers=[*room_handlers(), *live.HANDLERS, *metrics.HANDLERS, _static_files()],
@@ -63,7 +66,6 @@ def build_app(house: House) -> Litestar:
         lifespan=[_background(announcer), *room_lifespans(house)],
         compression_config=CompressionConfig(backend="gzip", minimum_size=2048),
         openapi_config=_openapi(),
-        state=room_state(house),
         logging_config=None,
         request_max_body_size=20_000_000,
     )
@@ -73,7 +75,7 @@ def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]
     async def principal(request: Request[Any, Any, Any]) -> Principal:
         return request.scope["sekisho.principal"]  # type: ignore[typeddict-item,no-any-return]
 
-    async def language(request: Request[Any, Any, Any]) -> str:
+    async def language() -> str:
         frame = answers.current_frame.get()
         return frame.language if frame else house.settings.language
 
@@ -92,6 +94,7 @@ def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]
         "database": constant(house.database, Database),
         "box": constant(house.box, SecretBox),
         "catalogue": constant(house.catalogue, Catalogue),
+        "authority": constant(house.authority, CertificateAuthority),
         "announcer": constant(announcer, live.Announcer),
     }
 

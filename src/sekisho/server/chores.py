@@ -1,0 +1,63 @@
+"""What the worker does, and how often: each piece is one room's service."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sekisho.controls import service as controls
+from sekisho.devices.service import carves, privacy
+from sekisho.evidence import service as evidence
+from sekisho.evidence.sources.destinations import Destination, local_file, open_destinations
+from sekisho.identity import service as identity
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.principal import SYSTEM
+from sekisho.server.bootstrap import House
+from sekisho.server.certificates import ensure_certificate
+from sekisho.server.worker import Chore, turned
+
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+
+
+def make_chores(house: House) -> list[Chore]:
+    """List the worker's chores; those named first come first in each turn."""
+    settings = house.settings
+    destinations: list[Destination] = open_destinations(settings)
+    shelf = settings.data / "artefacts"
+    return [
+        Chore("turned", 5, turned),
+        Chore("seal evidence", 1, _in_transaction(evidence.seal_records)),
+        Chore("stale verdicts", 10, _in_transaction(controls.expire_stale)),
+        Chore("write checkpoint", 60, _in_transaction(
+            lambda tx: evidence.write_due_checkpoint(tx, destinations, box=house.box))),
+        Chore("deliver checkpoints", 30,
+              lambda h: evidence.deliver_checkpoints(h.database, destinations)),
+        Chore("verify evidence", _DAY, lambda h: evidence.verify_regularly(
+            h.database, outside=_local_lines(settings.data), shelf=shelf)),
+        Chore("daily figures", 600, _in_transaction(controls.write_trend)),
+        Chore("old carves", 600, _in_transaction(
+            lambda tx: carves.end_old_carves(tx, settings.data / "carves"))),
+        Chore("old sessions", _HOUR, _in_transaction(identity.forget_ended)),
+        Chore("old looks", _DAY, _in_transaction(privacy.forget_old_looks)),
+        Chore("orphaned artefacts", _DAY, _in_transaction(
+            lambda tx: evidence.remove_orphans(tx, shelf=shelf))),
+        Chore("certificate", _HOUR, ensure_certificate),
+    ]  # fmt: skip
+
+
+def _local_lines(data: Path) -> Iterator[evidence.OutsideLine]:
+    """Read the checkpoints written to the data folder; those elsewhere are the command's to read."""
+    path = local_file(data)
+    if path.is_file():
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                yield evidence.OutsideLine(f"{path.name}:{number}", line)
+
+
+def _in_transaction(work: Callable[[Transaction], object]) -> Callable[[House], None]:
+    """Wrap a service function so that it runs as Sekisho itself, in a transaction of its own."""
+
+    def run(house: House) -> None:
+        with house.database.write(SYSTEM) as tx:
+            work(tx)
+
+    return run

@@ -1,0 +1,55 @@
+"""The frame of a page: who asks, in which language and theme, and the numbers beside the menu."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Request
+
+from sekisho.evidence import service as evidence
+from sekisho.findings import service as findings
+from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.pages import Frame
+from sekisho.kernel.principal import ANONYMOUS, SYSTEM
+from sekisho.server.bootstrap import House
+from sekisho.server.pages.preferences import read_language, read_theme
+
+# The numbers are beside every page; a few seconds old is new enough for a menu.
+_COUNTS_SECONDS = 5.0
+
+
+class FrameMaker:
+    """Makes the frame of each request."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._counts: Mapping[str, int] = {}
+        self._counted_at = float("-inf")
+
+    def make(self, request: Request[Any, Any, Any]) -> Frame:
+        """Return the frame of a request; a stranger's where the front door has not been passed."""
+        settings = self._house.settings
+        scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # ASGI allows more keys
+        said = scope.get("sekisho.language") or request.headers.get("accept-language", "")
+        return Frame(
+            now=self._house.clock.now(),
+            language=read_language(request.cookies, said, settings.language),
+            principal=scope.get("sekisho.principal", ANONYMOUS),
+            csrf=str(scope.get("sekisho.csrf", "")),
+            path=request.url.path,
+            query=request.url.query,
+            theme=read_theme(request.cookies),
+            organisation=settings.organisation,
+        )
+
+    def count(self) -> Mapping[str, int]:
+        """Return the numbers beside the menu; the last known ones while the database rests."""
+        if time.monotonic() - self._counted_at > _COUNTS_SECONDS:
+            self._counted_at = time.monotonic()
+            try:
+                with self._house.database.read(SYSTEM) as tx:
+                    state = evidence.get_state(tx)
+                    self._counts = {"today": findings.count_open(tx), "sealed": state.sealed}
+            except SekishoError:
+                self._counts = {}
+        return self._counts
