@@ -45,7 +45,7 @@ def make_chores(house: House) -> list[Chore]:
 
 
 def _local_lines(data: Path) -> Iterator[evidence.OutsideLine]:
-    """Read the checkpoints written to the data folder; those elsewhere are the command's to read."""
+    """Read the checkpoints in the data folder; those elsewhere are for the command to read."""
     path = local_file(data)
     if path.is_file():
         with path.open("rb") as lines:
