@@ -17,7 +17,6 @@ import msgspec
 _ORDER = re.compile(r"\d+|[A-Za-z]+")
 _STEPS_PER_CALL = 1000
 _CALLS_AT_MOST = 20_000
-_READ = (sqlite3.SQLITE_READ,)
 _ALLOWED = frozenset(
     {
         sqlite3.SQLITE_SELECT,
@@ -101,7 +100,7 @@ class Bench:
     def _authorize(
         self, action: int, first: str | None, second: str | None, *_rest: str | None
     ) -> int:
-        if action in _READ and first in self._schema:
+        if action == sqlite3.SQLITE_READ and first is not None and first in self._schema:
             self._reads.add((first, second or ""))
         return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
 

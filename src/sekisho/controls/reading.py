@@ -43,7 +43,8 @@ class Source:
         try:
             for event in yaml.parse(text, Loader=_Loader):
                 if isinstance(event, yaml.AliasEvent):
-                    self.note(event.start_mark.line + 1, msg("YAML anchors are not accepted."))
+                    mark = event.start_mark
+                    self.note(mark.line + 1 if mark else 1, msg("YAML anchors are not accepted."))
                     return None
             node = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as error:

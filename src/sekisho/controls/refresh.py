@@ -63,11 +63,16 @@ def _windows(releases: Iterable[Mapping[str, Any]]) -> list[Row]:
         ends = _end(release["eol"])
         if cycle.endswith("-iot-lts"):
             continue
-        editions = ("L",) if cycle.endswith("-lts") else (cycle[-1].upper(),)
-        if editions[0] not in ("W", "E", "L"):
-            editions = ("E", "W")
-        rows |= {(found[1], edition, ends or "") for edition in editions}
+        rows |= {(found[1], edition, ends or "") for edition in _editions(cycle)}
     return sorted(rows, reverse=True)
+
+
+def _editions(cycle: str) -> str:
+    """Return the letters of the editions a cycle such as ``11-24h2-e-lts`` is for."""
+    if cycle.endswith("-lts"):
+        return "L"
+    letter = cycle[-1].upper()
+    return letter if letter in "WE" else "EW"
 
 
 def _macos(releases: Iterable[Mapping[str, Any]]) -> list[Row]:
