@@ -69,7 +69,12 @@ def up(arguments: argparse.Namespace) -> int:
     with hold_folder(settings.data):
         configure_logs(settings.log_format, "up")
         save_settings(settings)
-        settings = replace(settings, **{n: _free(getattr(settings, n)) for n in _LISTENERS})
+        settings = replace(
+            settings,
+            public=_free(settings.public),
+            intake=_free(settings.intake),
+            admin=_free(settings.admin),
+        )
         with open_house(settings) as house:
             ensure_certificate(house)
         supervisor = Supervisor(_children(settings))
@@ -100,8 +105,11 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         database_url=arguments.database_url,
     )
     if arguments.listen and settings.public.port == 0:  # "any port" means so for all three
-        any_port = {n: replace(getattr(settings, n), port=0) for n in ("intake", "admin")}
-        settings = replace(settings, **any_port)
+        settings = replace(
+            settings,
+            intake=replace(settings.intake, port=0),
+            admin=replace(settings.admin, port=0),
+        )
     return settings
 
 

@@ -20,7 +20,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 import sekisho.ui
 from sekisho import __version__
-from sekisho.controls.catalogue import Catalogue
+from sekisho.controls.model import Catalogue
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import SekishoError
@@ -150,7 +150,7 @@ def _openapi() -> OpenAPIConfig:
 
 def list_routes(app: Litestar) -> Sequence[tuple[str, str, dict[str, Any]]]:
     """List (path, method, options) of every route, for the test that walks them."""
-    found = []
+    found: list[tuple[str, str, dict[str, Any]]] = []
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
             found.extend((route.path, m, dict(handler.opt)) for m in handler.http_methods)

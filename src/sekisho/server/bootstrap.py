@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho import __version__
-from sekisho.controls.catalogue import Catalogue, load_catalogue
+from sekisho.controls.catalogue import load_catalogue
+from sekisho.controls.model import Catalogue
 from sekisho.kernel.clock import Clock, SystemClock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, UnavailableError

@@ -30,7 +30,7 @@ class FrameMaker:
         """Return the frame of a request; a stranger's where the front door has not been passed."""
         settings = self._house.settings
         scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # ASGI allows more keys
-        said = scope.get("sekisho.language") or request.headers.get("accept-language", "")
+        said = str(scope.get("sekisho.language") or request.headers.get("accept-language") or "")
         return Frame(
             now=self._house.clock.now(),
             language=read_language(request.cookies, said, settings.language),

@@ -102,7 +102,7 @@ async def serve_web(house: House, certificate: ServerCertificate) -> int:
         anew = renewed.done() and not stopping.is_set()
         fallen = [task for task in running if task.done()]
         for server in servers:
-            server.stop()
+            server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
         await asyncio.wait(running, timeout=_DRAIN_SECONDS)
     for task in fallen:
         raise task.exception() or RuntimeError("a listener ended by itself")

@@ -74,7 +74,7 @@ def metrics(database: Database, clock: Clock) -> bytes:
     with database.read(SYSTEM) as tx:
         state = evidence.get_state(tx)
         SEALED.set(state.sealed)
-        UNSEALED.set(state.count - state.sealed)
+        UNSEALED.set(state.unsealed)
         FINDINGS.set(findings.count_open(tx))
         WORKER.set(clock.now().timestamp() - float(get_fact(tx, "worker.turned_at", 0.0)))
     return generate_latest(registry)
