@@ -1,0 +1,94 @@
+"""A real ``sekisho up`` in a folder of its own, started and stopped as a person would."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+READY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running installation: what it said when it was ready, and its process."""
+
+    ready: dict[str, Any]
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return str(self.ready["url"])
+
+    @property
+    def public_url(self) -> str:
+        return str(self.ready["public_url"])
+
+    @property
+    def data(self) -> Path:
+        return Path(self.ready["data"])
+
+    def stop(self) -> int:
+        """Ask it to stop and wait until it has."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+
+@contextmanager
+def running_up(
+    folder: Path, *options: str, environment: dict[str, str] | None = None
+) -> Iterator[Running]:
+    """Run ``sekisho up --data folder …`` on free ports of loopback until the block ends."""
+    folder.mkdir(exist_ok=True)
+    log = folder.parent / f"{folder.name}-{time.monotonic_ns()}.log"
+    command = [
+        sys.executable, "-m", "sekisho", "up", "--data", str(folder), "--listen", "127.0.0.1:0",
+        "--format", "json", *options,
+    ]  # fmt: skip
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+    running = None
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, f"up ended early ({process.wait(10)}):\n{log.read_text()[-4000:]}"
+        running = Running(json.loads(line), process, log)
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def run_cli(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run one ``sekisho`` command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sekisho", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert not check or done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
+    return done
