@@ -19,6 +19,7 @@ STEP_UP_LIFE = timedelta(minutes=15)
 CEREMONY_LIFE = timedelta(minutes=10)
 LONGEST_TOKEN_LIFE = timedelta(days=366)
 RECOVERY_CODES = 10
+LINK_DAYS = 3  # how long an invitation may lie in a mailbox
 LONGEST_NAME = 200
 LONGEST_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 

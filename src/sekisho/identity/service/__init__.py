@@ -1,5 +1,6 @@
 """What other rooms, the front door and the faces may do with identity."""
 
+from sekisho.identity.model import Purpose
 from sekisho.identity.service.factors import (
     Factors,
     TOTPSetup,
@@ -66,6 +67,7 @@ from sekisho.identity.service.tokens import admit_token, list_tokens, make_token
 __all__ = [
     "LINK_LIFE",
     "Factors",
+    "Purpose",
     "StepUpNeededError",
     "TOTPSetup",
     "add_person",

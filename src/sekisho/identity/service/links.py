@@ -11,6 +11,7 @@ from typing import Any
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine import passkeys as webauthn
 from sekisho.identity.model import (
+    LINK_DAYS,
     Ceremony,
     Link,
     Method,
@@ -56,7 +57,7 @@ from sekisho.kernel.secrets import SecretBox
 LINK_LIFE: Mapping[Purpose, dt.timedelta] = {
     Purpose.FIRST_ADMIN: dt.timedelta(hours=1),
     Purpose.RECOVERY: dt.timedelta(minutes=15),
-    Purpose.INVITE: dt.timedelta(days=3),
+    Purpose.INVITE: dt.timedelta(days=LINK_DAYS),
 }
 CODES_PAGE = "/account/recovery-codes"
 

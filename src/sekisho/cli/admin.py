@@ -1,0 +1,63 @@
+"""``sekisho admin link``: a way back in for whoever may read the secret key on this machine."""
+
+import argparse
+
+import msgspec
+
+from sekisho.cli.installation import add_data_option, read_settings
+from sekisho.cli.main import speaking
+from sekisho.identity import service as identity
+from sekisho.kernel.clock import SystemClock
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import NotFoundError
+from sekisho.kernel.i18n import msg, translate
+from sekisho.kernel.migrations import migrate
+from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.settings import Settings
+from sekisho.server.auth import command_principal
+
+
+def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the noun ``admin``."""
+    parser = nouns.add_parser("admin", help="a new one-time sign-in link")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    link = verbs.add_parser("link", help="print a link that works once")
+    add_data_option(link)
+    link.add_argument(
+        "--person",
+        metavar="EMAIL",
+        default="",
+        help="whose way back in it is (needed once an administrator can sign in)",
+    )
+    link.set_defaults(run=make_link)  # fmt: skip
+
+
+def make_link(arguments: argparse.Namespace) -> int:
+    """Print a one-time link; exit code 0, or an error for a folder that cannot be opened."""
+    settings = read_settings(arguments)
+    purpose, path = _issue(settings, arguments.person)
+    minutes = int(identity.LINK_LIFE[purpose].total_seconds() // 60)
+    url = settings.admin_url + path
+    if arguments.format == "json":
+        said = {"url": url, "purpose": purpose, "minutes": minutes}
+        print(msgspec.json.encode(said).decode())
+        return 0
+    print(url)
+    print(translate(msg("It works once, for %(n)s minutes.", n=minutes), speaking()))
+    return 0
+
+
+def _issue(settings: Settings, email: str) -> tuple[identity.Purpose, str]:
+    if not settings.secret_key.is_file():
+        raise NotFoundError(
+            msg("There is no installation in %(path)s.", path=settings.data),
+            hint=msg("Name its folder with --data DIR, or begin with: sekisho up"),
+        )
+    box = SecretBox.load(settings.secret_key)
+    database = Database(settings.database, SystemClock())
+    try:
+        migrate(database)
+        with database.write(command_principal(box)) as tx:
+            return identity.issue_admin_link(tx, email)
+    finally:
+        database.close()

@@ -1,0 +1,1 @@
+"""Pages of identity for who is in: one's own account, and people."""
