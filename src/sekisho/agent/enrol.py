@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sekisho.agent import keys
 from sekisho.agent.builtin import Identity, current_platform
+from sekisho.agent.errors import AgentError
 from sekisho.agent.helper import delegate, helper_folders
 from sekisho.agent.link import Address, Link
 from sekisho.agent.session import Session, enrol, fetch_config, load_manifest
@@ -34,7 +35,7 @@ Consent = Callable[[Kit, Manifest], bool]
 """Shows the owner the text and the manifest, and returns whether the owner agrees."""
 
 
-class EnrolmentError(Exception):
+class EnrolmentError(AgentError):
     """This device cannot be enrolled; the text says why and what to do."""
 
 
@@ -66,11 +67,17 @@ def read_kit(path: Path) -> Kit:
     try:
         kit = Kit.parse(path.read_bytes())
     except OSError as error:
-        raise EnrolmentError(f"{path} cannot be read: {error.strerror}") from error
+        raise EnrolmentError(
+            "%(path)s cannot be read: %(why)s", path=path, why=error.strerror
+        ) from error
     except MessageError as error:
-        raise EnrolmentError(f"{path}: {error}. Ask for a new kit") from error
+        raise EnrolmentError(
+            "%(path)s is not a kit: %(why)s. Ask for a new kit", path=path, why=error
+        ) from error
     if kit.expires_at.timestamp() <= time.time():
-        raise EnrolmentError(f"{path}: the kit ended at {kit.expires_at}. Ask for a new kit")
+        raise EnrolmentError(
+            "%(path)s: the kit ended at %(at)s. Ask for a new kit", path=path, at=kit.expires_at
+        )
     return kit
 
 
@@ -78,7 +85,9 @@ def open_session(state: State) -> Session:
     """Open everything a remembered device needs; raises ``EnrolmentError`` when there is none."""
     stored = state.get("kit")
     if not stored:
-        raise EnrolmentError(f"{state.path} knows of no enrolment; run: sekisho agent enroll KIT")
+        raise EnrolmentError(
+            "%(path)s knows of no enrolment; run: sekisho agent enroll KIT", path=state.path
+        )
     kit = Kit.parse(stored)
     platform = current_platform()
     link = Link(Address(kit.server_url, kit.ca_pem, state.get("proxy")))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from sekisho.agent.errors import AgentError
 from sekisho.wire.kit import Ownership
 
 NAME = "sekisho-agent"
@@ -18,7 +19,7 @@ LABEL = "jp.sekisho.agent"
 COMMAND_SECONDS = 60
 
 
-class InstallError(Exception):
+class InstallError(AgentError):
     """A step failed; the text says which and what the system answered."""
 
 
@@ -81,8 +82,10 @@ def _write(step: WriteFile) -> None:
         step.path.chmod(0o644)
     except OSError as error:
         raise InstallError(
-            f"{step.path} cannot be written ({error.strerror}); on a company device run this as "
-            "the administrator"
+            "%(path)s cannot be written (%(why)s); on a company device run this as the "
+            "administrator",
+            path=step.path,
+            why=error.strerror,
         ) from error
 
 
@@ -92,10 +95,12 @@ def _run(step: RunCommand) -> None:
             step.words, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InstallError(f"{step.words[0]} could not be run: {error}") from error
+        raise InstallError(
+            "%(what)s could not be run: %(why)s", what=step.words[0], why=error
+        ) from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-300:]
-        raise InstallError(f"{shlex.join(step.words)} failed: {said}")
+        raise InstallError("%(what)s failed: %(why)s", what=shlex.join(step.words), why=said)
 
 
 def _linux_company(run: Sequence[str], helper: Sequence[str]) -> tuple[Step, ...]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sekisho.agent.builtin import AGENT_VERSION
+from sekisho.agent.errors import AgentError
 from sekisho.wire.errors import MessageError
 from sekisho.wire.osquery import ServerRefusedError, parse_reply
 
@@ -26,7 +27,7 @@ _CHUNK = 64 * 1024
 _OK = range(200, 300)
 
 
-class LinkError(Exception):
+class LinkError(AgentError):
     """The server could not be reached or did not answer properly; try again later."""
 
 
@@ -82,12 +83,12 @@ class Link:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not was_open or isinstance(error, (TimeoutError, ssl.SSLCertVerificationError)):
-                raise LinkError(_explain(error, self._address.server_url)) from error
+                raise _explain(error, self._address.server_url) from error
         try:
             return self._send(path, data, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise LinkError(_explain(error, self._address.server_url)) from error
+            raise _explain(error, self._address.server_url) from error
 
     def _send(self, path: str, data: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         deadline = time.monotonic() + TIMEOUT_SECONDS
@@ -174,12 +175,17 @@ def _host_port(url: str, fallback: int = 443) -> tuple[str, int]:
     raise LinkError(f"{url!r} is not an address; expected host or host:port")
 
 
-def _explain(error: Exception, server: str) -> str:
+def _explain(error: Exception, server: str) -> LinkError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"{server} showed a certificate that the kit does not trust "
-            f"({error.verify_message}); ask for a new kit"
+        return LinkError(
+            "%(server)s showed a certificate that the kit does not trust (%(why)s); "
+            "ask for a new kit",
+            server=server,
+            why=error.verify_message,
         )
     if isinstance(error, TimeoutError):
-        return f"{server} did not answer within {TIMEOUT_SECONDS:g} seconds"
-    return f"{server} could not be reached ({str(error) or type(error).__name__})"
+        return LinkError(
+            "%(server)s did not answer within %(n)s seconds", server=server, n=int(TIMEOUT_SECONDS)
+        )
+    why = str(error) or type(error).__name__
+    return LinkError("%(server)s could not be reached (%(why)s)", server=server, why=why)

@@ -9,7 +9,7 @@ Invariants:
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -76,7 +76,7 @@ class Engine:
 
     def _prepare_database(self) -> None:
         # APSW's protocol also names methods that only writable or shadow tables need.
-        module = cast("Any", Module(self._tables))
+        module = cast("Any", Module(self._tables, self._note_use))
         for name in self._tables:
             self._database.create_module(
                 name, module, use_bestindex_object=True, eponymous_only=True, read_only=True
@@ -165,12 +165,21 @@ class Engine:
         if not known:
             self._watch.unknown.append(table)
             return apsw.SQLITE_DENY
-        read = (table.lower(), column)
+        return apsw.SQLITE_OK if self._note_read(table.lower(), column) else apsw.SQLITE_DENY
+
+    def _note_read(self, table: str, column: str) -> bool:
+        """Note a read and return whether it is permitted."""
+        read = (table, column)
         self._watch.reads.add(read)
         if self._watch.permits is None or self._watch.permits(read):
-            return apsw.SQLITE_OK
+            return True
         self._watch.denied.append(read)
-        return apsw.SQLITE_DENY
+        return False
+
+    def _note_use(self, table: str, columns: Iterable[str]) -> None:
+        """Note what a virtual table is about to be read for; refuses what is not permitted."""
+        if not all([self._note_read(table, column) for column in columns]):
+            raise QueryError(_explain_denied(self._watch.denied[0]))
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._deadline
@@ -197,8 +206,7 @@ def _one_statement(seen: list[str]) -> Callable[[object, str, object], bool]:
 
 def _explain(error: apsw.Error, watch: _Watch) -> str:
     if watch.denied:
-        table, column = watch.denied[0]
-        return f"not permitted by the approved manifest: {table}({column or 'number of rows'})"
+        return _explain_denied(watch.denied[0])
     if watch.unknown:
         # osquery's own words, on which servers rely.
         return f"no such table: {watch.unknown[0]}"
@@ -206,6 +214,11 @@ def _explain(error: apsw.Error, watch: _Watch) -> str:
         return f"the query took longer than {MAX_SECONDS:g} seconds and was stopped"
     text = str(error)
     return text.removeprefix("SQLError: ")
+
+
+def _explain_denied(read: TableColumn) -> str:
+    table, column = read
+    return f"not permitted by the approved manifest: {table}({column or 'number of rows'})"
 
 
 def _elapsed_ms(started: float) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import apsw
 
+from sekisho.agent.errors import AgentError
 from sekisho.wire.errors import MessageError
 
 MAX_LINES = 1_000_000
@@ -26,7 +27,7 @@ CREATE TABLE IF NOT EXISTS result(name TEXT PRIMARY KEY, body TEXT NOT NULL) WIT
 """
 
 
-class StateError(Exception):
+class StateError(AgentError):
     """The agent's memory cannot be used; the text says which file and why."""
 
 
@@ -50,7 +51,9 @@ class State:
             self._database = _open(path)
         except (apsw.Error, OSError) as error:
             raise StateError(
-                f"{path} cannot be opened ({error}); give a folder that this user may write"
+                "%(path)s cannot be opened (%(why)s); give a folder that this user may write",
+                path=path,
+                why=error,
             ) from error
         self._lines = self._bytes = 0
         self._recount()
@@ -87,7 +90,7 @@ class State:
                         "INSERT OR REPLACE INTO result VALUES(?,?)", (name, json.dumps(body))
                     )
         except apsw.Error as error:
-            raise StateError(f"{self.path} cannot be written ({error}); free some space") from error
+            raise _write_error(self.path, error) from error
 
     def list_results(self) -> dict[str, str]:
         """Return the unsent answers, name → JSON text."""
@@ -111,7 +114,7 @@ class State:
                 purged = self._purge()
         except apsw.Error as error:
             self._recount()
-            raise StateError(f"{self.path} cannot be written ({error}); free some space") from error
+            raise _write_error(self.path, error) from error
         return purged
 
     def _insert_line(self, kind: str, body: str) -> None:
@@ -185,3 +188,8 @@ def _open(path: Path) -> apsw.Connection:
         database.execute(f"PRAGMA {pragma}").fetchall()
     database.execute(_SCHEMA)
     return database
+
+
+def _write_error(path: Path, error: Exception) -> StateError:
+    text = "%(path)s cannot be written (%(why)s); free some space"
+    return StateError(text, path=path, why=error)

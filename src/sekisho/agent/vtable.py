@@ -5,7 +5,7 @@ Constraints are never marked as done: SQLite checks each row again, so a reader 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import apsw
@@ -13,6 +13,9 @@ import apsw
 from sekisho.agent.table import Column, Row, Table
 
 Value = str | int | float | None
+
+NoteUse = Callable[[str, Iterable[str]], None]
+"""Told (table, columns) whenever SQLite plans to read them; may raise to refuse."""
 
 _EQ = apsw.SQLITE_INDEX_CONSTRAINT_EQ
 _LIKE = apsw.SQLITE_INDEX_CONSTRAINT_LIKE
@@ -24,14 +27,15 @@ _INTEGERS = frozenset({"INTEGER", "BIGINT"})
 class Module:
     """The module that SQLite asks for a table of a given name."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, Table], note_use: NoteUse) -> None:
         self._tables = tables
+        self._note_use = note_use
 
     def Connect(self, _db: object, name: str, *_rest: object) -> tuple[str, "_Source"]:  # noqa: N802 - APSW's name
         """Declare the table to SQLite."""
         table = self._tables[name]
         columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
-        return f"CREATE TABLE x({columns})", _Source(table)
+        return f"CREATE TABLE x({columns})", _Source(table, self._note_use)
 
     Create = Connect
 
@@ -39,11 +43,16 @@ class Module:
 class _Source:
     """One table within one statement: chooses constraints and opens cursors."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, note_use: NoteUse) -> None:
         self.table = table
+        self._note_use = note_use
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:  # noqa: N802 - APSW's name
         """Pick the constraints to hand down; the plan is a JSON list of where-keys."""
+        # The authorizer is not asked about the columns of USING and NATURAL; this set names all.
+        columns = self.table.columns
+        names = (columns[use].name for use in info.colUsed if use < len(columns))
+        self._note_use(self.table.name, tuple(names))
         keys: list[str] = []
         for number in range(info.nConstraint):
             key = self._key(info, number)

@@ -73,7 +73,8 @@ def _guard(action: Action, arguments: argparse.Namespace) -> int:
     try:
         return action(arguments)
     except (*expected, MessageError, NodeInvalidError, ServerRefusedError) as error:
-        print(f"sekisho: {error}", file=sys.stderr)
+        text, params = getattr(error, "text", str(error)), getattr(error, "params", {})
+        print(f"sekisho: {_text(arguments, text, **params)}", file=sys.stderr)
         return 2
 
 
@@ -186,7 +187,8 @@ def pause(arguments: argparse.Namespace) -> int:
     kit = Kit.parse(state.get("kit"))
     if kit.ownership is not Ownership.PRIVATE:
         raise EnrolmentError(
-            f"this computer belongs to {kit.organisation}; only a private computer can be paused"
+            "this computer belongs to %(organisation)s; only a private computer can be paused",
+            organisation=kit.organisation,
         )
     state.put(paused="yes")
     _say(arguments, "Paused: nothing is read or sent. Go on with: sekisho agent resume")
@@ -284,10 +286,12 @@ def _open_state(arguments: argparse.Namespace) -> "State":
 
     path = _find_folder(arguments) / STATE_FILE
     if not path.exists():
-        raise EnrolmentError(f"{path} is not there; run: sekisho agent enroll KIT")
+        raise EnrolmentError("%(path)s is not there; run: sekisho agent enroll KIT", path=path)
     state = State(path)
     if not state.get("kit"):
-        raise EnrolmentError(f"{path} knows of no enrolment; run: sekisho agent enroll KIT")
+        raise EnrolmentError(
+            "%(path)s knows of no enrolment; run: sekisho agent enroll KIT", path=path
+        )
     return state
 
 
