@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.di import Provide
 from litestar.testing import TestClient
 
 from fakes.clock import FakeClock
 from fakes.osqueryd import Osqueryd
 from sekisho.controls.model import (
+    Answer,
     Catalogue,
     Check,
     Control,
@@ -25,10 +29,12 @@ from sekisho.devices.desk import Desk, Files
 from sekisho.devices.model import KitKind, Ownership
 from sekisho.devices.service.kits import KitOrder, NewKit, create_kit
 from sekisho.kernel.db import Database
+from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.ids import ControlID
 from sekisho.kernel.pki import CertificateAuthority
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.settings import Settings
 
 KitMaker = Callable[..., NewKit]
 OsquerydMaker = Callable[..., Osqueryd]
@@ -68,12 +74,45 @@ def files(tmp_path: Path, box: SecretBox, clock: FakeClock) -> Files:
 
 
 @pytest.fixture
-def app(database: Database, clock: FakeClock, catalogue: Catalogue, files: Files) -> Litestar:
+def app(
+    database: Database,
+    clock: FakeClock,
+    catalogue: Catalogue,
+    files: Files,
+    tmp_path: Path,
+    admin: Principal,
+) -> Litestar:
+    """The room's handlers; who asks the API for people is ``app.state["principal"]``."""
+
+    async def principal(state: State) -> Principal:
+        found: Principal = state["principal"]
+        return found
+
+    async def give_database() -> Database:
+        return database
+
+    async def settings() -> Settings:
+        return Settings(data=tmp_path, organisation="試験商事")
+
     return Litestar(
         route_handlers=HANDLERS,
         lifespan=[desk_lifespan(database, clock, lambda: catalogue, files)],
+        dependencies={
+            "principal": Provide(principal),
+            "database": Provide(give_database),
+            "settings": Provide(settings),
+        },
+        state=State({"principal": admin}),
+        exception_handlers={SekishoError: _explain},
         openapi_config=None,
+        request_max_body_size=20_000_000,
     )
+
+
+def _explain(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, str]]:
+    assert isinstance(error, SekishoError)
+    body = {"error": str(error.message), "hint": str(error.hint)}
+    return Response(body, status_code=error.status)
 
 
 @pytest.fixture
@@ -110,3 +149,13 @@ def make_osqueryd(client: TestClient[Litestar], make_kit: KitMaker) -> OsquerydM
         return replace(found, **changes)  # type: ignore[arg-type]  # test data
 
     return make
+
+
+@pytest.fixture
+def judged(desk: Desk) -> Callable[[], list[Answer]]:
+    """Give the answers that were handed to the judgement so far."""
+    from sekisho.controls import service
+
+    calls = service.CALLS
+    calls.clear()
+    return lambda: [a for c in calls for a in c[1]]

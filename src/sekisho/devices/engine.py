@@ -100,7 +100,7 @@ def known_serial(serial: str) -> str:
 
 
 def judge_enrolment(
-    kit: Kit | None,
+    kit: Kit,
     host: HostFacts,
     declared: str | None,
     same_host: Sequence[Device],
@@ -111,15 +111,20 @@ def judge_enrolment(
     ``declared`` is the ownership the client says it was started for (None for osqueryd);
     ``same_host`` are the devices, withdrawn ones left out, that have the same host identifier.
     """
-    if kit is None:
-        return Refusal(RefusalCode.UNKNOWN_SECRET, msg(
-            "The enrolment secret is not known here; ask for a new kit."))  # fmt: skip
     refusal = _refuse_kit(kit, now) or _refuse_host(kit, host, declared, same_host)
     if refusal is not None:
         return refusal
     if kit.kind is KitKind.DEVICE:
         return _judge_device_kit(kit, host, same_host)
     return _judge_group_kit(kit, host, same_host)
+
+
+def refuse_unknown() -> Refusal:
+    """Refuse a secret that no kit has."""
+    return Refusal(
+        RefusalCode.UNKNOWN_SECRET,
+        msg("The enrolment secret is not known here; ask for a new kit."),
+    )
 
 
 def _refuse_kit(kit: Kit, now: datetime) -> Refusal | None:

@@ -11,7 +11,7 @@ from typing import Any
 from litestar import Litestar, Router
 
 from sekisho.controls.model import Catalogue
-from sekisho.devices.api import agent, carve, osquery
+from sekisho.devices.api import agent, carve, osquery, people
 from sekisho.devices.desk import Files, running_desk
 from sekisho.devices.plans import plan_maker
 from sekisho.kernel.clock import Clock
@@ -32,6 +32,7 @@ HANDLERS: list[Any] = [
         opt={"anonymous": True},
         tags=["agent"],
     ),
+    Router(path="/", route_handlers=people.HANDLERS, tags=["devices"]),
 ]
 
 

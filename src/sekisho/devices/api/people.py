@@ -10,7 +10,8 @@ from typing import Annotated
 
 from litestar import delete, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from sekisho.devices.api import shapes
 from sekisho.devices.api.shapes import (
@@ -37,6 +38,7 @@ from sekisho.devices.service import (
     kits,
     lifecycle,
     privacy,
+    sites,
     verdicts,
 )
 from sekisho.devices.service.kits import KitOrder
@@ -51,19 +53,19 @@ Change = Callable[[Transaction, str], Device]
 
 @get("/api/devices", sync_to_thread=True)
 def list_devices(
-    principal: Principal,
-    database: Database,
-    search: Annotated[str, Parameter(max_length=200)] = "",
-    ownership: Ownership | None = None,
-    platform: Platform | None = None,
-    device_state: Annotated[DeviceState | None, Parameter(query="state")] = None,
-    verdict: str = "",
-    silent: bool = False,
-    flagged: bool = False,
-    sort: str = "label",
-    descending: bool = False,
-    offset: int = 0,
-    limit: int = 50,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    search: Annotated[str, QueryParameter(max_length=200)] = "",
+    ownership: FromQuery[Ownership | None] = None,
+    platform: FromQuery[Platform | None] = None,
+    device_state: Annotated[DeviceState | None, QueryParameter(name="state")] = None,
+    verdict: FromQuery[str] = "",
+    silent: FromQuery[bool] = False,
+    flagged: FromQuery[bool] = False,
+    sort: FromQuery[str] = "label",
+    descending: FromQuery[bool] = False,
+    offset: FromQuery[int] = 0,
+    limit: FromQuery[int] = 50,
 ) -> DevicePageShape:
     """List devices: search, filters, order, page. Withdrawn ones only where asked for."""
     wanted = verdicts.ListWish(
@@ -83,14 +85,20 @@ def list_devices(
 
 
 @get("/api/devices/counts", sync_to_thread=True)
-def count_devices(principal: Principal, database: Database) -> inventory.DeviceCounts:
+def count_devices(
+    principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> inventory.DeviceCounts:
     """Count devices by state, ownership and platform, and those that are silent."""
     with database.read(principal) as tx:
         return inventory.count_devices(tx)
 
 
 @get("/api/devices/{device_id:str}", sync_to_thread=True)
-def show_device(principal: Principal, database: Database, device_id: str) -> DeviceDetail:
+def show_device(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> DeviceDetail:
     """Show one device with its certificates; a look at somebody's device is recorded."""
     with database.write(principal) as tx:
         device = inventory.get_device(tx, device_id)
@@ -100,7 +108,11 @@ def show_device(principal: Principal, database: Database, device_id: str) -> Dev
 
 
 @get("/api/devices/{device_id:str}/verdicts", sync_to_thread=True)
-def show_verdicts(principal: Principal, database: Database, device_id: str) -> list[VerdictShape]:
+def show_verdicts(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> list[VerdictShape]:
     """Show what is proven about one device; a look at somebody's device is recorded."""
     with database.write(principal) as tx:
         inventory.get_device(tx, device_id)
@@ -110,7 +122,11 @@ def show_verdicts(principal: Principal, database: Database, device_id: str) -> l
 
 
 @get("/api/devices/{device_id:str}/looks", sync_to_thread=True)
-def show_looks(principal: Principal, database: Database, device_id: str) -> list[LookShape]:
+def show_looks(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> list[LookShape]:
     """Show who looked at a device, latest first."""
     with database.read(principal) as tx:
         return [shapes.shape_look(look) for look in privacy.list_looks(tx, device_id)]
@@ -118,39 +134,66 @@ def show_looks(principal: Principal, database: Database, device_id: str) -> list
 
 @post("/api/devices/{device_id:str}/check-now", status_code=200, sync_to_thread=True)
 def check_now(
-    principal: Principal, database: Database, state: State, device_id: str
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    device_id: FromPath[str],
 ) -> DeviceShape:
     """Ask the device everything again at its next word."""
     return _change(principal, database, state, device_id, lifecycle.check_now)
 
 
 @post("/api/devices/{device_id:str}/approve", status_code=200, sync_to_thread=True)
-def approve(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+def approve(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    device_id: FromPath[str],
+) -> DeviceShape:
     """Let in a device that was enrolled with a group secret."""
     return _change(principal, database, state, device_id, lifecycle.approve_device)
 
 
 @post("/api/devices/{device_id:str}/pause", status_code=200, sync_to_thread=True)
-def pause(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+def pause(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    device_id: FromPath[str],
+) -> DeviceShape:
     """Stop asking a device; its answers grow old."""
     return _change(principal, database, state, device_id, lifecycle.pause_device)
 
 
 @post("/api/devices/{device_id:str}/resume", status_code=200, sync_to_thread=True)
-def resume(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+def resume(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    device_id: FromPath[str],
+) -> DeviceShape:
     """Go on after a pause."""
     return _change(principal, database, state, device_id, lifecycle.resume_device)
 
 
 @post("/api/devices/{device_id:str}/withdraw", status_code=200, sync_to_thread=True)
-def withdraw(principal: Principal, database: Database, state: State, device_id: str) -> DeviceShape:
+def withdraw(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    device_id: FromPath[str],
+) -> DeviceShape:
     """End an enrolment and delete what was learned from the device."""
     return _change(principal, database, state, device_id, lifecycle.withdraw_device)
 
 
 @post("/api/devices/{device_id:str}/consent", status_code=200, sync_to_thread=True)
 def consent(
-    principal: Principal, database: Database, state: State, device_id: str, data: ConsentGiven
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    device_id: FromPath[str],
+    data: JSONBody[ConsentGiven],
 ) -> DeviceShape:
     """Take the owner's consent to the check of their private PC."""
     return _change(
@@ -161,7 +204,11 @@ def consent(
 
 @post("/api/devices/{device_id:str}/change", status_code=200, sync_to_thread=True)
 def change(
-    principal: Principal, database: Database, state: State, device_id: str, data: DeviceChange
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    device_id: FromPath[str],
+    data: JSONBody[DeviceChange],
 ) -> DeviceShape:
     """Give a device a label and an owner."""
     return _change(
@@ -171,7 +218,9 @@ def change(
 
 
 @get("/api/devices/kits", sync_to_thread=True)
-def list_kits(principal: Principal, database: Database) -> list[KitShape]:
+def list_kits(
+    principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> list[KitShape]:
     """List enrolment kits, the newest first; secrets are never shown again."""
     with database.read(principal) as tx:
         return [shapes.shape_kit(kit, tx.now) for kit in kits.list_kits(tx)]
@@ -179,7 +228,11 @@ def list_kits(principal: Principal, database: Database) -> list[KitShape]:
 
 @post("/api/devices/kits", status_code=201, sync_to_thread=True)
 def create_kit(
-    principal: Principal, database: Database, settings: Settings, state: State, data: KitRequest
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    state: State,
+    data: JSONBody[KitRequest],
 ) -> KitMade:
     """Make an enrolment kit; this answer is the only place where its secret is shown."""
     order = KitOrder(
@@ -195,12 +248,18 @@ def create_kit(
     desk: Desk = state["desk"]
     with database.write(principal) as tx:
         made = kits.create_kit(tx, order)
-        contents = kits.write_kit(tx, desk, settings, made)
+        site = sites.describe_site(tx, desk.files.box, settings, desk.files.authority)
+        plans = {each: desk.plan(each, order.ownership, agent=False) for each in Platform}
+        contents = sites.write_kit_files(site, made, plans)
         return shapes.shape_made(made, contents, tx.now)
 
 
 @delete("/api/devices/kits/{kit_id:str}", status_code=204, sync_to_thread=True)
-def revoke_kit(principal: Principal, database: Database, kit_id: str) -> None:
+def revoke_kit(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    kit_id: FromPath[str],
+) -> None:
     """End a kit at once; devices that are enrolled stay."""
     with database.write(principal) as tx:
         kits.revoke_kit(tx, kit_id)
@@ -208,7 +267,9 @@ def revoke_kit(principal: Principal, database: Database, kit_id: str) -> None:
 
 @get("/api/devices/{device_id:str}/certificates", sync_to_thread=True)
 def list_certificates(
-    principal: Principal, database: Database, device_id: str
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
 ) -> list[CertificateShape]:
     """List the certificates that were issued to a device."""
     with database.read(principal) as tx:
@@ -217,14 +278,22 @@ def list_certificates(
 
 
 @delete("/api/devices/{device_id:str}/certificates", status_code=204, sync_to_thread=True)
-def revoke_certificates(principal: Principal, database: Database, device_id: str) -> None:
+def revoke_certificates(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> None:
     """Revoke all certificates of a device."""
     with database.write(principal) as tx:
         certificates.revoke_certificates(tx, device_id, "asked through the API")
 
 
 @get("/api/devices/{device_id:str}/carves", sync_to_thread=True)
-def list_carves(principal: Principal, database: Database, device_id: str) -> list[CarveShape]:
+def list_carves(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> list[CarveShape]:
     """List the orders for files of a company device."""
     with database.read(principal) as tx:
         return [shapes.shape_carve(carve) for carve in carves.list_carves(tx, device_id)]
@@ -232,7 +301,10 @@ def list_carves(principal: Principal, database: Database, device_id: str) -> lis
 
 @post("/api/devices/{device_id:str}/carves", status_code=201, sync_to_thread=True)
 def request_carve(
-    principal: Principal, database: Database, device_id: str, data: CarveOrder
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+    data: JSONBody[CarveOrder],
 ) -> CarveShape:
     """Order files of a company device; another person has to approve."""
     with database.write(principal) as tx:
@@ -242,7 +314,10 @@ def request_carve(
 
 @post("/api/devices/carves/{carve_id:str}/approve", status_code=200, sync_to_thread=True)
 def approve_carve(
-    principal: Principal, database: Database, state: State, carve_id: str
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    state: State,
+    carve_id: FromPath[str],
 ) -> CarveShape:
     """Approve somebody else's order; the device is asked at its next word."""
     desk: Desk = state["desk"]

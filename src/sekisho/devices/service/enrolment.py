@@ -35,10 +35,12 @@ def enrol(tx: Transaction, request: EnrollRequest, address: str) -> Enrolled | R
     reply locks nobody out. Raises InvalidInputError for a platform that is not known.
     """
     kit = kit_store.find_kit(tx, digest=digest_token(request.enroll_secret))
-    host = engine.read_host(request, kit.ownership if kit else Ownership.PRIVATE)
+    if kit is None:
+        return engine.refuse_unknown()
+    host = engine.read_host(request, kit.ownership)
     same_host = store.find_same_host(tx, host.host_identifier)
     judged = engine.judge_enrolment(kit, host, request.ownership, same_host, tx.now)
-    if isinstance(judged, Refusal) or kit is None:
+    if isinstance(judged, Refusal):
         return _refuse(tx, kit, judged)
     device = _admit(tx, kit, host, judged, engine.truncate_address(address))
     node_key = _issue_key(tx, device.id)
@@ -81,13 +83,10 @@ def confirm_key(tx: Transaction, digest: str) -> tuple[RosterEntry, list[str]] |
     return entry, older
 
 
-def _refuse(tx: Transaction, kit: Kit | None, judged: Admission | Refusal) -> Refusal:
-    if not isinstance(judged, Refusal):
-        raise TypeError("an enrolment without a kit must be refused")
-    if kit is not None:
-        detail = {"code": judged.code.value, "reason": str(judged.reason)}
-        evidence.record(tx, kind="device.enrolment_refused", subject=f"kit:{kit.id}", detail=detail)
-    return judged
+def _refuse(tx: Transaction, kit: Kit, refusal: Refusal) -> Refusal:
+    detail = {"code": refusal.code.value, "reason": str(refusal.reason)}
+    evidence.record(tx, kind="device.enrolment_refused", subject=f"kit:{kit.id}", detail=detail)
+    return refusal
 
 
 def _admit(tx: Transaction, kit: Kit, host: HostFacts, judged: Admission, network: str) -> Device:

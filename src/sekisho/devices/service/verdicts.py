@@ -1,0 +1,72 @@
+"""Where the inventory and the verdicts meet: lists narrowed by verdict, verdicts of one device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sekisho.controls import service as controls
+from sekisho.controls.model import Verdict
+from sekisho.devices import engine
+from sekisho.devices.configuration import DISTRIBUTED_SECONDS
+from sekisho.devices.model import DeviceState, Ownership, Platform
+from sekisho.devices.service import inventory
+from sekisho.devices.service.inventory import DeviceFilter, DevicePage
+from sekisho.devices.service.lifecycle import require_device
+from sekisho.identity import service as identity
+from sekisho.kernel.db import Transaction
+
+MOST_OWNERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ListWish:
+    """What a list of devices shall show; empty fields do not narrow it.
+
+    ``search`` also finds devices by the name of their owner. ``verdict`` keeps devices with at
+    least one such verdict (fail, unknown, exempt), or with nothing but passes (pass).
+    """
+
+    search: str = ""
+    ownership: Ownership | None = None
+    platform: Platform | None = None
+    state: DeviceState | None = None
+    verdict: str = ""
+    silent: bool = False
+    flagged: bool = False
+
+
+def search_devices(
+    tx: Transaction,
+    wish: ListWish,
+    *,
+    sort: str = "label",
+    descending: bool = False,
+    offset: int = 0,
+    limit: int = 50,
+) -> DevicePage:
+    """Return one page of the devices that ``wish`` describes. Needs ``devices.read``."""
+    tx.principal.require("devices.read")
+    narrow = DeviceFilter(
+        search=wish.search,
+        ownership=wish.ownership,
+        platform=wish.platform,
+        state=wish.state,
+        silent_before=engine.silent_before(tx.now, DISTRIBUTED_SECONDS) if wish.silent else None,
+        flagged=wish.flagged,
+        owner_ids=_owners(tx, wish.search),
+        only=controls.list_devices_with(tx, wish.verdict) if wish.verdict else None,
+    )
+    return inventory.list_devices(
+        tx, narrow, sort=sort, descending=descending, offset=offset, limit=limit
+    )
+
+
+def list_device_verdicts(tx: Transaction, device_id: str) -> Sequence[Verdict]:
+    """Return one device's verdicts: to its owner, itself, or ``devices.read``."""
+    device = require_device(tx, device_id, "devices.read")
+    return controls.list_verdicts(tx, device.id)
+
+
+def _owners(tx: Transaction, search: str) -> Sequence[str]:
+    if not search or not tx.principal.allows("identity.read"):
+        return ()
+    return [person.id for person in identity.list_people(tx, search=search, limit=MOST_OWNERS)]
