@@ -47,7 +47,7 @@ def device_rows() -> list[S]:
 
 
 def device_list(_language: str) -> dict[str, Any]:
-    filters = S(q="", verdict="fail", ownership="", platform="", seen="", sort="-standing", kept=[])
+    filters = S(q="", verdict="fail", ownership="", platform="", seen="", sort="-seen", kept=[])
     return {
         "rows": device_rows(),
         "filters": filters,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from litestar import get, post
+from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect
@@ -14,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from sekisho.controls.manifest import manifest_for
 from sekisho.controls.model import Catalogue
+from sekisho.devices.desk import Desk
 from sekisho.devices.kitfiles import (
     KitSite,
     install_command,
@@ -34,7 +36,6 @@ from sekisho.kernel.errors import InvalidInputError, SekishoError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import KitID, PersonID
 from sekisho.kernel.pages import Page
-from sekisho.kernel.pki import CertificateAuthority
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
@@ -139,14 +140,15 @@ def _form(tx: Transaction, form: Mapping[str, object], fault: SekishoError | Non
 
 
 @post("/devices/kits", status_code=200, sync_to_thread=True)
-def make_kit(  # noqa: PLR0917 - what the server hands in, by name
+def make_kit(
     data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
     principal: Principal,
     database: Database,
+    *,
     settings: Settings,
     box: SecretBox,
     catalogue: Catalogue,
-    authority: CertificateAuthority,
+    state: State,
     language: str,
 ) -> Page:
     """Make a kit and show it this once; a mistake brings the form back with what was typed."""
@@ -159,9 +161,9 @@ def make_kit(  # noqa: PLR0917 - what the server hands in, by name
     except InvalidInputError as fault:
         with database.read(principal) as tx:
             return _form(tx, form, fault)
-    site = KitSite(
-        settings.organisation or "Sekisho", settings.public_url, authority.certificate_pem, key
-    )
+    desk: Desk = state["desk"]
+    pem = desk.files.authority.certificate_pem
+    site = KitSite(desk.files.organisation, settings.public_url, pem, key)
     secret = made.secret.reveal()
     return Page(
         "devices/kit_made.html",
