@@ -1,18 +1,23 @@
 """Linux tables read from the machine the tests run on, against truths found another way."""
 
 import grp
+import json
 import os
 import pwd
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from sekisho.agent.table import Row, Where
+from sekisho.agent.table import Row, UnreadableError, Where
 from sekisho.agent.tables import tables_for
+from sekisho.agent.tables.commands import Output, run
+from sekisho.agent.tables.host import Host
+from sekisho.agent.tables.linux.firewall import nftables_chains
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these tables are Linux's")
 
@@ -106,3 +111,122 @@ def test_file_finds_by_equality_pattern_and_folder(tmp_path: Path) -> None:
     assert listed == level
     (link,) = read("file", {"path": (f"{tmp_path}/gone",)})
     assert (link["symlink"], link["type"]) == (1, "symlink")
+
+
+def shell(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_processes_hold_this_very_process() -> None:
+    (row,) = read("processes", {"pid": (str(os.getpid()),)})
+    assert row["path"] == str(Path("/proc/self/exe").readlink())
+    assert (row["uid"], row["parent"]) == (os.getuid(), os.getppid())
+    assert {1, os.getpid()} <= {item["pid"] for item in read("processes")}
+    assert read("processes", {"pid": ("4194305", "x")}) == []
+
+
+def test_interface_addresses_agree_with_iproute() -> None:
+    expected = {
+        (link["ifname"], address["local"])
+        for link in json.loads(shell("ip", "-json", "address"))
+        for address in link["addr_info"]
+    }
+    assert {(row["interface"], row["address"]) for row in read("interface_addresses")} == expected
+    loopback = [row for row in read("interface_addresses") if row["address"] == "127.0.0.1"]
+    assert loopback[0]["mask"] == "255.0.0.0"
+
+
+def test_interface_details_agree_with_iproute() -> None:
+    links = json.loads(shell("ip", "-json", "link"))
+    expected = {(link["ifname"], link["mtu"]) for link in links}
+    assert {(row["interface"], row["mtu"]) for row in read("interface_details")} == expected
+
+
+def test_the_root_mount_is_listed_with_its_size() -> None:
+    rows = [row for row in read("mounts") if row["path"] == "/"]
+    assert rows
+    expected = os.statvfs("/")
+    sized = [row for row in rows if str(row["device"]).startswith("/dev/")]
+    assert all(row["blocks"] == expected.f_blocks for row in sized[-1:])
+
+
+def test_block_devices_agree_with_the_kernel_s_list() -> None:
+    listed = Path("/proc/partitions").read_text().splitlines()[2:]
+    kernel = {f"/dev/{line.split()[3]}": int(line.split()[2]) * 1024 for line in listed}
+    assert kernel.keys() <= {row["name"] for row in read("block_devices")}
+    assert {row["name"] for row in read("disk_encryption")} == {
+        row["name"] for row in read("block_devices")
+    }
+
+
+def test_systemd_units_are_unreadable_where_systemd_does_not_run() -> None:
+    if Path("/run/systemd/system").exists():
+        (row,) = read("systemd_units", {"id": ("-.mount",)}) or read("systemd_units")[:1]
+        assert row["active_state"]
+    else:
+        with pytest.raises(UnreadableError, match="systemd does not run"):
+            read("systemd_units")
+
+
+@pytest.mark.skipif(not Path("/usr/bin/apt-get").exists(), reason="not a Debian family system")
+def test_security_updates_are_those_that_apt_would_install() -> None:
+    try:
+        (row,) = read("pending_updates")
+    except UnreadableError as error:
+        assert "security archive" in str(error)  # noqa: PT017 - both ends are allowed here
+        return
+    simulated = shell("apt-get", "-s", "-o", "Debug::NoLocking=true", "dist-upgrade").splitlines()
+    expected = [x for x in simulated if x.startswith("Inst ") and "ecurity" in x and " [" in x]
+    # apt may hold a package back that has an update; it never installs one we did not see.
+    assert len(expected) <= int(str(row["security_count"])) <= len(expected) + 5
+
+
+def test_certificates_of_the_system_are_read_with_their_names() -> None:
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+    if not bundle.exists():
+        pytest.skip("this system has no certificate bundle")
+    rows = read("certificates", {"path": (str(bundle),)})
+    assert len(rows) == bundle.read_text().count("BEGIN CERTIFICATE")
+    assert all(row["ca"] == 1 for row in rows if "ca" in row)
+    assert all(str(row["issuer"]).startswith("/") for row in rows if row.get("issuer"))
+
+
+def test_every_table_answers_within_the_time_of_a_check() -> None:
+    slow = {}
+    for name, table in tables_for("linux").items():
+        started = time.perf_counter()
+        try:
+            list(table.rows({}))
+        except UnreadableError:
+            continue
+        slow[name] = time.perf_counter() - started
+    assert max(slow.values()) < 5, slow  # a guard against seconds; bench/ measures milliseconds
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    name = f"sekisho-test-{os.getpid()}"
+    shell("ip", "netns", "add", name)
+    yield name
+    shell("ip", "netns", "delete", name)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+def test_rules_of_a_real_nftables_are_counted_and_follow_changes(namespace: str) -> None:
+    inside = ("ip", "netns", "exec", namespace)
+
+    def run_inside(argv: Sequence[str]) -> Output:
+        return run([*inside, *argv])
+
+    host = Host(run=run_inside)
+    assert list(nftables_chains(host)) == []
+    shell(*inside, "nft", "add", "table", "inet", "guard")
+    chain = "{ type filter hook input priority 0; policy drop; }"
+    shell(*inside, "nft", "add", "chain", "inet", "guard", "input", chain)
+    shell(*inside, "nft", "add", "rule", "inet", "guard", "input", "iif", "lo", "accept")
+    (row,) = nftables_chains(host)
+    assert (row["family"], row["table_name"], row["chain"]) == ("inet", "guard", "input")
+    assert (row["hook"], row["policy"], row["rules_count"]) == ("input", "drop", 1)
+    shell(*inside, "nft", "chain", "inet", "guard", "input", "{ policy accept; }")
+    (changed,) = nftables_chains(host)
+    assert changed["policy"] == "accept"

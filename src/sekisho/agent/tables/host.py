@@ -106,7 +106,7 @@ def people(host: Host) -> Iterator[Account]:
 
 def _account(line: str) -> Account | None:
     parts = line.split(":")
-    if len(parts) < 7 or not (parts[2].isdigit() and parts[3].isdigit()):  # noqa: PLR2004 - passwd(5)
+    if len(parts) < 7 or not (parts[2].isdecimal() and parts[3].isdecimal()):  # noqa: PLR2004 - passwd(5)
         return None
     return Account(uid=int(parts[2]), gid=int(parts[3]), name=parts[0], home=parts[5])
 

@@ -16,7 +16,7 @@ def running(where: Where) -> Iterator[Row]:
     """Yield the running processes; what is kept from this user stays NULL."""
     import psutil  # noqa: PLC0415 - see above
 
-    asked = [int(pid) for pid in wanted(where, "pid") if pid.isdigit()]
+    asked = [int(pid) for pid in wanted(where, "pid") if pid.isdecimal()]
     listed = asked or psutil.pids()
     for pid in listed:
         try:

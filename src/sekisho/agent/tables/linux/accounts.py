@@ -7,6 +7,7 @@ from sekisho.agent.table import Row, Table, Unreadable, Where
 from sekisho.agent.tables.columns import GROUPS, LOGGED_IN_USERS, USER_GROUPS, USERS
 from sekisho.agent.tables.host import Host
 from sekisho.agent.tables.linux.system import parse_assignments
+from sekisho.agent.tables.numerals import number
 from sekisho.agent.tables.patterns import asked_for
 
 _UTMP = struct.Struct("<hxxi32s4s32s256shhiii16s20x")  # utmp(5) of glibc on 64-bit Linux
@@ -64,7 +65,7 @@ def parse_group(text: str) -> Iterator[tuple[int, str, tuple[str, ...]]]:
 
 
 def _numbers(*words: str) -> bool:
-    return all(word.isascii() and word.isdigit() for word in words)
+    return all(word.isascii() and word.isdecimal() for word in words)
 
 
 def _signed(number: int) -> int:
@@ -147,6 +148,6 @@ def _session(text: str) -> Iterator[Row]:
         "user": facts.get("USER", ""),
         "tty": facts.get("TTY", facts.get("DISPLAY", "")),
         "host": facts.get("REMOTE_HOST", ""),
-        "time": int(facts.get("REALTIME", "0") or 0) // 1_000_000,
-        "pid": int(facts.get("LEADER", "0") or 0),
+        "time": number(facts.get("REALTIME") or "0") // 1_000_000,
+        "pid": number(facts.get("LEADER") or "0"),
     }

@@ -68,7 +68,7 @@ def parse_timers(text: str) -> Iterator[Row]:
 
 def _finished(service: dict[str, str]) -> int | None:
     stamp = service.get("ExecMainExitTimestamp", "").removeprefix("@")
-    return int(stamp) if service.get("Result") == "success" and stamp.isdigit() else None
+    return int(stamp) if service.get("Result") == "success" and stamp.isdecimal() else None
 
 
 def _deja_dup(host: Host, account: Account) -> Iterator[Row]:
@@ -78,6 +78,8 @@ def _deja_dup(host: Host, account: Account) -> Iterator[Row]:
     for key in ("periodic", "last-backup"):
         output = host.run(["gsettings", "get", "org.gnome.DejaDup", key], account=account)
         values[key] = answer(output, "gsettings").strip().strip("'")
+    if values["periodic"] != "true" and not values["last-backup"]:
+        return  # installed with the desktop, never set up
     yield {
         "tool": "deja-dup",
         "username": account.name,
@@ -90,7 +92,7 @@ def parse_time(text: str) -> int | None:
     """Return an ISO 8601 time as seconds since 1970; ``None`` if there is none."""
     try:
         return int(dt.datetime.fromisoformat(text).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -108,11 +110,12 @@ def _timeshift(host: Host) -> Iterator[Row]:
         "tool": "timeshift",
         "username": "root",
         "enabled": int(bool(planned)),
-        "last_success": _local_time(taken[-1]) if taken else None,
+        "last_success": _snapshot_time(taken[-1]) if taken else None,
         "encrypted": None,
     }
 
 
-def _local_time(name: str) -> int:
+def _snapshot_time(name: str) -> int | None:
     """Return the seconds since 1970 of a snapshot's name, which is in local time."""
-    return int(dt.datetime.strptime(name, "%Y-%m-%d_%H-%M-%S").astimezone().timestamp())
+    day, _, clock = name.partition("_")
+    return parse_time(f"{day}T{clock.replace('-', ':')}")

@@ -58,7 +58,7 @@ def gsettings(host: Host, where: Where) -> Iterator[Row]:
     if not _has_settings(host):
         return
     schemas = [s for s in sorted({s for s, _ in SETTINGS}) if asked_for(where, "schema", s)]
-    for account in people(host):
+    for account in (person for person in people(host) if person.uid != 0):
         for schema in schemas:
             for key, value in _settings(host, account, schema).items():
                 if (schema, key) in SETTINGS:
@@ -101,7 +101,7 @@ def screen_lock(host: Host) -> Iterator[Row]:
 
 def _programs(host: Host) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
-    for pid in (name for name in host.names("/proc") if name.isdigit()):
+    for pid in (name for name in host.names("/proc") if name.isdecimal()):
         try:
             text = host.text(f"/proc/{pid}/status", 65536) or ""
         except Unreadable:
@@ -194,8 +194,8 @@ def parse_kscreenlocker(text: str) -> Row:
     grace = nodes.get("Daemon/LockGrace", "5")
     return _locking(
         enabled=nodes.get("Daemon/Autolock", "true") == "true",
-        idle=int(minutes) * 60 if minutes.isdigit() else None,
-        grace=int(grace) if grace.isdigit() else None,
+        idle=int(minutes) * 60 if minutes.isdecimal() else None,
+        grace=int(grace) if grace.isdecimal() else None,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from sekisho.agent.table import Row, Table, Unreadable
 from sekisho.agent.tables.columns import BLOCK_DEVICES, DISK_ENCRYPTION, MOUNTS, USB_DEVICES
 from sekisho.agent.tables.host import Host
+from sekisho.agent.tables.numerals import number
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _SECTOR = 512  # /sys/block/*/size counts in 512-byte sectors whatever the disk
@@ -123,8 +124,8 @@ def _hardware(host: Host, name: str) -> Row:
         "vendor": _line(host, f"{base}/device/vendor"),
         "model": _line(host, f"{base}/device/model"),
         "serial": _line(host, f"{base}/device/serial"),
-        "size": int(_line(host, f"{base}/size") or 0),
-        "block_size": int(_line(host, f"{base}/queue/logical_block_size") or _SECTOR),
+        "size": number(_line(host, f"{base}/size") or "0"),
+        "block_size": number(_line(host, f"{base}/queue/logical_block_size") or f"{_SECTOR}"),
     }
 
 
@@ -185,8 +186,8 @@ def usb_devices(host: Host) -> Iterator[Row]:
             continue
         kind, sub, protocol = _usb_class(host, name)
         yield {
-            "usb_address": int(_line(host, f"{base}/devnum") or 0),
-            "usb_port": int(_line(host, f"{base}/busnum") or 0),
+            "usb_address": number(_line(host, f"{base}/devnum") or "0"),
+            "usb_port": number(_line(host, f"{base}/busnum") or "0"),
             "vendor": _line(host, f"{base}/manufacturer"),
             "vendor_id": _line(host, f"{base}/idVendor"),
             "version": _line(host, f"{base}/bcdDevice"),
@@ -215,6 +216,6 @@ def _usb_class(host: Host, name: str) -> tuple[int, int, int]:
 
 def _class_of(host: Host, prefix: str) -> tuple[int, int, int]:
     kind, sub, protocol = (
-        int(_line(host, prefix + part) or "0", 16) for part in ("Class", "SubClass", "Protocol")
+        number(_line(host, prefix + part) or "0", 16) for part in ("Class", "SubClass", "Protocol")
     )
     return kind, sub, protocol

@@ -81,11 +81,10 @@ def parse_iptables_save(text: str) -> Iterator[Row]:
         if line.startswith("*"):
             table, policies = line[1:].strip(), {}
         elif line.startswith(":"):
-            chain, policy = line[1:].split()[:2]
+            chain, policy = (*line[1:].split(), "", "")[:2]
             policies[chain] = "" if policy == "-" else policy
             yield {"filter_name": table, "chain": chain, "policy": policies[chain], **_count(line)}
-        elif " -A " in f" {line}":
-            row = _rule(line)
+        elif " -A " in f" {line}" and "chain" in (row := _rule(line)):
             yield {"filter_name": table, "policy": policies.get(str(row["chain"]), ""), **row}
 
 

@@ -54,7 +54,11 @@ def parse_addresses(data: bytes, names: dict[int, str]) -> Iterator[Row]:
             raise Unreadable("the kernel refused to list network addresses")
         if kind != _NEW_ADDRESS:
             continue
+        if len(payload) < _ADDRESS.size:
+            raise Unreadable("the kernel's list of network addresses is torn")
         family, prefix, _, _, index = _ADDRESS.unpack_from(payload)
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            continue
         found = dict(_attributes(payload[_ADDRESS.size :]))
         own = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, b""))
         peer = found.get(_IFA_ADDRESS, b"")
@@ -88,5 +92,6 @@ def _shown(family: int, packed: bytes) -> str:
 
 def _mask(family: int, prefix: int) -> str:
     size = _bytes_of(family)
+    prefix = min(prefix, size * 8)
     bits = ((1 << prefix) - 1) << (size * 8 - prefix)
     return socket.inet_ntop(family, bits.to_bytes(size, "big"))

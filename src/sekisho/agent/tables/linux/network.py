@@ -12,6 +12,7 @@ from sekisho.agent.tables.commands import answer
 from sekisho.agent.tables.host import Host
 from sekisho.agent.tables.linux.netlink import dump_addresses, parse_addresses
 from sekisho.agent.tables.linux.system import parse_assignments
+from sekisho.agent.tables.numerals import number
 
 _NET = "/sys/class/net"
 _COUNTERS = {
@@ -54,7 +55,7 @@ def interface_details(host: Host) -> Iterator[Row]:
             "type": _number(host, f"{base}/type"),
             "mtu": _number(host, f"{base}/mtu"),
             "metric": 0,
-            "flags": int(_value(host, f"{base}/flags") or "0", 16),
+            "flags": number(_value(host, f"{base}/flags") or "0", 16),
             "link_speed": max(0, _number(host, f"{base}/speed")),
             "enabled": int(_value(host, f"{base}/operstate") in ("up", "unknown")),
             **{c: _number(host, f"{base}/statistics/{f}") for c, f in _COUNTERS.items()},
@@ -71,7 +72,7 @@ def _value(host: Host, path: str) -> str:
 
 def _number(host: Host, path: str) -> int:
     value = _value(host, path)
-    return int(value) if value.lstrip("-").isdigit() else 0
+    return int(value) if value.lstrip("-").isdecimal() else 0
 
 
 def wifi_status(host: Host) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from sekisho.agent.table import Row, Table, Unreadable, Where
 from sekisho.agent.tables.columns import DEB_PACKAGES, RPM_PACKAGES
 from sekisho.agent.tables.commands import answer
 from sekisho.agent.tables.host import Host
+from sekisho.agent.tables.numerals import number
 from sekisho.agent.tables.patterns import asked_for, wanted
 
 _DPKG = "/var/lib/dpkg"
@@ -72,7 +73,7 @@ def _package(stanza: dict[str, str]) -> Row:
     version = stanza.get("version", "")
     return {
         **stanza,
-        "size": int(stanza.get("size", "0") or 0) * 1024,
+        "size": number(stanza.get("size") or "0") * 1024,
         "revision": version.rpartition("-")[2] if "-" in version else "",
         "admindir": _DPKG,
     }

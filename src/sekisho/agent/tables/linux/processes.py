@@ -7,6 +7,7 @@ from pathlib import Path
 from sekisho.agent.table import Row, Table, Unreadable, Where
 from sekisho.agent.tables.columns import PROCESSES
 from sekisho.agent.tables.host import Host
+from sekisho.agent.tables.numerals import number
 from sekisho.agent.tables.patterns import wanted
 
 _STATUS_ROWS = {"Uid": ("uid", "euid", "suid"), "Gid": ("gid", "egid", "sgid")}
@@ -32,15 +33,15 @@ def parse_stat(text: str, ticks: int, page: int) -> dict[str, object]:
     return {
         "name": head.partition("(")[2],
         "state": fields[0],
-        "parent": int(fields[1]),
-        "pgroup": int(fields[2]),
-        "user_time": int(fields[11]) * 1000 // ticks,
-        "system_time": int(fields[12]) * 1000 // ticks,
-        "nice": int(fields[16]),
-        "threads": int(fields[17]),
-        "start_time": int(fields[19]) // ticks,
-        "total_size": int(fields[20]),
-        "resident_size": int(fields[21]) * page,
+        "parent": number(fields[1]),
+        "pgroup": number(fields[2]),
+        "user_time": number(fields[11]) * 1000 // ticks,
+        "system_time": number(fields[12]) * 1000 // ticks,
+        "nice": number(fields[16]),
+        "threads": number(fields[17]),
+        "start_time": number(fields[19]) // ticks,
+        "total_size": number(fields[20]),
+        "resident_size": number(fields[21]) * page,
     }
 
 
@@ -50,7 +51,7 @@ def parse_status(text: str) -> dict[str, object]:
     for line in text.splitlines():
         key, _, rest = line.partition(":")
         if key in _STATUS_ROWS:
-            found.update(zip(_STATUS_ROWS[key], map(int, rest.split()), strict=False))
+            found.update(zip(_STATUS_ROWS[key], map(number, rest.split()), strict=False))
     return found
 
 
@@ -60,7 +61,7 @@ def processes(host: Host, where: Where) -> Iterator[Row]:
         raise Unreadable("/proc/self/stat does not exist; is /proc mounted?")
     asked = wanted(where, "pid")
     for name in asked or host.names("/proc"):
-        if name.isdigit():
+        if name.isdecimal():
             row = _process(host.path(f"/proc/{name}"))
             if row is not None:
                 yield {"pid": int(name), **row}

@@ -12,6 +12,7 @@ from pathlib import Path
 from sekisho.agent.table import Row, Table, Unreadable
 from sekisho.agent.tables.columns import LISTENING_PORTS
 from sekisho.agent.tables.host import Host
+from sekisho.agent.tables.numerals import number
 
 _SOURCES = (
     ("/proc/net/tcp", 6, 2),
@@ -38,22 +39,27 @@ def parse_sockets(text: str, protocol: int, family: int) -> Iterator[Row]:
         fields = line.split()
         if len(fields) < _FIELDS:
             raise Unreadable(f"/proc/net has a line that is not a socket: {line[:60]!r}")
-        remote_port = int(fields[2].rpartition(":")[2], 16)
+        remote_port = number(fields[2].rpartition(":")[2], 16)
         listens = fields[3] == _LISTEN if protocol == _TCP else remote_port == 0
         if listens:
             address, _, port = fields[1].rpartition(":")
             yield {
-                "port": int(port, 16),
+                "port": number(port, 16),
                 "protocol": protocol,
                 "family": family,
                 "address": parse_address(address),
-                "socket": int(fields[9]),
+                "socket": number(fields[9]),
             }
 
 
 def parse_address(text: str) -> str:
     """Turn the kernel's hexadecimal address (native 32-bit words) into its usual form."""
-    words = bytes.fromhex(text)
+    try:
+        words = bytes.fromhex(text)
+    except ValueError:
+        words = b""
+    if len(words) not in (4, 16):
+        raise Unreadable(f"/proc/net has an address that is none: {text[:40]!r}")
     packed = b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4))
     return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)  # noqa: PLR2004 - bytes of an IPv4 address
 
@@ -77,7 +83,7 @@ def _owners(host: Host, inodes: set[int]) -> dict[int, tuple[int, int]]:
     """Return which process (and file descriptor) holds which socket, as far as it can be seen."""
     owners: dict[int, tuple[int, int]] = {}
     wanted = {f"socket:[{inode}]": inode for inode in inodes if inode}
-    for pid in (name for name in host.names("/proc") if name.isdigit()):
+    for pid in (name for name in host.names("/proc") if name.isdecimal()):
         for descriptor, target in _descriptors(host.path(f"/proc/{pid}/fd")):
             inode = wanted.get(target)
             if inode is not None:

@@ -6,6 +6,7 @@ from sekisho.agent.table import Row, Table, Unreadable, Where
 from sekisho.agent.tables.columns import SYSTEMD_UNITS
 from sekisho.agent.tables.commands import answer
 from sekisho.agent.tables.host import Host
+from sekisho.agent.tables.numerals import number
 from sekisho.agent.tables.patterns import wanted
 
 _PROPERTIES = {
@@ -43,7 +44,7 @@ def parse_show(text: str) -> Iterator[Row]:
             raise Unreadable(f"systemctl told of a unit without Id and state: {block[:60]!r}")
         if facts.get("LoadState") != "not-found":
             row = {column: facts.get(key, "") for key, column in _PROPERTIES.items()}
-            yield {**row, "job_id": int(row["job_id"] or 0)}
+            yield {**row, "job_id": number(row["job_id"] or "0")}
 
 
 def systemd_units(host: Host, where: Where) -> Iterator[Row]:

@@ -57,7 +57,7 @@ def _first(record: Record, field: str) -> str:
 
 def _number(record: Record, field: str) -> int | None:
     text = _first(record, field)
-    return int(text) if text.removeprefix("-").isdigit() else None
+    return int(text) if text.removeprefix("-").isdecimal() else None
 
 
 def _unsigned(number: int) -> int:

@@ -88,7 +88,7 @@ def _machine() -> str:
 def os_version(host: Host) -> Iterator[Row]:
     """Yield the version of macOS; ``extra`` is the letter of a rapid security response."""
     found = plists.read(host, _VERSION)
-    if found is None or not str(found.get("ProductVersion", ""))[:1].isdigit():
+    if found is None or not str(found.get("ProductVersion", ""))[:1].isdecimal():
         raise Unreadable(f"{_VERSION} does not tell the version of macOS")
     version = str(found["ProductVersion"])
     major, minor, patch = (*version.split("."), "0", "0")[:3]

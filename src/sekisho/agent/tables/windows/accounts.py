@@ -53,7 +53,7 @@ def tables(registry: Registry, run: Run, listed: Sessions = sessions) -> tuple[T
 def last_number(sid: str) -> int | None:
     """Return the last number of a SID (its relative identifier), ``None`` if it has none."""
     number = sid.rpartition("-")[2]
-    return int(number) if number.isdigit() else None
+    return int(number) if number.isdecimal() else None
 
 
 def profiles(registry: Registry) -> dict[str, str]:

@@ -69,8 +69,8 @@ _POLICY = {
 }
 # An administrator gets the whole policy; a user learns which built-in accounts are enabled.
 _PROFILE = r"""$(
- $admin = ([Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()).
-  IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
+ $me = [Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()
+ $admin = $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
  $text = ''
  if ($admin) {
   $file = [IO.Path]::GetTempFileName()

@@ -40,7 +40,7 @@ def os_version(registry: Registry) -> Iterator[Row]:
     ``ProductName`` still says Windows 10 on Windows 11; the build tells them apart.
     """
     key = registry(_CURRENT)
-    if key is None or not key.text("CurrentBuildNumber").isdigit():
+    if key is None or not key.text("CurrentBuildNumber").isdecimal():
         raise Unreadable("the registry does not tell the build of Windows (CurrentBuildNumber)")
     build = key.text("CurrentBuildNumber")
     major = key.text("CurrentMajorVersionNumber") or "6"
