@@ -88,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
         if name not in PAGES:
             return self._send("text/event-stream", b"retry: 600000\n\n")
         asked = parse_qs(parts.query)
-        html = render(self.renderer, name, asked["lang"][0], asked["theme"][0])
+        html = render(
+            self.renderer, name, asked.get("lang", ["ja"])[0], asked.get("theme", [""])[0]
+        )
         return self._send("text/html; charset=utf-8", html.encode())
 
     def _send(self, kind: str, body: bytes) -> None:

@@ -1,8 +1,8 @@
 """The home of the security person: what needs me today, how we know, and where it is going."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from litestar import get
 from litestar.response import Redirect
@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from sekisho.controls import service as controls
 from sekisho.controls.model import Catalogue, Localized, VerdictKind
-from sekisho.devices.model import DeviceState
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.devices.web.listing import SILENT_AFTER
@@ -201,3 +200,138 @@ def say_change(now: int, before: int | None) -> str:
         return "—"
     change = now - before
     return f"+{change}" if change > 0 else f"−{-change}" if change else "±0"
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything the page shows."""
+
+    device_total: int
+    device_counts: Mapping[str, int]
+    tasks: Sequence[Task]
+    tasks_more: int
+    verdict_total: int
+    proofs: Sequence[tuple[str, Text, int]]
+    proof_bar: Markup
+    comparisons: Sequence[Comparison]
+    not_passing: int
+    trend: Sequence[TrendDay]
+    trend_chart: Markup | str
+    worst: Sequence[RuleRow]
+    control_total: int
+    silent: Sequence[SilentRow]
+    silent_total: int
+
+
+@get("/", sync_to_thread=True)
+def show_overview(
+    principal: Principal, database: Database, catalogue: Catalogue, language: str
+) -> Page | Redirect:
+    """Show what needs the security person; anybody else is led to their own page."""
+    if not principal.allows("devices.read"):
+        principal.require("self.read")
+        return Redirect("/my", status_code=303)
+    with database.read(principal) as tx:
+        view = read_overview(tx, catalogue, language)
+    return Page("pages/overview.html", {"view": view})
+
+
+def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overview:
+    """Gather the page; a handful of queries, whatever the number of devices."""
+    total = inventory.count_devices(tx).total
+    standings = controls.count_standings(tx)
+    tasks, more = read_tasks(tx) if tx.principal.allows("findings.read") else ([], 0)
+    shares = count_proofs(controls.count_verdicts(tx))
+    trend = read_trend(tx)
+    silent, silent_total = read_silent(tx)
+    return Overview(
+        device_total=total, device_counts=standings, tasks=tasks, tasks_more=more,
+        verdict_total=sum(shares.values()),
+        proofs=[(look, words, shares[name]) for name, look, words in PROOFS],
+        proof_bar=draw_proofs(shares, language), comparisons=compare(shares),
+        not_passing=standings["fail"] + standings["unknown"] + standings["exempt"],
+        trend=trend, trend_chart=draw_trend(trend, language),
+        worst=read_worst(tx, catalogue), control_total=len(catalogue.controls),
+        silent=silent, silent_total=silent_total,
+    )  # fmt: skip
+
+
+def read_tasks(tx: Transaction) -> tuple[list[Task], int]:
+    """Return the worst seven tasks and how many findings they leave out."""
+    page = findings.list_findings(tx, page_size=READ_FINDINGS)
+    devices = {f.subject.removeprefix("device:") for f in page.findings}
+    known = inventory.list_devices(tx, DeviceFilter(only=sorted(devices)), limit=READ_FINDINGS)
+    titles: dict[str, str] = {device.id: device.title for device in known.devices}
+    names = name_people(tx, (finding.owner for finding in page.findings))
+    tasks = gather_tasks(page.findings, titles, names)
+    shown = list(dict.fromkeys(map(group_key, page.findings)))[:MOST_TASKS]
+    covered = sum(group_key(finding) in shown for finding in page.findings)
+    return tasks, page.total - covered
+
+
+def draw_proofs(shares: Mapping[str, int], language: str) -> Markup:
+    """Draw how verdicts were proven, with the same in words."""
+    whole = sum(shares.values())
+    joint = "、" if language == "ja" else ", "
+    label = joint.join(
+        f"{translate(words, language)} {say_percent(shares[name], whole)}"
+        for name, _, words in PROOFS
+    )
+    return charts.draw_shares([Part(look, shares[name]) for name, look, _ in PROOFS], label)
+
+
+def read_trend(tx: Transaction, control_id: str | None = None) -> list[TrendDay]:
+    """Return the days of the trend, oldest first; Saturdays and Sundays count as days off."""
+    return [
+        TrendDay(
+            day.date.isoformat(), f"{day.date.month}/{day.date.day}", day.fail, day.unknown,
+            day.exempt, day.date.weekday() >= 5,  # noqa: PLR2004 - Saturday
+        )
+        for day in controls.list_trend(tx, DAYS, control_id)
+    ]  # fmt: skip
+
+
+def draw_trend(trend: Sequence[TrendDay], language: str) -> Markup | str:
+    """Draw the trend, with its first and last day in words."""
+    if not trend:
+        return ""
+    label = translate(
+        msg("Failing: %(first)s, now %(last)s; unknown: %(unknown)s. The table says the same.",
+            first=trend[0].fail, last=trend[-1].fail, unknown=trend[-1].unknown),
+        language,
+    )  # fmt: skip
+    days = [charts.Day(d.label, d.fail, d.unknown, d.exempt, d.off) for d in trend]
+    return charts.draw_trend(days, label)
+
+
+def read_worst(tx: Transaction, catalogue: Catalogue) -> list[RuleRow]:
+    """Return the rules that most devices fail."""
+    statuses = [s for s in controls.list_controls_status(tx) if s.control_id in catalogue.controls]
+    worst = sorted(statuses, key=lambda s: (-s.counts["fail"], -s.counts["unknown"], s.control_id))
+    shown = [s for s in worst if s.counts["fail"] or s.counts["unknown"]][:WORST_RULES]
+    scale = max([s.counts["fail"] + s.counts["unknown"] for s in shown], default=0)
+    return [
+        RuleRow(
+            s.control_id, catalogue.controls[s.control_id].title, s.counts["fail"],
+            s.counts["unknown"], say_change(s.counts["fail"], s.failing_week_ago),
+            charts.draw_bar(
+                [Part("f-fail", s.counts["fail"]), Part("f-unknown", s.counts["unknown"])], scale
+            ),
+        )
+        for s in shown
+    ]  # fmt: skip
+
+
+def read_silent(tx: Transaction) -> tuple[list[SilentRow], int]:
+    """Return the devices that have been silent for a day, the longest silence first."""
+    narrow = DeviceFilter(silent_before=tx.now - SILENT_AFTER)
+    found = inventory.list_devices(tx, narrow, sort="seen_at", limit=SILENT_ROWS)
+    names = name_owners(tx, found.devices)
+    rows = [
+        SilentRow(d.id, d.title, names.get(d.owner_id or "", ""), d.ownership.value, d.seen_at)
+        for d in found.devices
+    ]
+    return rows, found.total
+
+
+HANDLERS: list[ControllerRouterHandler] = [show_overview]
