@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 from litestar import Response, Router, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
@@ -54,8 +56,12 @@ class Done(msgspec.Struct):
 
 
 @post("/sign-in/passkey/options", status_code=200, sync_to_thread=True)
-def begin_sign_in(request: AnyRequest, database: Database, settings: Settings,
-                  principal: Principal) -> Begun:  # fmt: skip
+def begin_sign_in(
+    request: AnyRequest,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
+) -> Begun:
     """Begin a sign-in with a passkey; no user name is asked for."""
     with database.write(principal) as tx:
         return Begun(*service.begin_passkey_sign_in(tx, read_site(request, settings)))
@@ -63,7 +69,10 @@ def begin_sign_in(request: AnyRequest, database: Database, settings: Settings,
 
 @post("/sign-in/passkey", status_code=200, sync_to_thread=True)
 def finish_sign_in(
-    request: AnyRequest, data: Answer, database: Database, principal: Principal
+    request: AnyRequest,
+    data: JSONBody[Answer],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
 ) -> Response[Done]:
     """Sign in with the browser's answer; sets the session cookie."""
     visit, former = read_visit(request), read_cookie(request)
@@ -85,11 +94,11 @@ def _signed_in(request: AnyRequest, signed_in: SignedIn, wanted: str) -> Respons
 @post("/start/{token:str}/passkey/options", status_code=200, sync_to_thread=True)
 def begin_start(
     request: AnyRequest,
-    token: str,
-    data: Profile,
-    database: Database,
-    settings: Settings,
-    principal: Principal,
+    token: FromPath[str],
+    data: JSONBody[Profile],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
 ) -> Begun:
     """Begin to register a passkey with a one-time link."""
     site, profile = read_site(request, settings), msgspec.structs.asdict(data)
@@ -99,7 +108,11 @@ def begin_start(
 
 @post("/start/{token:str}/passkey", status_code=200, sync_to_thread=True)
 def finish_start(
-    request: AnyRequest, token: str, data: Answer, database: Database, principal: Principal
+    request: AnyRequest,
+    token: FromPath[str],
+    data: JSONBody[Answer],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
 ) -> Response[Done]:
     """Register the passkey, use the link up and sign in."""
     visit = read_visit(request)
@@ -111,8 +124,12 @@ def finish_start(
 
 
 @post("/account/passkeys/options", status_code=200, sync_to_thread=True)
-def begin_passkey(request: AnyRequest, database: Database, settings: Settings,
-                  principal: Principal) -> Begun:  # fmt: skip
+def begin_passkey(
+    request: AnyRequest,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
+) -> Begun:
     """Begin to add a passkey for the name this page is served under."""
     with database.write(principal) as tx:
         return Begun(*service.begin_passkey(tx, read_site(request, settings)))
@@ -120,7 +137,10 @@ def begin_passkey(request: AnyRequest, database: Database, settings: Settings,
 
 @post("/account/passkeys", status_code=200, sync_to_thread=True)
 def finish_passkey(
-    request: AnyRequest, data: Answer, database: Database, principal: Principal
+    request: AnyRequest,
+    data: JSONBody[Answer],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
 ) -> Done:
     """Add the passkey the browser has made."""
     label = data.label or read_visit(request).browser

@@ -3,8 +3,8 @@
 from typing import Annotated, Any
 
 from litestar import Response, Router, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter, URLEncodedBody
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -29,14 +29,14 @@ from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
-Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
-Next = Annotated[str, Parameter(query="next")]
+Form = URLEncodedBody[dict[str, Any]]
+Next = Annotated[str, QueryParameter(name="next")]
 
 
 @get("/sign-in", sync_to_thread=False)
 def show_sign_in(
-    request: AnyRequest, settings: Settings, principal: Principal,
-    next_page: Next = "/", again: str = "",
+    request: AnyRequest, settings: NamedDependency[Settings], principal: NamedDependency[Principal],
+    next_page: Next = "/", again: FromQuery[str] = "",
 ) -> Page | Redirect:  # fmt: skip
     """Show the ways to sign in; whoever is signed in already goes on, unless asked again."""
     target = safe_next(next_page)
@@ -58,10 +58,10 @@ def _sign_in_page(
 def sign_in_with_code(
     request: AnyRequest,
     data: Form,
-    database: Database,
-    settings: Settings,
-    box: SecretBox,
-    principal: Principal,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
 ) -> Response[Any] | Page:
     """Sign in with the code of an authenticator app or a recovery code."""
     email, target = _text(data, "email"), safe_next(_text(data, "next"))
@@ -101,7 +101,9 @@ def enter(request: AnyRequest, signed_in: SignedIn, target: str) -> Redirect:
 
 
 @post("/sign-out", sync_to_thread=True)
-def sign_out(request: AnyRequest, database: Database, principal: Principal) -> Redirect:
+def sign_out(
+    request: AnyRequest, database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
     """End this session."""
     if principal.session_id:
         with database.write(principal) as tx:
@@ -111,7 +113,11 @@ def sign_out(request: AnyRequest, database: Database, principal: Principal) -> R
 
 @get("/start/{token:str}", sync_to_thread=True)
 def show_start(
-    request: AnyRequest, token: str, database: Database, settings: Settings, principal: Principal
+    request: AnyRequest,
+    token: FromPath[str],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
 ) -> Page | Response[Page] | Redirect:
     """Show what a one-time link is for; looking does not use it up."""
     try:
@@ -132,12 +138,12 @@ def show_start(
 @post("/start/{token:str}/totp", status_code=200, sync_to_thread=True)
 def begin_start_totp(
     request: AnyRequest,
-    token: str,
+    token: FromPath[str],
     data: Form,
-    database: Database,
-    settings: Settings,
-    box: SecretBox,
-    principal: Principal,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
 ) -> Page:
     """Show the picture that an authenticator app reads."""
     site = read_site(request, settings)
@@ -150,11 +156,11 @@ def begin_start_totp(
 @post("/start/{token:str}/totp/confirm", sync_to_thread=True)
 def finish_start_totp(
     request: AnyRequest,
-    token: str,
+    token: FromPath[str],
     data: Form,
-    database: Database,
-    box: SecretBox,
-    principal: Principal,
+    database: NamedDependency[Database],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
 ) -> Response[Any] | Page:
     """Register the authenticator app with its first code and sign in."""
     visit, handle = read_visit(request), _text(data, "handle")

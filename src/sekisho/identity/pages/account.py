@@ -1,12 +1,12 @@
 """One's own ways to sign in, sessions, recovery codes and API tokens."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 from litestar import get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.di import NamedDependency
+from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -14,7 +14,6 @@ from sekisho.identity import service
 from sekisho.identity.engine.rights import covers
 from sekisho.identity.model import TOKEN_SCOPES, WORDS_OF_METHOD
 from sekisho.identity.visits import AnyRequest, better_address, read_site
-from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError
 from sekisho.kernel.i18n import msg
@@ -23,7 +22,7 @@ from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
-Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form = URLEncodedBody[dict[str, Any]]
 
 ACCOUNT = "/account"
 TOKENS = "/account/tokens"
@@ -31,7 +30,10 @@ TOKENS = "/account/tokens"
 
 @get(ACCOUNT, sync_to_thread=True)
 def show_account(
-    request: AnyRequest, database: Database, settings: Settings, principal: Principal
+    request: AnyRequest,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
 ) -> Page:
     """Show how one can sign in, where one is signed in, and what is missing."""
     site = read_site(request, settings)
@@ -52,7 +54,10 @@ def show_account(
 
 @get("/account/new-name", sync_to_thread=True)
 def show_new_name(
-    request: AnyRequest, database: Database, settings: Settings, principal: Principal
+    request: AnyRequest,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
 ) -> Page:
     """Lead to a passkey for the name this page is served under now."""
     site = read_site(request, settings)
@@ -65,7 +70,11 @@ def show_new_name(
 
 
 @post("/account/passkeys/{passkey_id:str}/remove", sync_to_thread=True)
-def remove_passkey(passkey_id: str, database: Database, principal: Principal) -> Redirect:
+def remove_passkey(
+    passkey_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
     """Remove one of one's passkeys."""
     with database.write(principal) as tx:
         service.remove_passkey(tx, passkey_id)
@@ -75,10 +84,10 @@ def remove_passkey(passkey_id: str, database: Database, principal: Principal) ->
 @post("/account/totp", status_code=200, sync_to_thread=True)
 def begin_totp(
     request: AnyRequest,
-    database: Database,
-    settings: Settings,
-    box: SecretBox,
-    principal: Principal,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
 ) -> Page:
     """Show the picture that an authenticator app reads."""
     site = read_site(request, settings)
@@ -105,7 +114,10 @@ def totp_again(handle: str, action: str, fault: SekishoError) -> Page:
 
 @post("/account/totp/confirm", sync_to_thread=True)
 def finish_totp(
-    data: Form, database: Database, box: SecretBox, principal: Principal
+    data: Form,
+    database: NamedDependency[Database],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
 ) -> Redirect | Page:
     """Keep the authenticator app if its first code is right."""
     handle, code = str(data.get("handle", "")), str(data.get("code", ""))
@@ -117,7 +129,9 @@ def finish_totp(
 
 
 @post("/account/totp/remove", sync_to_thread=True)
-def remove_totp(database: Database, principal: Principal) -> Redirect:
+def remove_totp(
+    database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
     """Forget one's authenticator app."""
     with database.write(principal) as tx:
         service.remove_totp(tx)
@@ -125,7 +139,9 @@ def remove_totp(database: Database, principal: Principal) -> Redirect:
 
 
 @get("/account/recovery-codes", sync_to_thread=True)
-def show_recovery(database: Database, principal: Principal) -> Page:
+def show_recovery(
+    database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Page:
     """Say what recovery codes are for and how many are left; the codes themselves are not kept."""
     with database.read(principal) as tx:
         left = service.list_factors(tx).recovery_codes
@@ -133,7 +149,11 @@ def show_recovery(database: Database, principal: Principal) -> Page:
 
 
 @post("/account/recovery-codes", status_code=200, sync_to_thread=True)
-def make_recovery(database: Database, box: SecretBox, principal: Principal) -> Page:
+def make_recovery(
+    database: NamedDependency[Database],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
+) -> Page:
     """Make new recovery codes and show them, this once."""
     with database.write(principal) as tx:
         codes = service.make_recovery_codes(tx, box)
@@ -142,7 +162,11 @@ def make_recovery(database: Database, box: SecretBox, principal: Principal) -> P
 
 
 @post("/account/sessions/{session_id:str}/end", sync_to_thread=True)
-def end_session(session_id: str, database: Database, principal: Principal) -> Redirect:
+def end_session(
+    session_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
     """Sign out one of one's browsers."""
     with database.write(principal) as tx:
         service.end_session(tx, session_id)
@@ -150,7 +174,9 @@ def end_session(session_id: str, database: Database, principal: Principal) -> Re
 
 
 @post("/account/sessions/end-others", sync_to_thread=True)
-def end_others(database: Database, principal: Principal) -> Redirect:
+def end_others(
+    database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
     """Sign out everywhere else."""
     with database.write(principal) as tx:
         service.end_other_sessions(tx)
@@ -158,23 +184,30 @@ def end_others(database: Database, principal: Principal) -> Redirect:
 
 
 @get(TOKENS, sync_to_thread=True)
-def show_tokens(database: Database, clock: Clock, principal: Principal) -> Page:
+def show_tokens(
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Page:
     """List one's API tokens, and what a new one may be made for."""
-    return _tokens_page(database, clock, principal)
+    return _tokens_page(database, principal)
 
 
-def _tokens_page(database: Database, clock: Clock, principal: Principal, secret: str = "") -> Page:
+def _tokens_page(database: Database, principal: Principal, secret: str = "") -> Page:
     with database.read(principal) as tx:
-        tokens = service.list_tokens(tx)
+        tokens, today = service.list_tokens(tx), tx.now.date()
     held = principal.rights
     scopes = [s for s in TOKEN_SCOPES if any(covers(right, s) for right in held)]
-    default_end = (clock.now() + dt.timedelta(days=90)).date().isoformat()
+    default_end = (today + dt.timedelta(days=90)).isoformat()
     context = {"tokens": tokens, "scopes": scopes, "secret": secret, "default_end": default_end}
     return Page("identity/tokens.html", context)
 
 
 @post(TOKENS, status_code=200, sync_to_thread=True)
-def make_token(data: Form, database: Database, clock: Clock, principal: Principal) -> Page:
+def make_token(
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Page:
     """Make a token and show it, this once."""
     ends_at = _end_of(str(data.get("ends_at", "")))
     with database.write(principal) as tx:
@@ -184,7 +217,7 @@ def make_token(data: Form, database: Database, clock: Clock, principal: Principa
             scopes=several(data, "scope"),
             ends_at=ends_at,
         )
-    return _tokens_page(database, clock, principal, secret)
+    return _tokens_page(database, principal, secret)
 
 
 def several(data: dict[str, Any], name: str) -> list[str]:
@@ -205,7 +238,11 @@ def _end_of(day: str) -> dt.datetime:
 
 
 @post("/account/tokens/{token_id:str}/revoke", sync_to_thread=True)
-def revoke_token(token_id: str, database: Database, principal: Principal) -> Redirect:
+def revoke_token(
+    token_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
     """Revoke one of one's tokens."""
     with database.write(principal) as tx:
         service.revoke_token(tx, token_id)

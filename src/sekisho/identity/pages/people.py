@@ -1,10 +1,10 @@
 """The people of the organisation: invited, given roles, disabled, and who lacks a passkey."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -17,7 +17,7 @@ from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
 
-Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form = URLEncodedBody[dict[str, Any]]
 
 PEOPLE = "/people"
 _PER_PAGE = 50
@@ -25,7 +25,11 @@ _PER_PAGE = 50
 
 @get(PEOPLE, sync_to_thread=True)
 def show_people(
-    database: Database, settings: Settings, principal: Principal, q: str = "", page: int = 1
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
+    q: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """List people with their roles; whoever may, invites others here."""
     return _people_page(database, settings, principal, q, max(1, page))
@@ -63,9 +67,9 @@ def _people_page(
 def invite(
     request: AnyRequest,
     data: Form,
-    database: Database,
-    settings: Settings,
-    principal: Principal,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
 ) -> Page:
     """Invite somebody and show their link, this once."""
     with database.write(principal) as tx:
@@ -88,10 +92,10 @@ def _address(request: AnyRequest, settings: Settings) -> str:
 @post("/people/{person_id:str}/link", status_code=200, sync_to_thread=True)
 def invite_again(
     request: AnyRequest,
-    person_id: str,
-    database: Database,
-    settings: Settings,
-    principal: Principal,
+    person_id: FromPath[str],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
 ) -> Page:
     """Make a new invitation for somebody who has not used theirs."""
     with database.write(principal) as tx:
@@ -101,7 +105,12 @@ def invite_again(
 
 
 @post("/people/{person_id:str}/roles", sync_to_thread=True)
-def change_roles(person_id: str, data: Form, database: Database, principal: Principal) -> Redirect:
+def change_roles(
+    person_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
     """Give a person exactly the roles ticked."""
     with database.write(principal) as tx:
         service.change_roles(tx, person_id, several(data, "role"))
@@ -109,7 +118,11 @@ def change_roles(person_id: str, data: Form, database: Database, principal: Prin
 
 
 @post("/people/{person_id:str}/disable", sync_to_thread=True)
-def disable(person_id: str, database: Database, principal: Principal) -> Redirect:
+def disable(
+    person_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
     """Let a person in no longer."""
     with database.write(principal) as tx:
         service.disable_person(tx, person_id)
@@ -117,7 +130,11 @@ def disable(person_id: str, database: Database, principal: Principal) -> Redirec
 
 
 @post("/people/{person_id:str}/enable", sync_to_thread=True)
-def enable(person_id: str, database: Database, principal: Principal) -> Redirect:
+def enable(
+    person_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
     """Let a disabled person in again."""
     with database.write(principal) as tx:
         service.enable_person(tx, person_id)

@@ -1,0 +1,475 @@
+"""The front door: every way in passes the same checks; doubt, ambiguity and silence are refused."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar import Litestar
+
+from fakes.clock import FakeClock
+from sekisho.identity import service
+from sekisho.identity.engine.sites import LOCAL_COOKIE, SECURE_COOKIE
+from sekisho.identity.model import Role, SignedIn
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.pages import PageRenderer
+from sekisho.kernel.principal import Principal, PrincipalKind
+from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.settings import Settings
+from sekisho.server.auth import FrontDoor, command_principal, csrf_token
+from sekisho.server.knock import Credential, Knock, listeners_of, read_credential
+from support.door import BASE, SmallHouse, build_small_app, tag_listener
+from support.identity_town import Town
+
+SAME = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
+NODE = Principal(PrincipalKind.DEVICE, "dev_1", "laptop", frozenset({"device.self"}))
+
+
+class Devices:
+    """One device with one key."""
+
+    def find_device(self, node_key: str) -> Principal | None:
+        return NODE if node_key == "good-key" else None
+
+
+@dataclass(slots=True)
+class Gatehouse:
+    """The small application, reachable by every listener, and somebody signed in."""
+
+    town: Town
+    app: Litestar
+    signed_in: SignedIn
+
+    def ask(
+        self,
+        method: str = "GET",
+        path: str = "/probe",
+        *,
+        listener: str = "admin",
+        headers: Any = None,
+        base: str = BASE,
+        **more: Any,
+    ) -> httpx.Response:
+        """Send one request and return the response."""
+        return asyncio.run(self._ask(method, path, listener, base, headers or {}, more))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        listener: str,
+        base: str,
+        headers: Any,
+        more: dict[str, Any],
+    ) -> httpx.Response:
+        transport = httpx.ASGITransport(tag_listener(self.app, listener))
+        async with httpx.AsyncClient(transport=transport, base_url=base) as client:
+            return await client.request(method, path, headers=headers, **more)
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """Return the header of the signed-in browser."""
+        return {"Cookie": f"{LOCAL_COOKIE}={self.signed_in.secret}"}
+
+    @property
+    def csrf(self) -> str:
+        """Return the token of the signed-in browser's pages."""
+        return csrf_token(self.town.box, self.signed_in.secret)
+
+    def make_token(self, scopes: list[str]) -> str:
+        """Make an API token of the signed-in person."""
+        principal = self.town.as_person(self.signed_in)
+        with self.town.database.write(principal) as tx:
+            ends_at = tx.now + timedelta(days=1)
+            return service.make_token(tx, label="ci", scopes=scopes, ends_at=ends_at)[1]
+
+
+@pytest.fixture(scope="session")
+def renderer() -> PageRenderer:
+    return PageRenderer()
+
+
+@pytest.fixture
+def gate(
+    database: Database, clock: FakeClock, box: SecretBox, tmp_path: Path, renderer: PageRenderer
+) -> Gatehouse:
+    town = Town(database, clock, box)
+    house = SmallHouse(database, clock, box, Settings(tmp_path, public_name="sekisho.example.jp"))
+    return Gatehouse(town, build_small_app(house, Devices(), renderer), town.start_admin())
+
+
+def test_nobody_is_refused(gate: Gatehouse) -> None:
+    assert gate.ask().status_code == 401
+    assert gate.ask("POST", "/probe", headers=SAME).status_code == 401
+
+
+def test_a_session_comes_in(gate: Gatehouse) -> None:
+    said = gate.ask(headers=gate.cookie).json()
+
+    assert said["kind"] == "person"
+    assert said["id"] == gate.signed_in.person.id
+    assert said["rights"] == ["*", "self.read", "self.write"]
+    assert said["address"]
+
+
+def test_an_unlisted_address_is_for_the_admin_listener(gate: Gatehouse) -> None:
+    for listener in ("public", "intake", ""):
+        assert gate.ask(headers=gate.cookie, listener=listener).status_code == 404
+    assert gate.ask("POST", "/api/osquery/probe", listener="admin").status_code == 404
+    assert gate.ask("GET", "/sign-in", listener="public").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, 200),
+        ({"X-CSRF-Token": ""}, 403),
+        ({"X-CSRF-Token": "0" * 64}, 403),
+        ({"X-CSRF-Token": "é"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://localhost:9999"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+        ({"Origin": "", "Sec-Fetch-Site": ""}, 403),
+        ({"Origin": ""}, 200),
+        ({"Sec-Fetch-Site": ""}, 200),
+    ],
+    ids=str,
+)
+def test_changes_need_our_own_page(gate: Gatehouse, change: dict[str, str], status: int) -> None:
+    headers = gate.cookie | SAME | {"X-CSRF-Token": gate.csrf} | change
+    sent = {name: value.encode() for name, value in headers.items() if value}
+
+    assert gate.ask("POST", headers=sent).status_code == status
+
+
+def test_the_token_may_stand_in_a_form(gate: Gatehouse) -> None:
+    headers = gate.cookie | SAME
+
+    assert gate.ask("POST", headers=headers, data={"csrf": gate.csrf}).status_code == 200
+    assert gate.ask("POST", headers=headers, data={"csrf": "x"}).status_code == 403
+    assert gate.ask("POST", headers=headers, json={"csrf": gate.csrf}).status_code == 403
+
+
+def test_the_token_of_another_session_does_not_fit(gate: Gatehouse) -> None:
+    other = csrf_token(gate.town.box, gate.town.enter_passkey().secret)
+
+    headers = gate.cookie | SAME | {"X-CSRF-Token": other}
+    assert gate.ask("POST", headers=headers).status_code == 403
+
+
+def test_sessions_end_by_time_and_by_idleness(gate: Gatehouse) -> None:
+    for _ in range(11):
+        gate.town.clock.advance(minutes=59)
+        assert gate.ask(headers=gate.cookie).status_code == 200
+    gate.town.clock.advance(minutes=61)
+    assert gate.ask(headers=gate.cookie).status_code == 401
+    gate.signed_in = gate.town.enter_passkey()
+    for _ in range(12):
+        gate.town.clock.advance(minutes=59)
+        gate.ask(headers=gate.cookie)
+    gate.town.clock.advance(minutes=13)
+    assert gate.ask(headers=gate.cookie).status_code == 401
+
+
+def test_a_made_up_session_lets_nobody_in(gate: Gatehouse) -> None:
+    for value in (gate.signed_in.session_id, "x" * 43, "%00", "é", '""'):
+        headers = {"Cookie": f"{LOCAL_COOKIE}={value}".encode()}
+        assert gate.ask(headers=headers).status_code == 401
+
+
+def test_a_tokens_way_is_the_same(gate: Gatehouse) -> None:
+    token = gate.make_token(["devices.read"])
+    headers = {"Authorization": f"Bearer {token}"}
+
+    said = gate.ask(headers=headers).json()
+
+    assert said["kind"] == "token"
+    assert said["rights"] == ["devices.read"]
+    assert gate.ask("POST", headers=headers).status_code == 200  # not ambient: no CSRF
+    gate.town.clock.advance(days=1)
+    assert gate.ask(headers=headers).status_code == 401
+
+
+def test_a_token_ends_with_its_person(gate: Gatehouse) -> None:
+    person = gate.town.add("b@example.jp", Role.ADMIN)
+    principal = gate.town.principal(person)
+    with gate.town.database.write(principal) as tx:
+        ends_at = tx.now + timedelta(days=1)
+        _, token = service.make_token(tx, label="x", scopes=["devices.read"], ends_at=ends_at)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert gate.ask(headers=headers).status_code == 200
+    admin = gate.town.as_person(gate.signed_in)
+    with gate.town.database.write(admin) as tx:
+        service.change_roles(tx, person.id, ["teleworker"])
+    assert gate.ask(headers=headers).json()["rights"] == []
+    with gate.town.database.write(admin) as tx:
+        service.disable_person(tx, person.id)
+    assert gate.ask(headers=headers).status_code == 401
+    with gate.town.database.write(admin) as tx:
+        service.enable_person(tx, person.id)
+    assert gate.ask(headers=headers).status_code == 401
+
+
+def test_two_credentials_are_one_too_many(gate: Gatehouse) -> None:
+    token = gate.make_token(["devices.read"])
+    both = gate.cookie | {"Authorization": f"Bearer {token}"}
+    twice = [("Authorization", f"Bearer {token}"), ("Authorization", "Bearer sks_x")]
+    cookies = {"Cookie": f"{LOCAL_COOKIE}={gate.signed_in.secret}; {LOCAL_COOKIE}=x"}
+
+    assert gate.ask(headers=both).status_code == 400
+    assert gate.ask(headers=cookies).status_code == 400
+    assert gate.ask(headers=twice).status_code == 400
+
+
+@pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer ", "sks_x", "Bearer sks_x"])
+def test_other_authorizations_are_refused(gate: Gatehouse, value: str) -> None:
+    assert gate.ask(headers={"Authorization": value}).status_code == 401
+
+
+def test_wrong_tokens_block_their_address_on_every_way(gate: Gatehouse) -> None:
+    good = {"Authorization": f"Bearer {gate.make_token(['devices.read'])}"}
+    for _ in range(20):
+        assert gate.ask(headers={"Authorization": "Bearer sks_wrong"}).status_code == 401
+    gate.town.clock.advance(seconds=1)  # the door reads the list once a second
+
+    assert gate.ask(headers=good).status_code == 429
+    assert gate.ask(headers=gate.cookie).status_code == 429
+    assert gate.ask("GET", "/sign-in").status_code == 429
+    node = {"Authorization": "NodeKey good-key"}
+    assert (
+        gate.ask("POST", "/api/osquery/probe", listener="public", headers=node).status_code == 429
+    )
+    gate.town.clock.advance(seconds=30)
+    assert gate.ask(headers=good).status_code == 200
+
+
+def test_devices_stay_on_their_side(gate: Gatehouse) -> None:
+    node = {"Authorization": "NodeKey good-key"}
+    path = "/api/osquery/probe"
+
+    assert gate.ask("POST", path, listener="public", headers=node).json()["id"] == "dev_1"
+    unknown = {"Authorization": "NodeKey other"}
+    said = gate.ask("POST", path, listener="public", headers=unknown).json()
+    assert said["kind"] == "anonymous"  # the room answers node_invalid
+    assert gate.ask("POST", "/my/probe", listener="public", headers=node).status_code == 403
+    token = {"Authorization": f"Bearer {gate.make_token(['devices.read'])}"}
+    assert gate.ask("POST", path, listener="public", headers=token).status_code == 403
+
+
+def test_the_secure_cookie_belongs_to_tls(gate: Gatehouse) -> None:
+    base = "https://sekisho.example.jp"
+    local = {"Cookie": f"{LOCAL_COOKIE}={gate.signed_in.secret}"}
+    secure = {"Cookie": f"{SECURE_COOKIE}={gate.signed_in.secret}"}
+
+    assert gate.ask(headers=local, base=base).status_code == 401
+    assert gate.ask(headers=secure, base=base).status_code == 200
+    assert gate.ask(headers=secure).status_code == 401
+
+
+def test_signing_in_ends_the_former_session(gate: Gatehouse) -> None:
+    planted = gate.signed_in
+    begun = gate.ask("POST", "/sign-in/passkey/options", headers=SAME).json()
+    answer = gate.town.authenticator.get(begun["options"])
+    body = {"handle": begun["handle"], "credential": answer, "next": "//evil.example"}
+
+    done = gate.ask("POST", "/sign-in/passkey", headers=gate.cookie | SAME, json=body)
+
+    assert done.json() == {"next": "/"}
+    cookie = done.headers["set-cookie"]
+    assert planted.secret not in cookie
+    assert "HttpOnly" in cookie
+    assert "samesite=lax" in cookie.lower()
+    assert gate.ask(headers=gate.cookie).status_code == 401
+
+
+def test_sign_in_from_another_site_is_refused(gate: Gatehouse) -> None:
+    form = {"email": "saeki@example.jp", "code": "000000"}
+    for headers in ({}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        said = gate.ask("POST", "/sign-in/code", headers=headers, data=form)
+        assert said.status_code == 403
+
+
+def test_every_page_is_whole_in_both_languages(gate: Gatehouse) -> None:
+    with gate.town.database.write(command_principal(gate.town.box)) as tx:
+        _, start = service.issue_admin_link(tx, "saeki@example.jp")
+    pages = ["/account", "/account/recovery-codes", "/account/tokens", "/account/new-name",
+             "/people", "/sign-in?again=1", start]  # fmt: skip
+    for language in ("ja", "en"):
+        for path in pages:
+            headers = {"Cookie": f"{gate.cookie['Cookie']}; language={language}"}
+            said = gate.ask(path=path, headers=headers)
+            assert said.status_code == 200, (path, said.text)
+            assert "<h1>" in said.text
+            assert " style=" not in said.text
+
+
+def test_a_stale_proof_leads_to_the_sign_in_and_back(gate: Gatehouse) -> None:
+    gate.town.clock.advance(minutes=16)
+    headers = gate.cookie | SAME | {"X-CSRF-Token": gate.csrf}
+
+    page = gate.ask("POST", "/account/totp", headers=headers)
+    said = gate.ask("POST", "/account/passkeys/options", headers=headers)
+
+    assert page.status_code == 303
+    assert page.headers["location"] == "/sign-in?again=1&next=/account"
+    assert (said.status_code, said.json()["next"]) == (403, "/sign-in?again=1&next=/account")
+
+
+def test_a_whole_first_sign_in_with_codes(gate: Gatehouse) -> None:
+    headers = gate.cookie | SAME | {"X-CSRF-Token": gate.csrf}
+    page = gate.ask("POST", "/account/recovery-codes", headers=headers).text
+    code = page.split("<code>", 1)[1].split("\n", 1)[0].strip()
+    form = {"email": "saeki@example.jp", "code": code, "next": "/devices"}
+
+    wrong = gate.ask("POST", "/sign-in/code", headers=SAME, data=form | {"code": "1"})
+    right = gate.ask("POST", "/sign-in/code", headers=SAME, data=form)
+    again = gate.ask("POST", "/sign-in/code", headers=SAME, data=form)
+
+    assert (wrong.status_code, right.status_code, again.status_code) == (401, 303, 401)
+    assert right.headers["location"] == "/account"
+    assert "do not fit together" in wrong.text
+
+
+def test_too_many_tries_get_a_page_that_says_how_long(gate: Gatehouse) -> None:
+    form = {"email": "saeki@example.jp", "code": "000000"}
+    for _ in range(5):
+        gate.ask("POST", "/sign-in/code", headers=SAME, data=form)
+
+    said = gate.ask("POST", "/sign-in/code", headers=SAME, data=form)
+
+    assert said.status_code == 429
+    assert said.headers["retry-after"] == "30"
+    assert "30 seconds" in said.text
+
+
+def test_signing_out_ends_the_session(gate: Gatehouse) -> None:
+    headers = gate.cookie | SAME | {"X-CSRF-Token": gate.csrf}
+
+    said = gate.ask("POST", "/sign-out", headers=headers)
+
+    assert said.headers["location"] == "/sign-in"
+    assert gate.ask(headers=gate.cookie).status_code == 401
+
+
+def test_a_command_has_the_rights_of_the_machine(box: SecretBox) -> None:
+    assert command_principal(box).allows("identity.write")
+
+
+def test_handlers_may_name_their_listeners() -> None:
+    assert listeners_of("/x") == {"admin"}
+    assert listeners_of("/x", "intake") == {"intake"}
+    assert listeners_of("/api/osquery/log", ["public", "admin"]) == {"public", "admin"}
+
+
+@given(
+    cookies=st.lists(st.sampled_from(["good", "bad", "other=1", ""]), max_size=3),
+    authorizations=st.lists(
+        st.sampled_from(["Bearer sks_a", "NodeKey k", "Basic x", "Bearer", ""]), max_size=3
+    ),
+)
+def test_at_most_one_credential_is_ever_read(cookies: list[str], authorizations: list[str]) -> None:
+    headers = [("cookie", c if "=" in c else f"s={c}") for c in cookies]
+    headers += [("authorization", a) for a in authorizations]
+    shown = sum(c in {"good", "bad"} for c in cookies) + len(authorizations)
+    try:
+        found = read_credential(headers, "s")
+    except SekishoError:
+        assert shown > 1 or authorizations
+    else:
+        assert shown <= 1
+        assert bool(found.kind) == (shown == 1)
+
+
+_PATHS = st.sampled_from(
+    ["/probe", "/my/probe", "/sign-in", "/api/osquery/log", "/api/agent/x", "/static/a.css", "/"]
+)
+
+
+@given(
+    method=st.sampled_from(["GET", "POST", "DELETE", "PUT"]),
+    path=_PATHS,
+    listener=st.sampled_from(["public", "admin", "intake", ""]),
+    kind=st.sampled_from(["", "cookie", "bearer", "nodekey"]),
+    real=st.booleans(),
+    origin=st.sampled_from(["", "null", BASE, "https://evil.example"]),
+    site=st.sampled_from(["", "same-origin", "cross-site", "none"]),
+    token=st.booleans(),
+)
+def test_no_way_in_gives_more_than_its_weakest_check(
+    standing: "Standing",
+    method: str,
+    path: str,
+    listener: str,
+    kind: str,
+    *,
+    real: bool,
+    origin: str,
+    site: str,
+    token: bool,
+) -> None:
+    secret = standing.secrets.get(kind, "") if real else "sks_nonsense"
+    knock = Knock(
+        method, path, path, listener, listeners_of(path), "192.0.2.77", BASE,
+        Credential(kind, secret if kind else ""), origin, site, standing.csrf if token else "",
+    )  # fmt: skip
+    try:
+        entry = standing.door.open(knock)
+    except SekishoError:
+        return
+    principal = entry.principal
+    assert listener in listeners_of(path)
+    assert principal.rights <= standing.rights[kind if real else ""]
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        assert path.startswith(("/sign-in", "/api/osquery/", "/api/agent/", "/static/"))
+        assert not principal.rights
+    if principal.kind is PrincipalKind.PERSON and method != "GET":
+        assert "cross-site" != site != "none"
+        assert origin in ("", BASE)
+        assert origin or site
+        assert token or path == "/sign-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A door that stays open over many examples, and what each credential is worth at most."""
+
+    door: FrontDoor
+    secrets: Mapping[str, str]
+    csrf: str
+    rights: Mapping[str, frozenset[str]]
+
+
+@pytest.fixture(scope="module")
+def standing(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    folder = tmp_path_factory.mktemp("standing")
+    (folder / "s.db").write_bytes(sqlite_template.read_bytes())
+    clock, box = FakeClock(), SecretBox(bytes(32))
+    database = Database(f"sqlite:///{folder}/s.db", clock)
+    town = Town(database, clock, box)
+    signed_in = town.start_admin()
+    with database.write(town.as_person(signed_in)) as tx:
+        ends_at = tx.now + timedelta(days=1)
+        _, token = service.make_token(tx, label="x", scopes=["devices.read"], ends_at=ends_at)
+    door = FrontDoor(SmallHouse(database, clock, box, Settings(folder)), Devices())
+    yield Standing(
+        door,
+        {"cookie": signed_in.secret, "bearer": token, "nodekey": "good-key"},
+        csrf_token(box, signed_in.secret),
+        {
+            "": frozenset(),
+            "cookie": frozenset({"*", "self.read", "self.write"}),
+            "bearer": frozenset({"devices.read"}),
+            "nodekey": frozenset({"device.self"}),
+        },
+    )
+    database.close()
