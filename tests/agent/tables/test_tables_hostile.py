@@ -70,13 +70,15 @@ TEXT_PARSERS: list[Callable[[str], Any]] = [
     system.parse_os_release,
     systemd.parse_show,
     updates.count_advisories,
-    updates.parse_offers,
+    lambda text: updates.parse_offers(text.splitlines()),
     windows_security.parse_policy,
     windows_security.parse_rule,
 ]
 BYTES_PARSERS: list[Callable[[bytes], Any]] = [
     accounts.parse_utmp,
     certificates.split_pem,
+    lambda data: certificates.split_pem(b"-----BEGIN CERTIFICATE-----" + data),
+    lambda data: certificates.rows_of([b"\x30\x82" + data]),
     versions.parse_version,
     windows_network.wifi_security,
     lambda data: netlink.parse_addresses(data, {}),
@@ -133,7 +135,7 @@ def drained(result: Any) -> Any:
     return result
 
 
-@pytest.mark.parametrize("parser", TEXT_PARSERS, ids=lambda p: f"{p.__module__}.{p.__name__}")
+@pytest.mark.parametrize("parser", TEXT_PARSERS, ids=lambda p: f"{p.__module__}.{p.__qualname__}")
 @given(text=TEXTS)
 def test_any_text(parser: Callable[[str], Any], text: str) -> None:
     try:

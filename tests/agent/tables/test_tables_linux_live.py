@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from sekisho.agent.table import Row, UnreadableError, Where
 from sekisho.agent.tables import tables_for
@@ -181,14 +184,41 @@ def test_security_updates_are_those_that_apt_would_install() -> None:
     assert len(expected) <= int(str(row["security_count"])) <= len(expected) + 5
 
 
-def test_certificates_of_the_system_are_read_with_their_names() -> None:
+def test_certificates_of_the_system_agree_with_a_crypto_library() -> None:
     bundle = Path("/etc/ssl/certs/ca-certificates.crt")
     if not bundle.exists():
         pytest.skip("this system has no certificate bundle")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old roots with odd serial numbers
+        known = x509.load_pem_x509_certificates(bundle.read_bytes())
+        expected = [
+            (
+                certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 - osquery names certificates so
+                int(certificate.not_valid_before_utc.timestamp()),
+                int(certificate.not_valid_after_utc.timestamp()),
+                f"{certificate.serial_number:X}",
+                [str(part.value) for part in certificate.issuer],
+                int(certificate.subject == certificate.issuer),
+            )
+            for certificate in known
+        ]
     rows = read("certificates", {"path": (str(bundle),)})
-    assert len(rows) == bundle.read_text().count("BEGIN CERTIFICATE")
-    assert all(row["ca"] == 1 for row in rows if "ca" in row)
-    assert all(str(row["issuer"]).startswith("/") for row in rows if row.get("issuer"))
+    assert [
+        (
+            row["sha1"],
+            row["not_valid_before"],
+            row["not_valid_after"],
+            row["serial"],
+            [part.partition("=")[2] for part in str(row["issuer2"]).split(", ") if "=" in part],
+            row["self_signed"],
+        )
+        for row in rows
+        if "," not in str(row["issuer"])
+    ] == [item for item in expected if not any("," in part for part in item[4])]
+    assert len(rows) == len(expected)
+    assert all(row["ca"] == 1 for row in rows if str(row["issuer"]).endswith("Root CA"))
+    strengths = {row["key_strength"] for row in rows}
+    assert strengths <= {"2048", "4096", "prime256v1", "secp384r1", "secp521r1", "1024", "3072"}
 
 
 def test_every_table_answers_within_the_time_of_a_check() -> None:

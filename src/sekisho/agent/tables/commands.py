@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -67,6 +67,40 @@ def run(
     if any(sink.flooded for sink in sinks):
         raise Unreadable(f"{argv[0]} wrote more than {limit} bytes; its answer was thrown away")
     return Output(text=sinks[0].text(), errors=sinks[1].text(), code=code)
+
+
+def lines(argv: Sequence[str], *, timeout: float = TIMEOUT_SECONDS) -> Iterator[str]:
+    """Yield the lines of a long answer one by one, so that it is never held whole.
+
+    Raises ``Unreadable`` where :func:`run` would, and at the end if the command failed.
+    """
+    process = _start(argv, None)
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        _kill(process)
+
+    timer = threading.Timer(timeout, stop)
+    timer.start()
+    try:
+        if process.stdout is not None:
+            yield from (line.decode("utf-8", errors="replace") for line in process.stdout)
+        code = process.wait()
+    finally:
+        timer.cancel()
+        _kill(process)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    if late.is_set():
+        raise Unreadable(f"{argv[0]} did not finish within {timeout:g} s; it was stopped")
+    if code != 0:
+        raise Unreadable(f"{argv[0]} ended with {code}")
+
+
+Lines = Callable[[Sequence[str]], Iterator[str]]
+"""The shape of :func:`lines`; tests hand in recordings."""
 
 
 def answer(output: Output, command: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sekisho.agent.table import Unreadable
-from sekisho.agent.tables.commands import Account, Run, run
+from sekisho.agent.tables.commands import Account, Lines, Run, lines, run
 
 FILE_LIMIT = 32 * 1024 * 1024
 HUMAN_UID = 1000
@@ -32,6 +32,7 @@ class Host:
 
     root: Path = Path("/")
     run: Run = run
+    lines: Lines = lines
     uid: int = field(default_factory=_uid)
     clock: Callable[[], float] = time.time
 
@@ -52,6 +53,20 @@ class Host:
         """Like :meth:`read`, as text; bytes that are not UTF-8 become replacement characters."""
         data = self.read(absolute, limit)
         return None if data is None else data.decode("utf-8", errors="replace")
+
+    def text_lines(self, absolute: str) -> Iterator[str]:
+        """Yield the lines of a file one by one, so that a long one is never held whole.
+
+        A file that does not exist raises ``FileNotFoundError``; one that cannot be read
+        ``Unreadable``.
+        """
+        try:
+            with self.path(absolute).open(encoding="utf-8", errors="replace") as file:
+                yield from file
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unreadable(f"{absolute} could not be read: {error.strerror}") from None
 
     def names(self, absolute: str) -> list[str]:
         """Return the sorted names in a folder, none if there is no such folder."""

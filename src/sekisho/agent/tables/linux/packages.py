@@ -82,14 +82,11 @@ def _package(stanza: dict[str, str]) -> Row:
 def deb_packages(host: Host, where: Where) -> Iterator[Row]:
     """Yield the packages dpkg knows; none where dpkg keeps no status (another distribution)."""
     try:
-        with host.path(f"{_DPKG}/status").open(encoding="utf-8", errors="replace") as status:
-            for row in parse_dpkg_status(status):
-                if asked_for(where, "name", str(row["name"])):
-                    yield row
+        for row in parse_dpkg_status(host.text_lines(f"{_DPKG}/status")):
+            if asked_for(where, "name", str(row["name"])):
+                yield row
     except FileNotFoundError:
         return
-    except OSError as error:
-        raise Unreadable(f"dpkg's status could not be read: {error.strerror}") from None
 
 
 def parse_rpm(text: str) -> Iterator[Row]:

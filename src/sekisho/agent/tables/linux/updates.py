@@ -21,7 +21,6 @@ _DAY = 86400
 _LISTS = "/var/lib/apt/lists"
 _HELPER = "/usr/lib/apt/apt-helper"
 _STAMPS = ("/var/lib/apt/periodic/update-success-stamp", f"{_LISTS}/partial", _LISTS)
-_OFFER = re.compile(r"^Package: (\S+)$.*?^Version: (\S+)$", re.MULTILINE | re.DOTALL)
 _ADVISORY = re.compile(r"^[A-Z][\w-]*[-:]\d\S*\s")
 _DNF_CACHES = ("/var/cache/libdnf5", "/var/cache/dnf")
 
@@ -77,20 +76,24 @@ def _offers(host: Host) -> Iterator[tuple[str, str]]:
     for name in lists:
         path = f"{_LISTS}/{name}"
         if name.endswith("_Packages"):
-            text = host.text(path) or ""
+            yield from parse_offers(host.text_lines(path))
         else:
-            text = answer(host.run([_HELPER, "cat-file", str(host.path(path))]), "apt-helper")
-        yield from parse_offers(text)
+            yield from parse_offers(host.lines([_HELPER, "cat-file", str(host.path(path))]))
 
 
-def parse_offers(text: str) -> Iterator[tuple[str, str]]:
+def parse_offers(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield (package, version) for each stanza of a ``Packages`` list (deb822(5))."""
-    for stanza in text.split("\n\n"):
-        found = _OFFER.search(stanza)
-        if found:
-            yield found.group(1), found.group(2)
-        elif stanza.strip():
-            raise Unreadable(f"a package list of apt is torn: {stanza[:60]!r}")
+    name = ""
+    for line in lines:
+        if line.startswith("Package: "):
+            name = line[9:].strip()
+        elif line.startswith("Version: "):
+            if not name:
+                raise Unreadable("a package list of apt is torn: a version without its package")
+            yield name, line[9:].strip()
+            name = ""
+    if name:
+        raise Unreadable(f"a package list of apt is torn: {name} has no version")
 
 
 def count_waiting(installed: dict[str, str], offers: Iterable[tuple[str, str]]) -> int:
