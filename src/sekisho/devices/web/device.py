@@ -11,7 +11,7 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
@@ -24,7 +24,7 @@ from sekisho.devices.service import inventory, lifecycle, privacy
 from sekisho.devices.web import verdicts
 from sekisho.devices.web.listing import STATE_WORDS
 from sekisho.devices.web.people import name_owners
-from sekisho.devices.web.verdicts import HistoryLine, VerdictRow
+from sekisho.devices.web.verdicts import Change, HistoryLine, VerdictRow
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import InvalidInputError
@@ -98,7 +98,7 @@ def show_device(
     device_id: str,
     *,
     verdict: str = "",
-    open_row: Annotated[str, Parameter(query="open")] = "",
+    open_row: Annotated[str, QueryParameter(name="open")] = "",
 ) -> Page:
     """Show one device, and record that somebody looked. Needs ``devices.read``."""
     principal.require("devices.read")
@@ -199,12 +199,17 @@ def read_history(
     tx: Transaction, catalogue: Catalogue, device: Device, language: str
 ) -> tuple[Sequence[HistoryLine], Markup | str]:
     """Return the last 30 days of the rules that changed or did not pass."""
-    traces = {
-        control: verdicts.trace_days(changes, tx.now.astimezone().date())
-        for control, changes in controls.list_history(tx, device.id).items()
-    }
+    changes: dict[str, list[Change]] = {}
+    for change in controls.list_changes(tx, device.id, verdicts.DAYS):
+        turn = Change(change.at.astimezone(), change.before or "", change.after)
+        changes.setdefault(change.control_id, []).append(turn)
+    for verdict in controls.list_verdicts(tx, device.id):
+        still = Change(verdict.since.astimezone(), "", verdict.kind.value)
+        changes.setdefault(verdict.control_id, [still])
+    today = tx.now.astimezone().date()
+    traces = {control: verdicts.trace_days(turns, today) for control, turns in changes.items()}
     titles = {str(control.id): control.title for control in catalogue.controls.values()}
-    return verdicts.draw_strip(titles, traces, tx.now.astimezone().date(), language)
+    return verdicts.draw_strip(titles, traces, today, language)
 
 
 def describe(device: Device) -> list[tuple[Text, str]]:

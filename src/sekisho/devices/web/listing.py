@@ -170,13 +170,12 @@ def _row(
     device: Device, owner: str, standing: controls.Standing | None, now: datetime
 ) -> DeviceRow:
     failing, unknown = (standing.failing, standing.unknown) if standing else (0, 0)
-    proven = standing is not None and not standing.unknown
     last = device.seen_at or device.enrolled_at
     return DeviceRow(
         id=device.id, title=device.title, owner=owner, ownership=device.ownership.value,
         platform=device.platform.value, os=f"{device.os_name} {device.os_version}".strip(),
         state=device.state.value, state_word=STATE_WORDS[device.state],
-        standing="fail" if failing else "pass" if proven else "unknown",
+        standing=standing.worst if standing else "unknown",
         failing=failing, unknown=unknown, seen=device.seen_at,
         silent=device.state is DeviceState.ACTIVE and now - last > SILENT_AFTER,
         flagged=bool(device.flagged),

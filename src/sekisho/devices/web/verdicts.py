@@ -44,6 +44,15 @@ class VerdictRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A verdict that changed; ``before`` is "" for the very first one."""
+
+    at: datetime
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLine:
     """One rule over the last days, as runs of (verdict or "", number of days), oldest first."""
 
@@ -112,18 +121,19 @@ def _answer(verdict: Verdict) -> Text | str:
     return verdict.message or msg("No answer yet")
 
 
-def trace_days(changes: Sequence[tuple[datetime, str]], today: date, days: int = DAYS) -> list[str]:
+def trace_days(changes: Sequence[Change], today: date, days: int = DAYS) -> list[str]:
     """Return the worst verdict of each of the last ``days`` days, oldest first.
 
-    ``changes`` are (when, new verdict) in order of time; a day before the first is "". The days
-    are those of the times' own zone.
+    ``changes`` are in order of time, in the zone whose days are meant; what was before the first
+    of them is its ``before``. A day of which nothing is known is "".
     """
     worst = {kind.value: place for place, kind in enumerate(WORST_FIRST)}
     by_day: dict[date, list[str]] = {}
-    for moment, kind in changes:
-        by_day.setdefault(moment.date(), []).append(kind)
+    for change in changes:
+        by_day.setdefault(change.at.date(), []).append(change.after)
     first = today - timedelta(days=days - 1)
-    held = next((kind for moment, kind in reversed(changes) if moment.date() < first), "")
+    earlier = [change.after for change in changes if change.at.date() < first]
+    held = earlier[-1] if earlier else (changes[0].before if changes else "")
     traced = []
     for day in (first + timedelta(days=n) for n in range(days)):
         new = by_day.get(day, [])

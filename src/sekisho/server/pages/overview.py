@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from litestar import get
 from litestar.response import Redirect
@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
 from sekisho.controls import service as controls
-from sekisho.controls.model import Catalogue, Localized, VerdictKind
+from sekisho.controls.model import Catalogue, Localized
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.devices.web.listing import SILENT_AFTER
@@ -163,14 +163,13 @@ def _next_step(group: Sequence[Finding]) -> tuple[str, Text]:
     return "/devices", msg("See the devices")
 
 
-def count_proofs(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
+def count_proofs(counts: controls.VerdictCounts) -> dict[str, int]:
     """Count verdicts by how they were proven; unknown is a share of its own, never a proof.
 
-    ``counts`` is (verdict, proof) → number.
+    A verdict whose proof the page does not know is counted as unknown.
     """
-    shares = {name: 0 for name, _, _ in PROOFS}
-    for (kind, proof), number in counts.items():
-        shares["unknown" if kind == VerdictKind.UNKNOWN else proof] += number
+    shares = {name: counts.by_proof.get(name, 0) for name, _, _ in PROOFS}
+    shares["unknown"] = counts.total - sum(shares.values())
     return shares
 
 
@@ -241,7 +240,8 @@ def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overv
     total = inventory.count_devices(tx).total
     standings = controls.count_standings(tx)
     tasks, more = read_tasks(tx) if tx.principal.allows("findings.read") else ([], 0)
-    shares = count_proofs(controls.count_verdicts(tx))
+    counts = controls.count_verdicts(tx)
+    shares = count_proofs(counts)
     trend = read_trend(tx)
     silent, silent_total = read_silent(tx)
     return Overview(
@@ -249,7 +249,7 @@ def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overv
         verdict_total=sum(shares.values()),
         proofs=[(look, words, shares[name]) for name, look, words in PROOFS],
         proof_bar=draw_proofs(shares, language), comparisons=compare(shares),
-        not_passing=standings["fail"] + standings["unknown"] + standings["exempt"],
+        not_passing=counts.total - counts.by_kind["pass"],
         trend=trend, trend_chart=draw_trend(trend, language),
         worst=read_worst(tx, catalogue), control_total=len(catalogue.controls),
         silent=silent, silent_total=silent_total,
@@ -280,15 +280,25 @@ def draw_proofs(shares: Mapping[str, int], language: str) -> Markup:
     return charts.draw_shares([Part(look, shares[name]) for name, look, _ in PROOFS], label)
 
 
-def read_trend(tx: Transaction, control_id: str | None = None) -> list[TrendDay]:
-    """Return the days of the trend, oldest first; Saturdays and Sundays count as days off."""
-    return [
-        TrendDay(
-            day.date.isoformat(), f"{day.date.month}/{day.date.day}", day.fail, day.unknown,
-            day.exempt, day.date.weekday() >= 5,  # noqa: PLR2004 - Saturday
-        )
-        for day in controls.list_trend(tx, DAYS, control_id)
-    ]  # fmt: skip
+def read_trend(tx: Transaction, control_id: str = "") -> list[TrendDay]:
+    """Return the days of the trend, oldest first; Saturdays and Sundays count as days off.
+
+    A day without figures (the server stood still) keeps its place and is empty, so that the
+    days stay days.
+    """
+    known = {day.day: day.by_kind for day in controls.list_trend(tx, DAYS, control_id)}
+    if not known:
+        return []
+    first, last = date.fromisoformat(min(known)), tx.now.date()
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return [_trend_day(day, known.get(day.isoformat(), {})) for day in days]
+
+
+def _trend_day(day: date, kinds: Mapping[str, int]) -> TrendDay:
+    return TrendDay(
+        day.isoformat(), f"{day.month}/{day.day}", kinds.get("fail", 0), kinds.get("unknown", 0),
+        kinds.get("exempt", 0), off=day.weekday() >= 5,  # noqa: PLR2004 - Saturday
+    )  # fmt: skip
 
 
 def draw_trend(trend: Sequence[TrendDay], language: str) -> Markup | str:
@@ -305,21 +315,25 @@ def draw_trend(trend: Sequence[TrendDay], language: str) -> Markup | str:
 
 
 def read_worst(tx: Transaction, catalogue: Catalogue) -> list[RuleRow]:
-    """Return the rules that most devices fail."""
+    """Return the rules that stand worst: failing devices times severity, then unknown ones."""
     statuses = [s for s in controls.list_controls_status(tx) if s.control_id in catalogue.controls]
-    worst = sorted(statuses, key=lambda s: (-s.counts["fail"], -s.counts["unknown"], s.control_id))
-    shown = [s for s in worst if s.counts["fail"] or s.counts["unknown"]][:WORST_RULES]
+    shown = [s for s in statuses if s.counts["fail"] or s.counts["unknown"]][:WORST_RULES]
     scale = max([s.counts["fail"] + s.counts["unknown"] for s in shown], default=0)
-    return [
-        RuleRow(
-            s.control_id, catalogue.controls[s.control_id].title, s.counts["fail"],
-            s.counts["unknown"], say_change(s.counts["fail"], s.failing_week_ago),
-            charts.draw_bar(
-                [Part("f-fail", s.counts["fail"]), Part("f-unknown", s.counts["unknown"])], scale
-            ),
-        )
-        for s in shown
-    ]  # fmt: skip
+    return [_rule_row(tx, catalogue, status, scale) for status in shown]
+
+
+def _rule_row(
+    tx: Transaction, catalogue: Catalogue, status: controls.ControlStatus, scale: int
+) -> RuleRow:
+    fail, unknown = status.counts["fail"], status.counts["unknown"]
+    bar = charts.draw_bar([Part("f-fail", fail), Part("f-unknown", unknown)], scale)
+    week_ago = (tx.now - timedelta(days=WEEK)).date().isoformat()
+    days = controls.list_trend(tx, WEEK + 1, status.control_id)
+    before = next((day.by_kind["fail"] for day in days if day.day == week_ago), None)
+    return RuleRow(
+        status.control_id, catalogue.controls[status.control_id].title, fail, unknown,
+        say_change(fail, before), bar,
+    )  # fmt: skip
 
 
 def read_silent(tx: Transaction) -> tuple[list[SilentRow], int]:

@@ -3,7 +3,7 @@
 Here and not in the room of controls, because it names devices and their people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from sekisho.controls import service as controls
 from sekisho.controls.manifest import read_by
 from sekisho.controls.model import Catalogue, Control, Localized, VerdictKind
 from sekisho.controls.web import LOOKS, find_control, say_days
+from sekisho.devices.model import Device
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.devices.web.device import group_reads
@@ -136,21 +137,29 @@ def describe(control: Control) -> list[tuple[Text, Localized | Text | str]]:
 
 
 def read_failing(tx: Transaction, control_id: str) -> list[FailingDevice]:
-    """Return the devices that do not pass, failing ones first."""
-    listed = controls.list_failing(tx, control_id, MOST_DEVICES)
-    ids = [verdict.device_id for verdict in listed]
+    """Return the devices that do not pass, failing ones first, the longest first."""
+    listed = [
+        (kind, verdict)
+        for kind in (VerdictKind.FAIL, VerdictKind.UNKNOWN)
+        for verdict in controls.list_control_devices(tx, control_id, kind, limit=MOST_DEVICES)
+    ][:MOST_DEVICES]
+    ids = [verdict.device_id for _, verdict in listed]
     found = inventory.list_devices(tx, DeviceFilter(only=ids), limit=MOST_DEVICES).devices
     devices = {device.id: device for device in found}
     names = name_owners(tx, found)
     return [
-        FailingDevice(
-            v.device_id, devices[v.device_id].title,
-            names.get(devices[v.device_id].owner_id or "", ""), v.kind.value, v.since,
-            v.fix_by if v.kind is VerdictKind.FAIL else None,
-        )
-        for v in listed
-        if v.device_id in devices
-    ]  # fmt: skip
+        _failing(devices[verdict.device_id], kind, verdict, names)
+        for kind, verdict in listed
+        if verdict.device_id in devices
+    ]
+
+
+def _failing(
+    device: Device, kind: VerdictKind, verdict: controls.DeviceVerdict, names: Mapping[str, str]
+) -> FailingDevice:
+    due = verdict.fix_by if kind is VerdictKind.FAIL else None
+    owner = names.get(device.owner_id or "", "")
+    return FailingDevice(device.id, device.title, owner, kind.value, verdict.since, due)
 
 
 def read_systems(control: Control, language: str) -> list[SystemView]:
