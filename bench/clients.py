@@ -189,9 +189,14 @@ class Play:
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.connect_ex(("127.0.0.1", self.job.port))
-        client.sock = self.context.wrap_socket(
-            plain, server_hostname=self.job.host, do_handshake_on_connect=False
-        )
+        try:
+            client.sock = self.context.wrap_socket(
+                plain, server_hostname=self.job.host, do_handshake_on_connect=False
+            )
+        except OSError as error:  # refused at once
+            plain.close()
+            self.broken(client, type(error).__name__)
+            return
         client.open, client.fresh, client.buffer = False, True, b""
         self.by_number[client.sock.fileno()] = client
         self.poll.register(client.sock.fileno(), select.EPOLLOUT | select.EPOLLIN)
