@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
@@ -55,14 +57,14 @@ class RuleLine:
 
 @get("/controls", sync_to_thread=True)
 def show_rules(
-    principal: Principal,
-    database: Database,
-    catalogue: Catalogue,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    catalogue: NamedDependency[Catalogue],
     *,
-    q: str = "",
-    verdict: str = "",
-    severity: str = "",
-    ownership: str = "",
+    q: FromQuery[str] = "",
+    verdict: FromQuery[str] = "",
+    severity: FromQuery[str] = "",
+    ownership: FromQuery[str] = "",
 ) -> Page:
     """List the rules in force that match, most failing first. Needs ``controls.read``."""
     principal.require("controls.read")

@@ -1,0 +1,65 @@
+"""What other rooms, the worker and the faces may do with controls and verdicts."""
+
+from sekisho.controls.service.asking import control_queries, due_queries
+from sekisho.controls.service.catalogue import reload_catalogue, replace_catalogue
+from sekisho.controls.service.judging import (
+    catalogue_in_force,
+    expire_stale,
+    forget_device,
+    judge_answers,
+    put_in_force,
+    start_device,
+)
+from sekisho.controls.service.proofs import end_exemption, grant_exemption, submit_document
+from sekisho.controls.service.reading import (
+    Change,
+    ControlStatus,
+    DeviceVerdict,
+    Standing,
+    TrendDay,
+    VerdictCounts,
+    count_standings,
+    count_verdicts,
+    list_changes,
+    list_control_devices,
+    list_controls_status,
+    list_devices_standing,
+    list_devices_with,
+    list_standings,
+    list_trend,
+    list_verdicts,
+    write_trend,
+)
+
+__all__ = [
+    "Change",
+    "ControlStatus",
+    "DeviceVerdict",
+    "Standing",
+    "TrendDay",
+    "VerdictCounts",
+    "catalogue_in_force",
+    "control_queries",
+    "count_standings",
+    "count_verdicts",
+    "due_queries",
+    "end_exemption",
+    "expire_stale",
+    "forget_device",
+    "grant_exemption",
+    "judge_answers",
+    "list_changes",
+    "list_control_devices",
+    "list_controls_status",
+    "list_devices_standing",
+    "list_devices_with",
+    "list_standings",
+    "list_trend",
+    "list_verdicts",
+    "put_in_force",
+    "reload_catalogue",
+    "replace_catalogue",
+    "start_device",
+    "submit_document",
+    "write_trend",
+]

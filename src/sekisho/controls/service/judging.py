@@ -1,0 +1,303 @@
+"""From answers to stored verdicts, counts, history, findings and evidence, in one transaction."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sekisho.controls import engine
+from sekisho.controls.catalogue import load_catalogue
+from sekisho.controls.model import (
+    POLICY_PREFIX,
+    Answer,
+    Catalogue,
+    Control,
+    Exemption,
+    Proof,
+    Subject,
+    Verdict,
+    VerdictChange,
+    VerdictKind,
+)
+from sekisho.controls.store import figures, verdicts
+from sekisho.evidence import service as evidence
+from sekisho.evidence.model import NewRecord
+from sekisho.findings import service as findings
+from sekisho.findings.model import NewFinding
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.ids import ControlID, DeviceID
+
+Verdicts = Mapping[ControlID, Verdict]
+
+
+class _InForce:
+    """The set of controls this process judges by; the program's own until another is put in."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._catalogue: Catalogue | None = None
+
+    def get(self) -> Catalogue:
+        with self._lock:
+            if self._catalogue is None:
+                self._catalogue = load_catalogue()
+            return self._catalogue
+
+    def put(self, catalogue: Catalogue) -> None:
+        with self._lock:
+            self._catalogue = catalogue
+
+
+_in_force = _InForce()
+
+
+def put_in_force(catalogue: Catalogue) -> None:
+    """Judge by ``catalogue`` in this process from now on."""
+    _in_force.put(catalogue)
+
+
+def catalogue_in_force() -> Catalogue:
+    """Return the controls that this process judges by."""
+    return _in_force.get()
+
+
+def judge_answers(
+    tx: Transaction,
+    subject: Subject,
+    answers: Sequence[Answer],
+    received_at: datetime,
+    *,
+    catalogue: Catalogue | None = None,
+) -> list[VerdictChange]:
+    """Judge what a device answered; return what is not as it was.
+
+    Answers to queries of other rooms and of controls that do not apply are left alone. A device
+    that is new here gets its unknown verdicts first, and whatever has grown old is told so.
+    """
+    controls = catalogue or catalogue_in_force()
+    stored = verdicts.find_verdicts(tx, subject.device_id)
+    exemptions = verdicts.find_exemptions(tx, subject.device_id)
+    after = dict(_complete(controls, subject, stored, tx.now))
+    by_name = {answer.name: answer for answer in answers}
+    for control in _asked(controls, subject, by_name):
+        check = control.find_check(subject.platform)
+        if check is not None:
+            evidence_of = engine.gather_evidence(control, check, by_name, subject.ownership)
+            after[control.id] = engine.judge(
+                control, evidence_of, after.get(control.id), received_at
+            )
+    batch = Batch(tx, controls)
+    batch.replace(subject, stored, _conclude(after, stored, exemptions, tx.now))
+    return batch.write()
+
+
+def start_device(tx: Transaction, subject: Subject) -> None:
+    """Give a device that was just enrolled its unknown verdicts."""
+    judge_answers(tx, subject, (), tx.now)
+
+
+def expire_stale(tx: Transaction, limit: int = 500) -> int:
+    """Write down what changed by mere time, of ``limit`` devices; return how many there were."""
+    devices = verdicts.list_overdue(tx, tx.now, limit)
+    stored = verdicts.find_verdicts_of(tx, devices)
+    exemptions = verdicts.find_exemptions_of(tx, devices)
+    subjects = verdicts.find_subjects(tx, devices)
+    batch = Batch(tx, catalogue_in_force())
+    for device_id in devices:
+        before = stored[device_id]
+        after = _conclude(before, before, exemptions[device_id], tx.now)
+        batch.replace(subjects[device_id], before, after)
+    batch.write()
+    return len(devices)
+
+
+def settle_device(tx: Transaction, device_id: DeviceID, changed: Verdict | None = None) -> None:
+    """Store one verdict that did not come from answers, and lay exceptions over all of them."""
+    subject = verdicts.find_subject(tx, device_id)
+    if subject is None:
+        return
+    stored = verdicts.find_verdicts(tx, device_id)
+    after = dict(stored) | ({changed.control_id: changed} if changed is not None else {})
+    batch = Batch(tx, catalogue_in_force())
+    batch.replace(
+        subject, stored, _conclude(after, stored, verdicts.find_exemptions(tx, device_id), tx.now)
+    )
+    batch.write()
+
+
+def forget_device(tx: Transaction, device_id: DeviceID) -> None:
+    """Delete every verdict of a device, its history and its exceptions; close its findings."""
+    stored = verdicts.find_verdicts(tx, device_id)
+    gone: Counter[figures.Figure] = Counter()
+    for verdict in stored.values():
+        gone[_figure(verdict)] -= 1
+    figures.add_counts(tx, gone)
+    verdicts.delete_device(tx, device_id)
+    findings.close_findings(tx, [_key(device_id, c) for c in stored], "forgotten")
+
+
+class Batch:
+    """Collects what changes for one or many devices and writes it with few statements."""
+
+    def __init__(self, tx: Transaction, catalogue: Catalogue) -> None:
+        self.tx = tx
+        self._catalogue = catalogue
+        self._saved: list[tuple[DeviceID, Verdict]] = []
+        self._changes: list[tuple[Subject, VerdictChange]] = []
+        self._subjects: list[tuple[Subject, Mapping[VerdictKind, int], datetime | None]] = []
+        self._counts: Counter[figures.Figure] = Counter()
+        self._closing: list[str] = []
+
+    def replace(self, subject: Subject, before: Verdicts, after: Verdicts) -> None:
+        """Take over all verdicts of one device: new, changed, the same again, and gone."""
+        same = []
+        for control_id, verdict in after.items():
+            old = before.get(control_id)
+            if old is not None and engine.is_same(old, verdict):
+                if old.received_at != verdict.received_at or old.expires_at != verdict.expires_at:
+                    same.append(verdict)
+                continue
+            self._saved.append((subject.device_id, verdict))
+            self._note(subject, old, verdict)
+        verdicts.touch_verdicts(self.tx, subject.device_id, same)
+        self._drop(subject, [v for c, v in before.items() if c not in after])
+        kinds = Counter(verdict.kind for verdict in after.values())
+        self._subjects.append((subject, kinds, engine.next_deadline(after.values())))
+
+    def write(self) -> list[VerdictChange]:
+        """Write everything; return the changes."""
+        changes = [change for _, change in self._changes]
+        verdicts.save_verdicts(self.tx, self._saved)
+        verdicts.save_subjects(self.tx, self._subjects)
+        verdicts.save_changes(self.tx, changes)
+        figures.add_counts(self.tx, self._counts)
+        evidence.record_many(self.tx, [_record(s, c) for s, c in self._changes])
+        self._tell_findings()
+        return changes
+
+    def _note(self, subject: Subject, old: Verdict | None, new: Verdict) -> None:
+        if old is not None:
+            self._counts[_figure(old)] -= 1
+        self._counts[_figure(new)] += 1
+        if _is_news(old, new):
+            before = old.kind if old is not None else None
+            change = VerdictChange(subject.device_id, new.control_id, before, new)
+            self._changes.append((subject, change))
+
+    def _drop(self, subject: Subject, gone: Sequence[Verdict]) -> None:
+        verdicts.delete_verdicts(self.tx, subject.device_id, [v.control_id for v in gone])
+        for verdict in gone:
+            self._counts[_figure(verdict)] -= 1
+            self._closing.append(_key(subject.device_id, verdict.control_id))
+
+    def _tell_findings(self) -> None:
+        opening = []
+        closing = list(self._closing)
+        for subject, change in self._changes:
+            control = self._catalogue.controls.get(change.control_id)
+            finding = _finding(subject, control, change) if control is not None else None
+            if finding is not None:
+                opening.append(finding)
+            elif change.after.kind in {VerdictKind.PASS, VerdictKind.EXEMPT}:
+                closing.append(_key(change.device_id, change.control_id))
+        if opening:
+            findings.raise_findings(self.tx, opening)
+        if closing:
+            findings.close_findings(self.tx, closing, "proven, excepted or no longer asked")
+
+
+def _complete(catalogue: Catalogue, subject: Subject, stored: Verdicts, now: datetime) -> Verdicts:
+    """Return the stored verdicts of the controls that apply, with those that are missing."""
+    return {
+        control.id: stored.get(control.id) or engine.start_verdict(control, now)
+        for control in catalogue.applying(subject.platform, subject.ownership)
+    }
+
+
+def _asked(
+    catalogue: Catalogue, subject: Subject, answers: Mapping[str, Answer]
+) -> Sequence[Control]:
+    """Return the controls that these answers are about, each once."""
+    ids = {
+        name.removeprefix(POLICY_PREFIX).rpartition("@")[0]
+        for name in answers
+        if name.startswith(POLICY_PREFIX)
+    }
+    found = (catalogue.controls.get(ControlID(each)) for each in sorted(ids))
+    return [
+        control
+        for control in found
+        if control is not None
+        and control.proof is Proof.MACHINE
+        and control.applies(subject.platform, subject.ownership)
+    ]
+
+
+def _conclude(
+    after: Verdicts,
+    before: Verdicts,
+    exemptions: Mapping[ControlID, Exemption],
+    now: datetime,
+) -> Verdicts:
+    return {
+        key: engine.conclude(verdict, before.get(key), exemptions.get(key), now)
+        for key, verdict in after.items()
+    }
+
+
+def _is_news(old: Verdict | None, new: Verdict) -> bool:
+    """Return whether this is worth a record: not the unknown that everything begins with."""
+    if old is None:
+        return new.kind is not VerdictKind.UNKNOWN
+    return (old.kind, old.judged, old.proof) != (new.kind, new.judged, new.proof)
+
+
+def _figure(verdict: Verdict) -> figures.Figure:
+    return (verdict.control_id, verdict.kind.value, verdict.proof.value)
+
+
+def _key(device_id: DeviceID, control_id: ControlID) -> str:
+    return f"compliance:{device_id}:{control_id}"
+
+
+def _record(subject: Subject, change: VerdictChange) -> NewRecord:
+    verdict = change.after
+    return NewRecord(
+        kind="control.verdict_changed",
+        subject=f"device:{change.device_id}",
+        detail={
+            "control": change.control_id,
+            "version": verdict.control_version,
+            "before": change.before.value if change.before is not None else None,
+            "after": verdict.kind.value,
+            "judged": verdict.judged.value,
+            "proven": verdict.proof.value,
+            "checked_at": verdict.checked_at.isoformat() if verdict.checked_at else None,
+            "received_at": verdict.received_at.isoformat() if verdict.received_at else None,
+            "message": str(verdict.message) if verdict.message is not None else "",
+            "rows": [dict(row) for row in verdict.rows],
+        },
+        person=subject.person_id,
+    )
+
+
+def _finding(subject: Subject, control: Control, change: VerdictChange) -> NewFinding | None:
+    """Return what to put in the inbox: a failure, or a proof that has grown too old."""
+    verdict = change.after
+    fails = verdict.kind is VerdictKind.FAIL
+    stale = verdict.kind is VerdictKind.UNKNOWN and engine.is_stale(verdict)
+    if not fails and not stale:
+        return None
+    ja, en = ("未対応", "Not done yet") if fails else ("根拠が古い", "No longer proven")
+    return NewFinding(
+        kind="compliance",
+        key=_key(change.device_id, control.id),
+        subject=f"device:{subject.device_id}",
+        title={
+            "ja": f"{ja}：{control.title['ja']}",
+            "en": f"{en}: {control.title['en']}",
+        },
+        severity=control.severity.value,
+        detail={"control": control.id, "verdict": verdict.kind.value, "version": control.version},
+        due_at=verdict.fix_by,
+    )

@@ -1,0 +1,137 @@
+"""What people add to what machines prove: documents, statements, exceptions with an end."""
+
+from datetime import datetime, timedelta
+
+from sekisho.controls import engine
+from sekisho.controls.model import Control, Exemption, Proof, Verdict
+from sekisho.controls.service.judging import catalogue_in_force, settle_device
+from sekisho.controls.store import verdicts
+from sekisho.evidence import service as evidence
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.errors import InvalidInputError, NotFoundError
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.ids import ControlID, DeviceID
+
+LONGEST_EXEMPTION = timedelta(days=366)
+_LONGEST_TEXT = 2000
+
+
+def submit_document(
+    tx: Transaction,
+    device_id: DeviceID,
+    control_id: ControlID,
+    statement: str,
+    valid_until: datetime,
+    artefact: str | None = None,
+) -> Verdict:
+    """Prove a control of paper for one device by a document, or by a bare statement.
+
+    ``artefact`` is the digest of the stored document; without one the proof is ``self``. Needs
+    ``controls.write``. The record keeps who said it. Raises NotFoundError, InvalidInputError.
+    """
+    tx.principal.require("controls.write")
+    control = _require_control(control_id)
+    if control.proof is Proof.MACHINE:
+        raise InvalidInputError(
+            msg("%(control)s is proven by machine; a document cannot stand in for that.",
+                control=control_id),
+            hint=msg("If it cannot be kept for now, grant an exception with an end date."),
+        )  # fmt: skip
+    _check_text(statement)
+    if valid_until <= tx.now:
+        raise InvalidInputError(
+            msg("The proof would have ended at %(got)s; a time to come is expected.",
+                got=valid_until.isoformat())
+        )  # fmt: skip
+    stored = _require_verdicts(tx, device_id)
+    if control_id not in stored:
+        raise NotFoundError(msg("This rule does not apply to this device."))
+    proof = Proof.SELF if artefact is None else control.proof
+    verdict = engine.attest(control, proof, valid_until, stored.get(control_id), tx.now)
+    evidence.record(
+        tx,
+        kind="control.document_submitted",
+        subject=f"device:{device_id}",
+        detail={
+            "control": control_id,
+            "statement": statement,
+            "valid_until": valid_until.isoformat(),
+            "artefact": artefact,
+            "proven": proof.value,
+        },
+        person=tx.principal.id,
+    )
+    settle_device(tx, device_id, verdict)
+    return verdict
+
+
+def grant_exemption(
+    tx: Transaction, device_id: DeviceID, control_id: ControlID, reason: str, until: datetime
+) -> Exemption:
+    """Except one device from one control until a day. Needs ``controls.write``.
+
+    An exception lies over the verdict and hides nothing from the record; it lasts a year at most.
+    """
+    tx.principal.require("controls.write")
+    _require_control(control_id)
+    _check_text(reason)
+    if not tx.now < until <= tx.now + LONGEST_EXEMPTION:
+        raise InvalidInputError(
+            msg("An exception until %(got)s was asked for; it lasts from now to one year at most.",
+                got=until.isoformat())
+        )  # fmt: skip
+    _require_verdicts(tx, device_id)
+    exemption = Exemption(control_id, until, reason, tx.principal.name)
+    verdicts.save_exemption(tx, device_id, exemption)
+    _record_exemption(tx, "control.exemption_granted", device_id, exemption)
+    settle_device(tx, device_id)
+    return exemption
+
+
+def end_exemption(tx: Transaction, device_id: DeviceID, control_id: ControlID) -> None:
+    """End an exception now. Needs ``controls.write``; raises NotFoundError if there is none."""
+    tx.principal.require("controls.write")
+    found = verdicts.find_exemptions(tx, device_id).get(control_id)
+    if found is None or found.until <= tx.now:
+        raise NotFoundError(msg("There is no exception in force."))
+    ended = Exemption(control_id, tx.now, found.reason, found.granted_by)
+    verdicts.save_exemption(tx, device_id, ended)
+    _record_exemption(tx, "control.exemption_ended", device_id, ended)
+    settle_device(tx, device_id)
+
+
+def _record_exemption(
+    tx: Transaction, kind: str, device_id: DeviceID, exemption: Exemption
+) -> None:
+    evidence.record(
+        tx,
+        kind=kind,
+        subject=f"device:{device_id}",
+        detail={
+            "control": exemption.control_id,
+            "until": exemption.until.isoformat(),
+            "reason": exemption.reason,
+        },
+    )
+
+
+def _require_control(control_id: ControlID) -> Control:
+    control = catalogue_in_force().controls.get(control_id)
+    if control is None:
+        raise NotFoundError(msg("There is no control %(id)s.", id=control_id))
+    return control
+
+
+def _require_verdicts(tx: Transaction, device_id: DeviceID) -> dict[ControlID, Verdict]:
+    stored = verdicts.find_verdicts(tx, device_id)
+    if not stored:
+        raise NotFoundError(msg("There is no device %(id)s with verdicts.", id=device_id))
+    return stored
+
+
+def _check_text(text: str) -> None:
+    if not 1 <= len(text.strip()) <= _LONGEST_TEXT:
+        raise InvalidInputError(
+            msg("Say why in 1 to %(most)s characters; got %(got)s.",
+                most=_LONGEST_TEXT, got=len(text))
+        )  # fmt: skip

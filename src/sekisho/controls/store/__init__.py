@@ -1,0 +1,1 @@
+"""The controls room's only SQL."""

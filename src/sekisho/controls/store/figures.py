@@ -1,0 +1,178 @@
+"""Counts, standings and daily figures.
+
+Counts are kept by deltas. What changed by mere time and was not written yet (``next_expiry_at``
+has passed) is corrected while reading, so that no figure ever shows a stale pass as a pass.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, delete, func, insert, or_, select
+
+from sekisho.controls.model import VerdictKind
+from sekisho.controls.store.tables import COUNTS, SUBJECTS, TREND, VERDICTS, VERSIONS
+from sekisho.kernel.db import Transaction, chunked, upsert
+
+Figure = tuple[str, str, str]
+"""(control id, verdict, how proven)"""
+
+_UNKNOWN, _EXEMPT = VerdictKind.UNKNOWN.value, VerdictKind.EXEMPT.value
+_PASS, _FAIL = VerdictKind.PASS.value, VerdictKind.FAIL.value
+
+
+_ADD = (
+    COUNTS.update()
+    .where(
+        COUNTS.c.control_id == bindparam("of_control_id"),
+        COUNTS.c.kind == bindparam("of_kind"),
+        COUNTS.c.proof == bindparam("of_proof"),
+    )
+    .values(number=COUNTS.c.number + bindparam("of_number"))
+)
+
+
+def add_counts(tx: Transaction, deltas: Mapping[Figure, int]) -> None:
+    """Add to the counts; what is not there yet begins at 0."""
+    rows = [
+        {"control_id": control, "kind": kind, "proof": proof, "number": delta}
+        for (control, kind, proof), delta in sorted(deltas.items())
+        if delta
+    ]
+    if not rows:
+        return
+    keys = ("control_id", "kind", "proof")
+    upsert(tx, COUNTS, [row | {"number": 0} for row in rows], index=keys, update=())
+    tx.execute(_ADD, [{f"of_{name}": value for name, value in row.items()} for row in rows])
+
+
+def read_counts(tx: Transaction, now: datetime) -> Counter[Figure]:
+    """Return how many verdicts there are of each figure at ``now``."""
+    counts: Counter[Figure] = Counter(
+        {(row.control_id, row.kind, row.proof): row.number for row in tx.rows(select(COUNTS))}
+    )
+    for row in _overdue_counts(tx, now):
+        counts[row.control_id, row.kind, row.proof] -= row.number
+        counts[row.control_id, row.real, row.proof] += row.number
+    return +counts
+
+
+def _overdue_counts(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
+    if tx.scalar(select(SUBJECTS.c.device_id).where(SUBJECTS.c.next_expiry_at <= now).limit(1)) is (
+        None
+    ):
+        return []
+    real = effective_kind(now).label("real")
+    return tx.rows(
+        select(
+            VERDICTS.c.control_id,
+            VERDICTS.c.kind,
+            VERDICTS.c.proof,
+            real,
+            func.count().label("number"),
+        )
+        .join(SUBJECTS, SUBJECTS.c.device_id == VERDICTS.c.device_id)
+        .where(SUBJECTS.c.next_expiry_at <= now)
+        .group_by(VERDICTS.c.control_id, VERDICTS.c.kind, VERDICTS.c.proof, real)
+        .having(VERDICTS.c.kind != real)
+    )
+
+
+def effective_kind(now: datetime) -> ColumnElement[str]:
+    """Return the SQL for what ``engine.settle`` says of a stored verdict at ``now``."""
+    expired = and_(VERDICTS.c.expires_at <= now, VERDICTS.c.judged.in_((_PASS, _FAIL)))
+    judged = case((expired, _UNKNOWN), else_=VERDICTS.c.judged)
+    exempt = and_(VERDICTS.c.exempt_until > now, judged != _PASS)
+    return case((exempt, _EXEMPT), else_=judged)
+
+
+def list_standings(tx: Transaction, device_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Return the stored rows of these devices with their counts."""
+    found: list[Row[Any]] = []
+    for some in chunked(device_ids):
+        found.extend(tx.rows(select(SUBJECTS).where(SUBJECTS.c.device_id.in_(some))))
+    return found
+
+
+def list_overdue_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
+    """Return (device_id, passing, failing, unknown, exempt) of devices whose counts are behind."""
+    real = effective_kind(now)
+    counted = [
+        func.sum(case((real == kind, 1), else_=0)).label(name)
+        for kind, name in (
+            (_PASS, "passing"), (_FAIL, "failing"), (_UNKNOWN, "unknown"), (_EXEMPT, "exempt"),
+        )
+    ]  # fmt: skip
+    return tx.rows(
+        select(VERDICTS.c.device_id, *counted)
+        .join(SUBJECTS, SUBJECTS.c.device_id == VERDICTS.c.device_id)
+        .where(SUBJECTS.c.next_expiry_at <= now)
+        .group_by(VERDICTS.c.device_id)
+    )
+
+
+def list_settled_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
+    """Return (device_id, passing, failing, unknown, exempt) of all other devices."""
+    return tx.rows(
+        select(
+            SUBJECTS.c.device_id, SUBJECTS.c.passing, SUBJECTS.c.failing, SUBJECTS.c.unknown,
+            SUBJECTS.c.exempt,
+        ).where(or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now))
+    )  # fmt: skip
+
+
+def list_devices_of_control(
+    tx: Transaction, control_id: str, kind: str, now: datetime, limit: int, offset: int
+) -> Sequence[Row[Any]]:
+    """Return verdict rows of one control that say ``kind`` at ``now``, longest standing first."""
+    return tx.rows(
+        select(VERDICTS.c.device_id, VERDICTS.c.since, VERDICTS.c.received_at, VERDICTS.c.fix_by)
+        .where(VERDICTS.c.control_id == control_id, effective_kind(now) == kind)
+        .order_by(VERDICTS.c.since, VERDICTS.c.device_id)
+        .offset(offset)
+        .limit(limit)
+    )
+
+
+def write_day(tx: Transaction, day: str, counts: Mapping[Figure, int]) -> None:
+    """Store a day's figures; what was stored of that day before gives way."""
+    tx.execute(delete(TREND).where(TREND.c.day == day))
+    rows = [
+        {"day": day, "control_id": control, "kind": kind, "proof": proof, "number": number}
+        for (control, kind, proof), number in sorted(counts.items())
+    ]
+    if rows:
+        tx.execute(insert(TREND), rows)
+
+
+def list_days(tx: Transaction, first: str, control_id: str = "") -> Sequence[Row[Any]]:
+    """Return (day, kind, proof, number) from ``first`` on, oldest first."""
+    narrowed = [TREND.c.control_id == control_id] if control_id else []
+    return tx.rows(
+        select(TREND.c.day, TREND.c.kind, TREND.c.proof, func.sum(TREND.c.number).label("number"))
+        .where(TREND.c.day >= first, *narrowed)
+        .group_by(TREND.c.day, TREND.c.kind, TREND.c.proof)
+        .order_by(TREND.c.day)
+    )
+
+
+def forget_days(tx: Transaction, before: str) -> None:
+    """Delete daily figures older than a day."""
+    tx.execute(delete(TREND).where(TREND.c.day < before))
+
+
+def read_versions(tx: Transaction) -> dict[str, tuple[int, str]]:
+    """Return which version of each control was in force, and for what, when we last looked."""
+    return {row.control_id: (row.version, row.applies) for row in tx.rows(select(VERSIONS))}
+
+
+def write_versions(tx: Transaction, versions: Mapping[str, tuple[int, str]]) -> None:
+    """Store which controls are in force."""
+    tx.execute(delete(VERSIONS))
+    rows = [
+        {"control_id": control, "version": version, "applies": applies}
+        for control, (version, applies) in sorted(versions.items())
+    ]
+    if rows:
+        tx.execute(insert(VERSIONS), rows)

@@ -1,0 +1,285 @@
+"""Verdicts and the devices they are about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+
+from sekisho.controls.model import (
+    Exemption,
+    Platform,
+    Proof,
+    Subject,
+    Verdict,
+    VerdictChange,
+    VerdictKind,
+)
+from sekisho.controls.store.tables import CHANGES, EXEMPTIONS, SUBJECTS, VERDICTS
+from sekisho.kernel.db import Transaction, chunked, upsert
+from sekisho.kernel.i18n import Text
+from sekisho.kernel.ids import ControlID, DeviceID, new_id
+from sekisho.wire.kit import Ownership
+
+_KINDS = {kind.value: kind for kind in VerdictKind}
+_PROOFS = {proof.value: proof for proof in Proof}
+_KEY = ("device_id", "control_id")
+_CHANGING = tuple(column.name for column in VERDICTS.c if column.name not in _KEY)
+_FIGURES = {
+    VerdictKind.PASS: "passing",
+    VerdictKind.FAIL: "failing",
+    VerdictKind.UNKNOWN: "unknown",
+    VerdictKind.EXEMPT: "exempt",
+}
+_OF_ONE = select(VERDICTS).where(VERDICTS.c.device_id == bindparam("of_device"))
+_EXEMPTIONS_OF_ONE = select(EXEMPTIONS).where(EXEMPTIONS.c.device_id == bindparam("of_device"))
+_TOUCH = (
+    update(VERDICTS)
+    .where(
+        VERDICTS.c.device_id == bindparam("of_device"),
+        VERDICTS.c.control_id.in_(bindparam("those", expanding=True)),
+    )
+    .values(
+        checked_at=bindparam("new_checked"),
+        received_at=bindparam("new_received"),
+        expires_at=bindparam("new_expires"),
+    )
+)
+
+Verdicts = dict[ControlID, Verdict]
+
+
+def find_verdicts(tx: Transaction, device_id: DeviceID) -> Verdicts:
+    """Return the stored verdicts of one device, as they stand there."""
+    return {row.control_id: _verdict(row) for row in tx.rows(_OF_ONE, {"of_device": device_id})}
+
+
+def find_verdicts_of(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, Verdicts]:
+    """Return the stored verdicts of many devices."""
+    found: dict[DeviceID, Verdicts] = {device_id: {} for device_id in device_ids}
+    for some in chunked(device_ids):
+        for row in tx.rows(select(VERDICTS).where(VERDICTS.c.device_id.in_(some))):
+            found[row.device_id][row.control_id] = _verdict(row)
+    return found
+
+
+def find_devices_of_control(tx: Transaction, control_id: ControlID) -> list[DeviceID]:
+    """Return the devices that have a verdict for a control."""
+    rows = tx.rows(select(VERDICTS.c.device_id).where(VERDICTS.c.control_id == control_id))
+    return [row.device_id for row in rows]
+
+
+def find_exemptions(tx: Transaction, device_id: DeviceID) -> dict[ControlID, Exemption]:
+    """Return the exceptions of one device, also those that have ended."""
+    rows = tx.rows(_EXEMPTIONS_OF_ONE, {"of_device": device_id})
+    return {row.control_id: _exemption(row) for row in rows}
+
+
+def find_exemptions_of(
+    tx: Transaction, device_ids: Sequence[DeviceID]
+) -> dict[DeviceID, dict[ControlID, Exemption]]:
+    """Return the exceptions of many devices."""
+    found: dict[DeviceID, dict[ControlID, Exemption]] = {d: {} for d in device_ids}
+    for some in chunked(device_ids):
+        for row in tx.rows(select(EXEMPTIONS).where(EXEMPTIONS.c.device_id.in_(some))):
+            found[row.device_id][row.control_id] = _exemption(row)
+    return found
+
+
+def save_exemption(tx: Transaction, device_id: DeviceID, exemption: Exemption) -> None:
+    """Store an exception; an earlier one for the same control gives way."""
+    row = {
+        "device_id": device_id,
+        "control_id": exemption.control_id,
+        "until": exemption.until,
+        "reason": exemption.reason,
+        "granted_by": exemption.granted_by,
+        "granted_at": tx.now,
+    }
+    changing = ("until", "reason", "granted_by", "granted_at")
+    upsert(tx, EXEMPTIONS, [row], index=_KEY, update=changing)
+
+
+def find_subject(tx: Transaction, device_id: DeviceID) -> Subject | None:
+    """Return who a device's verdicts are about, None if it was never judged."""
+    rows = tx.rows(select(SUBJECTS).where(SUBJECTS.c.device_id == device_id))
+    return _subject(rows[0]) if rows else None
+
+
+def find_subjects(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, Subject]:
+    """Return who many devices' verdicts are about."""
+    found: dict[DeviceID, Subject] = {}
+    for some in chunked(device_ids):
+        for row in tx.rows(select(SUBJECTS).where(SUBJECTS.c.device_id.in_(some))):
+            found[row.device_id] = _subject(row)
+    return found
+
+
+def list_subject_ids(tx: Transaction) -> list[DeviceID]:
+    """Return every device that has verdicts."""
+    return [row.device_id for row in tx.rows(select(SUBJECTS.c.device_id))]
+
+
+def list_overdue(tx: Transaction, now: datetime, limit: int) -> list[DeviceID]:
+    """Return devices with a verdict that has changed by mere time, longest overdue first."""
+    statement = (
+        select(SUBJECTS.c.device_id)
+        .where(SUBJECTS.c.next_expiry_at <= now)
+        .order_by(SUBJECTS.c.next_expiry_at)
+        .limit(limit)
+    )
+    return [row.device_id for row in tx.rows(statement)]
+
+
+def save_verdicts(tx: Transaction, rows: Sequence[tuple[DeviceID, Verdict]]) -> None:
+    """Insert or replace verdicts."""
+    written = [_row(device_id, verdict) for device_id, verdict in rows]
+    upsert(tx, VERDICTS, written, index=_KEY, update=_CHANGING)
+
+
+def touch_verdicts(tx: Transaction, device_id: DeviceID, verdicts: Iterable[Verdict]) -> None:
+    """Move only the times of verdicts that said the same again, in as few statements as can be."""
+    groups: dict[tuple[datetime | None, ...], list[ControlID]] = {}
+    for verdict in verdicts:
+        times = (verdict.checked_at, verdict.received_at, verdict.expires_at)
+        groups.setdefault(times, []).append(verdict.control_id)
+    for (checked, received, expires), those in groups.items():
+        tx.execute(
+            _TOUCH,
+            {"of_device": device_id, "those": those, "new_checked": checked,
+             "new_received": received, "new_expires": expires},
+        )  # fmt: skip
+
+
+def save_subjects(
+    tx: Transaction,
+    rows: Sequence[tuple[Subject, Mapping[VerdictKind, int], datetime | None]],
+) -> None:
+    """Store who was judged, how many verdicts of each kind, and when the next one ends."""
+    written = [
+        {
+            "device_id": subject.device_id,
+            "ownership": subject.ownership.value,
+            "platform": subject.platform.value,
+            "person_id": subject.person_id,
+            "next_expiry_at": deadline,
+            **{name: counts.get(kind, 0) for kind, name in _FIGURES.items()},
+        }
+        for subject, counts, deadline in rows
+    ]
+    names = [column.name for column in SUBJECTS.c if column.name != "device_id"]
+    upsert(tx, SUBJECTS, written, index=["device_id"], update=names)
+
+
+def save_changes(tx: Transaction, changes: Sequence[VerdictChange]) -> None:
+    """Append to the history."""
+    if changes:
+        tx.execute(
+            insert(CHANGES),
+            [
+                {
+                    "id": new_id("vch"),
+                    "device_id": change.device_id,
+                    "control_id": change.control_id,
+                    "at": tx.now,
+                    "before": change.before.value if change.before is not None else None,
+                    "after": change.after.kind.value,
+                }
+                for change in changes
+            ],
+        )
+
+
+def list_changes(tx: Transaction, device_id: DeviceID, since: datetime) -> Sequence[Row[Any]]:
+    """Return (at, control_id, before, after) of one device since a day, oldest first."""
+    return tx.rows(
+        select(CHANGES.c.at, CHANGES.c.control_id, CHANGES.c.before, CHANGES.c.after)
+        .where(CHANGES.c.device_id == device_id, CHANGES.c.at >= since)
+        .order_by(CHANGES.c.at, CHANGES.c.id)
+    )
+
+
+def delete_verdicts(tx: Transaction, device_id: DeviceID, control_ids: Sequence[ControlID]) -> None:
+    """Delete some verdicts of one device."""
+    if control_ids:
+        tx.execute(
+            delete(VERDICTS).where(
+                VERDICTS.c.device_id == device_id, VERDICTS.c.control_id.in_(control_ids)
+            )
+        )
+
+
+def delete_device(tx: Transaction, device_id: DeviceID) -> None:
+    """Delete everything that is known about one device in this room."""
+    for table in (VERDICTS, CHANGES, EXEMPTIONS, SUBJECTS):
+        tx.execute(delete(table).where(table.c.device_id == device_id))
+
+
+def _row(device_id: DeviceID, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "device_id": device_id,
+        "control_id": verdict.control_id,
+        "control_version": verdict.control_version,
+        "kind": verdict.kind.value,
+        "judged": verdict.judged.value,
+        "proof": verdict.proof.value,
+        "since": verdict.since,
+        "checked_at": verdict.checked_at,
+        "received_at": verdict.received_at,
+        "first_failed_at": verdict.first_failed_at,
+        "expires_at": verdict.expires_at,
+        "fix_by": verdict.fix_by,
+        "exempt_until": verdict.exempt_until,
+        "message": _write_text(verdict.message),
+        "rows": [dict(row) for row in verdict.rows] or None,
+    }
+
+
+def _verdict(row: Row[Any]) -> Verdict:
+    return Verdict(
+        control_id=ControlID(row.control_id),
+        control_version=row.control_version,
+        kind=_KINDS[row.kind],
+        judged=_KINDS[row.judged],
+        proof=_PROOFS[row.proof],
+        since=row.since,
+        checked_at=row.checked_at,
+        received_at=row.received_at,
+        first_failed_at=row.first_failed_at,
+        expires_at=row.expires_at,
+        fix_by=row.fix_by,
+        message=_read_text(row.message),
+        rows=tuple(row.rows or ()),
+        exempt_until=row.exempt_until,
+    )
+
+
+def _write_text(text: Text | None) -> dict[str, Any] | None:
+    """Write a text so that it can still be said in both languages later."""
+    if text is None:
+        return None
+    params = {
+        name: _write_text(value) if isinstance(value, Text) else value
+        for name, value in text.params.items()
+    }
+    return {"id": text.id, "params": params}
+
+
+def _read_text(raw: Any) -> Text | None:
+    if raw is None:
+        return None
+    params = {
+        name: _read_text(value) if isinstance(value, dict) else value
+        for name, value in raw["params"].items()
+    }
+    return Text(raw["id"], params)
+
+
+def _subject(row: Row[Any]) -> Subject:
+    return Subject(
+        DeviceID(row.device_id), Ownership(row.ownership), Platform(row.platform), row.person_id
+    )
+
+
+def _exemption(row: Row[Any]) -> Exemption:
+    return Exemption(ControlID(row.control_id), row.until, row.reason, row.granted_by)
