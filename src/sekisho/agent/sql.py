@@ -61,6 +61,7 @@ class _Watch:
     permits: Permission | None = None
     denied: list[TableColumn] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    selects: bool = False
 
 
 class Engine:
@@ -131,10 +132,11 @@ class Engine:
 
     def _read_rows(self, sql: str) -> Iterator[ResultRow]:
         cursor = self._database.cursor()
-        seen: list[str] = []
-        cursor.exec_trace = _one_statement(seen)
+        cursor.exec_trace = _one_statement()
         size = 0
         for count, row in enumerate(cursor.execute(sql), 1):
+            if cursor.is_explain:
+                raise QueryError("EXPLAIN tells about the agent and not about this computer")
             if count > MAX_ROWS:
                 raise QueryError(f"the answer has more than {MAX_ROWS} rows; narrow the query")
             names = (column[0] for column in cursor.get_description())
@@ -143,10 +145,11 @@ class Engine:
             if size > MAX_ANSWER_BYTES:
                 raise QueryError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes; narrow it")
             yield texts
-        if not seen:
+        if not self._watch.selects:
             raise QueryError("the query is empty; one SELECT was expected")
 
     def _authorize(self, action: int, first: str | None, second: str | None, *_rest: object) -> int:
+        self._watch.selects |= action == apsw.SQLITE_SELECT
         if action in _ALLOWED:
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_FUNCTION:
@@ -178,7 +181,7 @@ class Engine:
 
     def _note_use(self, table: str, columns: Iterable[str]) -> None:
         """Note what a virtual table is about to be read for; refuses what is not permitted."""
-        if not all([self._note_read(table, column) for column in columns]):
+        if not all(self._note_read(table, column) for column in columns):
             raise QueryError(_explain_denied(self._watch.denied[0]))
 
     def _is_late(self) -> bool:
@@ -192,8 +195,9 @@ def as_text(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _one_statement(seen: list[str]) -> Callable[[object, str, object], bool]:
+def _one_statement() -> Callable[[object, str, object], bool]:
     """Refuse the second statement of a text such as ``SELECT 1; SELECT name FROM users``."""
+    seen: list[str] = []
 
     def trace(_cursor: object, sql: str, _bindings: object) -> bool:
         seen.append(sql)
@@ -212,8 +216,9 @@ def _explain(error: apsw.Error, watch: _Watch) -> str:
         return f"no such table: {watch.unknown[0]}"
     if isinstance(error, apsw.InterruptError):
         return f"the query took longer than {MAX_SECONDS:g} seconds and was stopped"
-    text = str(error)
-    return text.removeprefix("SQLError: ")
+    if isinstance(error, apsw.AuthError):
+        return f"not authorized: a query may only SELECT ({error})"
+    return str(error)
 
 
 def _explain_denied(read: TableColumn) -> str:

@@ -7,18 +7,15 @@ sign "unreadable", so that becoming unreadable is a change too.
 """
 
 import os
-import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-Sign = object
+from sekisho.agent.netsigns import Sign, read_listening_sign, read_nftables_sign
+
 ReadSign = Callable[[], Sign]
 
 UNREADABLE = "unreadable"
-_LISTEN = "0A"
-_STATE_COLUMN = 3
-_LOCAL_COLUMN = 1
 _MAX_ENTRIES = 2_000
 
 
@@ -87,48 +84,6 @@ def read_names_sign(path: Path, suffix: str) -> Sign:
 def read_text_sign(path: Path) -> Sign:
     """Return a small virtual file's text, for files of /proc whose times mean nothing."""
     return path.read_bytes()[: 1 << 20]
-
-
-def read_listening_sign(folder: Path) -> Sign:
-    """Return the set of listening TCP sockets, from ``/proc/net/tcp`` and ``tcp6``."""
-    found: set[str] = set()
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = (folder / name).read_text(encoding="ascii").splitlines()[1:]
-        except FileNotFoundError:
-            continue
-        rows = (line.split() for line in lines)
-        found |= {row[_LOCAL_COLUMN] for row in rows if row[_STATE_COLUMN] == _LISTEN}
-    return frozenset(found)
-
-
-def read_nftables_sign() -> Sign:
-    """Return the generation number of the nftables rules (changes with every rule change).
-
-    Source: Linux ``nf_tables.h``: NFT_MSG_GETGEN (16) of subsystem 10 over NETLINK_NETFILTER (12);
-    the answer's first attribute is NFTA_GEN_ID, 32 bits, big-endian. Needs CAP_NET_ADMIN.
-    """
-    import socket  # noqa: PLC0415 - AF_NETLINK exists on Linux only
-
-    request = struct.pack("=IHHII", 20, (10 << 8) | 16, 1, 1, 0) + b"\0\0\0\0"
-    family = getattr(socket, "AF_NETLINK", None)
-    if family is None:
-        return UNREADABLE
-    with socket.socket(family, socket.SOCK_RAW, 12) as netlink:
-        netlink.settimeout(1)
-        netlink.send(request)
-        reply = netlink.recv(4096)
-    return parse_generation(reply)
-
-
-def parse_generation(reply: bytes) -> Sign:
-    """Take the generation number out of a netlink answer; raises ``ValueError`` for an error."""
-    header, nfgen, attribute = 16, 4, 4
-    kind = int.from_bytes(reply[4:6], "little")
-    start = header + nfgen + attribute
-    if len(reply) < start + 4 or kind != (10 << 8) | 15:
-        raise ValueError("netlink did not answer with a generation")
-    return int.from_bytes(reply[start : start + 4], "big")
 
 
 def linux_sources(root: Path = Path("/"), home: Path | None = None) -> tuple[Source, ...]:
