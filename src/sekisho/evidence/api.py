@@ -2,11 +2,13 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar import get, post
+from litestar.datastructures import ResponseHeader
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from sekisho.evidence import service
@@ -19,8 +21,8 @@ from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
 _PLACE = re.compile("[0-9]{1,18}")  # fits the 64 bits of a place in the chain
-_Limit = Annotated[int, Parameter(ge=1, le=500)]
-_Place = Annotated[int | None, Parameter(ge=1, le=2**63 - 1)]
+_Limit = Annotated[int, QueryParameter(ge=1, le=500)]
+_Place = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
 
 
 class RecordPage(msgspec.Struct, frozen=True):
@@ -46,13 +48,13 @@ class Erased(msgspec.Struct, frozen=True):
 
 @get("/api/evidence/records", sync_to_thread=True)
 def list_records(  # noqa: PLR0917 - the framework passes query parameters by name
-    principal: Principal,
-    database: Database,
-    search: str = "",
-    kind: str = "",
-    subject: str = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    search: FromQuery[str] = "",
+    kind: FromQuery[str] = "",
+    subject: FromQuery[str] = "",
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
     before: _Place = None,
     limit: _Limit = 50,
 ) -> RecordPage:
@@ -65,41 +67,59 @@ def list_records(  # noqa: PLR0917 - the framework passes query parameters by na
 
 
 @get("/api/evidence/records/{wanted:str}", sync_to_thread=True)
-def get_record(principal: Principal, database: Database, wanted: str) -> Record:
+def get_record(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    wanted: FromPath[str],
+) -> Record:
     """Return one record by its place in the chain or its id."""
     with database.read(principal) as tx:
         return service.get_record(tx, int(wanted) if _PLACE.fullmatch(wanted) else wanted)
 
 
 @get("/api/evidence/state", sync_to_thread=True)
-def get_state(principal: Principal, database: Database) -> EvidenceState:
+def get_state(
+    principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> EvidenceState:
     """Return where evidence stands: the chain's end, checkpoints and their ways out."""
     with database.read(principal) as tx:
         return service.get_state(tx)
 
 
 @get("/api/evidence/keys", sync_to_thread=True)
-def list_keys(principal: Principal, database: Database) -> list[SigningKey]:
+def list_keys(
+    principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> list[SigningKey]:
     """Return the public keys that sign checkpoints, the oldest first."""
     principal.require("evidence.read")
     with database.read(principal) as tx:
         return service.list_signing_keys(tx)
 
 
-@get("/api/evidence/checkpoints", media_type="application/x-ndjson", sync_to_thread=True)
+@get(
+    "/api/evidence/checkpoints",
+    media_type="application/x-ndjson",
+    response_headers=[
+        ResponseHeader(name="content-disposition", value='attachment; filename="checkpoints.jsonl"')
+    ],
+    sync_to_thread=True,
+)
 def export_checkpoints(
-    principal: Principal, database: Database, limit: Annotated[int, Parameter(ge=1)] = 1_000
-) -> Response[bytes]:
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    limit: Annotated[int, QueryParameter(ge=1)] = 1_000,
+) -> bytes:
     """Return the latest checkpoints as the lines that travel, the oldest first."""
     with database.read(principal) as tx:
-        lines = service.export_checkpoints(tx, limit=limit)
-    named: dict[str, Any] = {"content-disposition": 'attachment; filename="checkpoints.jsonl"'}
-    return Response(lines, media_type="application/x-ndjson", headers=named)
+        return service.export_checkpoints(tx, limit=limit)
 
 
 @post("/api/evidence/checkpoints", sync_to_thread=True)
 def write_checkpoint(
-    principal: Principal, database: Database, settings: Settings, box: SecretBox
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
 ) -> Checkpoint:
     """Sign where the chain stands now and queue it for every destination."""
     with database.write(principal) as tx:
@@ -107,7 +127,11 @@ def write_checkpoint(
 
 
 @post("/api/evidence/erasures", sync_to_thread=True)
-def erase(principal: Principal, database: Database, data: Erasure) -> Erased:
+def erase(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    data: JSONBody[Erasure],
+) -> Erased:
     """Erase payloads; the chain stays whole and records tell of it."""
     with database.write(principal) as tx:
         return Erased(

@@ -21,7 +21,8 @@ def find_signing_key(tx: Transaction) -> Row[Any] | None:
 def list_keys(tx: Transaction) -> Sequence[Row[Any]]:
     """Return every key there ever was (id, public_key, made_at, retired_at), the oldest first."""
     columns = (keys.c.id, keys.c.public_key, keys.c.made_at, keys.c.retired_at)
-    return tx.rows(select(*columns).order_by(keys.c.made_at, keys.c.id))
+    newest_last = (keys.c.made_at, keys.c.retired_at.is_(None), keys.c.id)
+    return tx.rows(select(*columns).order_by(*newest_last))
 
 
 def insert_key(tx: Transaction, row: dict[str, Any]) -> None:
