@@ -19,10 +19,13 @@ def serve(arguments: argparse.Namespace) -> int:
     """Run the process until it is told to stop."""
     from sekisho.server.bootstrap import open_house  # noqa: PLC0415 - the worker needs no web
     from sekisho.server.log import configure_logs  # noqa: PLC0415 - the same
+    from sekisho.server.rulebook import open_rulebook, put_in_force  # noqa: PLC0415 - the same
 
     settings = read_settings(arguments)
     configure_logs(settings.log_format, arguments.process)
+    catalogue = open_rulebook(settings)
     with open_house(settings) as house:
+        put_in_force(house, catalogue)
         if arguments.process == "web":
             from sekisho.server.certificates import ensure_certificate  # noqa: PLC0415 - the same
             from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same

@@ -2,8 +2,8 @@
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath
 from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from sekisho.controls import service
@@ -79,7 +79,9 @@ class LintReport(msgspec.Struct):
 
 @get("/api/controls", sync_to_thread=True, tags=["controls"])
 def list_controls(
-    database: NamedDependency[Database], principal: NamedDependency[Principal], catalogue: NamedDependency[Catalogue]
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    catalogue: NamedDependency[Catalogue],
 ) -> list[ControlSummary]:
     """List the controls in force, the worst first."""
     principal.require("controls.read")
@@ -94,7 +96,10 @@ def list_controls(
 
 @get("/api/controls/{control_id:str}", sync_to_thread=True, tags=["controls"])
 def get_control(
-    database: NamedDependency[Database], principal: NamedDependency[Principal], catalogue: NamedDependency[Catalogue], control_id: FromPath[str]
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    catalogue: NamedDependency[Catalogue],
+    control_id: FromPath[str],
 ) -> ControlView:
     """Show one control."""
     principal.require("controls.read")
@@ -116,7 +121,7 @@ def get_control(
 
 
 @post("/api/controls/lint", sync_to_thread=True, status_code=200, tags=["controls"])
-def lint_control(principal: NamedDependency[Principal], data: LintRequest) -> LintReport:
+def lint_control(principal: NamedDependency[Principal], data: JSONBody[LintRequest]) -> LintReport:
     """Hold the YAML of one control against every rule, tests included; nothing is stored."""
     principal.require("controls.read")
     if len(data.yaml) > MAX_CHARACTERS:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
 from sekisho.evidence import service
@@ -130,7 +132,11 @@ def read_checkpoints(state: EvidenceState, listed: list[Checkpoint]) -> list[Che
 
 @get("/evidence", sync_to_thread=True)
 def show_evidence(
-    principal: Principal, database: Database, q: str = "", kind: str = "", before: int | None = None
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    q: FromQuery[str] = "",
+    kind: FromQuery[str] = "",
+    before: FromQuery[int | None] = None,
 ) -> Page:
     """Show the chain's state, the newest records that match, and the checkpoints."""
     with database.read(principal) as tx:
@@ -148,7 +154,11 @@ def show_evidence(
 
 
 @get("/evidence/{wanted:str}", sync_to_thread=True)
-def show_record(principal: Principal, database: Database, wanted: str) -> Page:
+def show_record(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    wanted: FromPath[str],
+) -> Page:
     """Show one record, found by its place in the chain or by its id."""
     with database.read(principal) as tx:
         record = service.get_record(tx, int(wanted) if wanted.isdecimal() else wanted)

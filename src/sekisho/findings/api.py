@@ -4,7 +4,9 @@ from datetime import datetime
 
 import msgspec
 from litestar import get, put
+from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from sekisho.findings import service
@@ -50,14 +52,14 @@ class Assignment(msgspec.Struct):
 
 @get("/api/findings", sync_to_thread=True, tags=["findings"])
 def list_findings(  # noqa: PLR0917 - called by name, by the framework
-    database: Database,
-    principal: Principal,
-    status: str = "open",
-    severity: str = "",
-    kind: str = "",
-    search: str = "",
-    page: int = 1,
-    page_size: int = 50,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    status: FromQuery[str] = "open",
+    severity: FromQuery[str] = "",
+    kind: FromQuery[str] = "",
+    search: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
+    page_size: FromQuery[int] = 50,
 ) -> FindingList:
     """List findings; ``status`` is open, closed or all."""
     if status not in {"open", "closed", "all"}:
@@ -75,7 +77,10 @@ def list_findings(  # noqa: PLR0917 - called by name, by the framework
 
 @put("/api/findings/{finding_id:str}/owner", sync_to_thread=True, tags=["findings"])
 def assign_finding(
-    database: Database, principal: Principal, finding_id: str, data: Assignment
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    finding_id: FromPath[str],
+    data: JSONBody[Assignment],
 ) -> FindingView:
     """Give a finding to a person, or to nobody."""
     with database.write(principal) as tx:

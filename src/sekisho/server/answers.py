@@ -84,7 +84,7 @@ class Answers:
         """Answer an error that a room raised on purpose; lead a stranger to the sign-in."""
         if isinstance(error, UnauthenticatedError) and _may_sign_in(request):
             query = f"?{request.url.query}" if request.url.query else ""
-            wanted = urlencode({"next_page": f"{request.url.path}{query}"})
+            wanted = urlencode({"next": f"{request.url.path}{query}"})
             return Redirect(f"/sign-in?{wanted}", status_code=303)
         headers = (
             {"Retry-After": str(error.retry_after_seconds)}

@@ -6,7 +6,7 @@ Wiring only. Rooms know nothing of each other's addresses, of cookies or of head
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 from litestar import Litestar, Request
@@ -20,6 +20,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 import sekisho.ui
 from sekisho import __version__
+from sekisho.controls import service as controls
 from sekisho.controls.model import Catalogue
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
@@ -34,6 +35,7 @@ from sekisho.server.auth import FrontDoor
 from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
 from sekisho.server.rooms import room_handlers, room_lifespans
+from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 
 _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
 
@@ -63,7 +65,11 @@ def build_app(house: House) -> Litestar:
             HTTPException: replies.http,
             Exception: replies.unexpected,
         },
-        lifespan=[_background(announcer), *room_lifespans(house)],
+        lifespan=[
+            _background(announcer.run),
+            _background(lambda: follow_rulebook(house)),
+            *room_lifespans(house),
+        ],
         compression_config=CompressionConfig(backend="gzip", minimum_size=2048),
         openapi_config=_openapi(),
         logging_config=None,
@@ -79,6 +85,9 @@ def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]
         frame = answers.current_frame.get()
         return frame.language if frame else house.settings.language
 
+    async def catalogue() -> Catalogue:
+        return controls.catalogue_in_force()
+
     def constant(value: object, kind: type) -> Provide:
         async def give() -> Any:
             return value
@@ -93,16 +102,18 @@ def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]
         "clock": constant(house.clock, Clock),
         "database": constant(house.database, Database),
         "box": constant(house.box, SecretBox),
-        "catalogue": constant(house.catalogue, Catalogue),
+        "catalogue": Provide(catalogue),
         "authority": constant(house.authority, CertificateAuthority),
         "announcer": constant(announcer, live.Announcer),
     }
 
 
-def _background(announcer: live.Announcer) -> Callable[[Litestar], Any]:
+def _background(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Litestar], Any]:
+    """Run ``work`` for as long as the application lives."""
+
     @contextlib.asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
-        task = asyncio.create_task(announcer.run())
+        task = asyncio.create_task(work())
         try:
             yield
         finally:
@@ -111,6 +122,14 @@ def _background(announcer: live.Announcer) -> Callable[[Litestar], Any]:
                 await task
 
     return run
+
+
+async def follow_rulebook(house: House) -> None:
+    """Take up changed controls while the web process lives."""
+    rulebook = Rulebook(house.settings)
+    while True:
+        await asyncio.sleep(PERIOD_SECONDS)
+        await asyncio.to_thread(rulebook.refresh, house)
 
 
 async def _before_send(message: Message, scope: Scope) -> None:

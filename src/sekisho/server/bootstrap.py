@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho import __version__
-from sekisho.controls.catalogue import load_catalogue
-from sekisho.controls.model import Catalogue
 from sekisho.kernel.clock import Clock, SystemClock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, UnavailableError
@@ -36,7 +34,6 @@ class House:
     database: Database
     box: SecretBox
     authority: CertificateAuthority
-    catalogue: Catalogue
 
 
 def prepare_data(folder: Path) -> None:
@@ -93,7 +90,6 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
             authority=CertificateAuthority.load_or_create(
                 settings.data / "ca", box, settings.organisation or "Sekisho", clock.now()
             ),
-            catalogue=load_catalogue(Path(settings.controls) if settings.controls else None),
         )
     finally:
         database.close()

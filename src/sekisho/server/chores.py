@@ -12,6 +12,7 @@ from sekisho.kernel.db import Transaction
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.bootstrap import House
 from sekisho.server.certificates import ensure_certificate
+from sekisho.server.rulebook import Rulebook
 from sekisho.server.worker import Chore, turned
 
 _HOUR = 3600.0
@@ -23,10 +24,12 @@ def make_chores(house: House) -> list[Chore]:
     settings = house.settings
     destinations: list[Destination] = open_destinations(settings)
     shelf = settings.data / "artefacts"
+    rulebook = Rulebook(settings)
     return [
         Chore("turned", 5, turned),
         Chore("seal evidence", 1, _in_transaction(evidence.seal_records)),
         Chore("stale verdicts", 10, _in_transaction(controls.expire_stale)),
+        Chore("controls", 10, rulebook.refresh),
         Chore("write checkpoint", 60, _in_transaction(
             lambda tx: evidence.write_due_checkpoint(tx, destinations, box=house.box))),
         Chore("deliver checkpoints", 30,

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 
 import structlog
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from litestar.types import ControllerRouterHandler
 
@@ -80,7 +81,9 @@ class Announcer:
 
 
 @get("/events", include_in_schema=False)
-async def events(principal: Principal, announcer: Announcer) -> ServerSentEvent:
+async def events(
+    principal: NamedDependency[Principal], announcer: NamedDependency[Announcer]
+) -> ServerSentEvent:
     """Stream the topics that changed (``event: changed``, data = names parted by spaces)."""
     principal.require("self.read")
     return ServerSentEvent(announcer.listen())

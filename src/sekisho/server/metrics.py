@@ -4,6 +4,7 @@ import time
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
 from litestar.enums import MediaType
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -48,7 +49,7 @@ class Health(msgspec.Struct):
 
 
 @get("/healthz", sync_to_thread=True, opt={"anonymous": True}, tags=["operation"])
-def healthz(database: Database, clock: Clock) -> Response[Health]:
+def healthz(database: NamedDependency[Database], clock: NamedDependency[Clock]) -> Response[Health]:
     """Say whether the database answers and the worker turns; 503 when the database does not."""
     try:
         with database.read(SYSTEM) as tx:
@@ -69,7 +70,7 @@ def healthz(database: Database, clock: Clock) -> Response[Health]:
     opt={"listener": "admin", "anonymous": True},
     tags=["operation"],
 )
-def metrics(database: Database, clock: Clock) -> bytes:
+def metrics(database: NamedDependency[Database], clock: NamedDependency[Clock]) -> bytes:
     """Give all figures in Prometheus' text form (admin listener only)."""
     with database.read(SYSTEM) as tx:
         state = evidence.get_state(tx)

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar
 
 from sekisho.controls import api as controls_api
+from sekisho.controls import service as controls
 from sekisho.controls import web as controls_web
 from sekisho.devices import api as devices_api
 from sekisho.devices import web as devices_web
@@ -16,8 +17,8 @@ from sekisho.evidence import web as evidence_web
 from sekisho.findings import api as findings_api
 from sekisho.identity import api as identity_api
 from sekisho.identity import web as identity_web
-from sekisho.server import pages
 from sekisho.server.bootstrap import House
+from sekisho.server.pages import overview, portal, preferences, rule, settings
 
 
 def room_handlers() -> Sequence[Any]:
@@ -32,7 +33,11 @@ def room_handlers() -> Sequence[Any]:
         findings_api,
         identity_api,
         identity_web,
-        pages,
+        overview,
+        portal,
+        preferences,
+        rule,
+        settings,
     )
     return [handler for room in rooms for handler in room.HANDLERS]
 
@@ -43,7 +48,7 @@ def room_lifespans(
     """List what opens with the application and closes with it."""
     return [
         devices_api.desk_lifespan(
-            house.database, house.clock, lambda: house.catalogue, device_files(house)
+            house.database, house.clock, controls.catalogue_in_force, device_files(house)
         )
     ]
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
@@ -91,13 +92,13 @@ class DeviceView:
 
 @get("/devices/{device_id:str}", sync_to_thread=True)
 def show_device(
-    principal: Principal,
-    database: Database,
-    catalogue: Catalogue,
-    language: str,
-    device_id: str,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    catalogue: NamedDependency[Catalogue],
+    language: NamedDependency[str],
+    device_id: FromPath[str],
     *,
-    verdict: str = "",
+    verdict: FromQuery[str] = "",
     open_row: Annotated[str, QueryParameter(name="open")] = "",
 ) -> Page:
     """Show one device, and record that somebody looked. Needs ``devices.read``."""
@@ -256,7 +257,11 @@ def _look(look: Look) -> LookRow:
 
 
 @post("/devices/{device_id:str}/check", sync_to_thread=True)
-def check_device(principal: Principal, database: Database, device_id: str) -> Redirect:
+def check_device(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> Redirect:
     """Ask a device everything again at its next word."""
     with database.write(principal) as tx:
         tx.principal.require("devices.write")
@@ -266,9 +271,9 @@ def check_device(principal: Principal, database: Database, device_id: str) -> Re
 
 @post("/devices/{device_id:str}/remove", sync_to_thread=True)
 def remove_device(
-    principal: Principal,
-    database: Database,
-    device_id: str,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
     data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Withdraw a device once its name was typed."""

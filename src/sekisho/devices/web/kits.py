@@ -8,8 +8,9 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -91,7 +92,7 @@ class Way:
 
 
 @get("/devices/kits", sync_to_thread=True)
-def show_kits(principal: Principal, database: Database) -> Page:
+def show_kits(principal: NamedDependency[Principal], database: NamedDependency[Database]) -> Page:
     """List the kits, and the devices that wait for approval above them."""
     waiting = DeviceFilter(state=DeviceState.PENDING)
     with database.read(principal) as tx:
@@ -123,7 +124,7 @@ def _pending_row(device: Device, labels: Mapping[KitID, str]) -> PendingRow:
 
 
 @get("/devices/kits/new", sync_to_thread=True)
-def show_form(principal: Principal, database: Database) -> Page:
+def show_form(principal: NamedDependency[Principal], database: NamedDependency[Database]) -> Page:
     """Show the form for a new kit. Needs ``devices.write``."""
     principal.require("devices.write")
     with database.read(principal) as tx:
@@ -142,14 +143,14 @@ def _form(tx: Transaction, form: Mapping[str, object], fault: SekishoError | Non
 @post("/devices/kits", status_code=200, sync_to_thread=True)
 def make_kit(
     data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
-    principal: Principal,
-    database: Database,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
     *,
-    settings: Settings,
-    box: SecretBox,
-    catalogue: Catalogue,
+    settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
+    catalogue: NamedDependency[Catalogue],
     state: State,
-    language: str,
+    language: NamedDependency[str],
 ) -> Page:
     """Make a kit and show it this once; a mistake brings the form back with what was typed."""
     form = {**EMPTY_FORM, **data}
@@ -242,7 +243,11 @@ def _tables(catalogue: Catalogue, platform: Platform, ownership: Ownership) -> I
 
 
 @post("/devices/kits/{kit_id:str}/revoke", sync_to_thread=True)
-def revoke_kit(principal: Principal, database: Database, kit_id: str) -> Redirect:
+def revoke_kit(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    kit_id: FromPath[str],
+) -> Redirect:
     """End a kit at once; devices that are enrolled stay."""
     with database.write(principal) as tx:
         service.revoke_kit(tx, kit_id)
@@ -250,7 +255,11 @@ def revoke_kit(principal: Principal, database: Database, kit_id: str) -> Redirec
 
 
 @post("/devices/{device_id:str}/approve", sync_to_thread=True)
-def approve_device(principal: Principal, database: Database, device_id: str) -> Redirect:
+def approve_device(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> Redirect:
     """Let a waiting device in."""
     with database.write(principal) as tx:
         lifecycle.approve_device(tx, device_id)
@@ -258,7 +267,11 @@ def approve_device(principal: Principal, database: Database, device_id: str) -> 
 
 
 @post("/devices/{device_id:str}/refuse", sync_to_thread=True)
-def refuse_device(principal: Principal, database: Database, device_id: str) -> Redirect:
+def refuse_device(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+) -> Redirect:
     """Turn a waiting device away and forget what it told."""
     with database.write(principal) as tx:
         tx.principal.require("devices.approve")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
 from litestar.types import ControllerRouterHandler
 
 from sekisho.controls import service as controls
@@ -76,16 +78,16 @@ class DeviceRow:
 
 @get("/devices", sync_to_thread=True)
 def show_devices(
-    principal: Principal,
-    database: Database,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
     *,
-    q: str = "",
-    verdict: str = "",
-    ownership: str = "",
-    platform: str = "",
-    seen: str = "",
-    sort: str = "name",
-    page: int = 1,
+    q: FromQuery[str] = "",
+    verdict: FromQuery[str] = "",
+    ownership: FromQuery[str] = "",
+    platform: FromQuery[str] = "",
+    seen: FromQuery[str] = "",
+    sort: FromQuery[str] = "name",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """Show one page of the devices that match. Needs ``devices.read``."""
     filters = Filters(q, verdict, ownership, platform, seen, sort)
@@ -106,15 +108,15 @@ def show_devices(
 
 @get("/devices.csv", sync_to_thread=True)
 def export_devices(
-    principal: Principal,
-    database: Database,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
     *,
-    q: str = "",
-    verdict: str = "",
-    ownership: str = "",
-    platform: str = "",
-    seen: str = "",
-    sort: str = "name",
+    q: FromQuery[str] = "",
+    verdict: FromQuery[str] = "",
+    ownership: FromQuery[str] = "",
+    platform: FromQuery[str] = "",
+    seen: FromQuery[str] = "",
+    sort: FromQuery[str] = "name",
 ) -> Response[str]:
     """Give every device that matches as CSV (RFC 4180, UTF-8 with a mark for spreadsheets)."""
     filters = Filters(q, verdict, ownership, platform, seen, sort)

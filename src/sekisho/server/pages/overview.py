@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
@@ -224,7 +225,10 @@ class Overview:
 
 @get("/", sync_to_thread=True)
 def show_overview(
-    principal: Principal, database: Database, catalogue: Catalogue, language: str
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    catalogue: NamedDependency[Catalogue],
+    language: NamedDependency[str],
 ) -> Page | Redirect:
     """Show what needs the security person; anybody else is led to their own page."""
     if not principal.allows("devices.read"):

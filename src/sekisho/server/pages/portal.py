@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
@@ -87,8 +89,8 @@ class OwnView:
 
 @get("/my", sync_to_thread=True)
 def show_own(
-    principal: Principal, database: Database, catalogue: Catalogue, settings: Settings,
-    language: str,
+    principal: NamedDependency[Principal], database: NamedDependency[Database], catalogue: NamedDependency[Catalogue], settings: NamedDependency[Settings],
+    language: NamedDependency[str],
 ) -> Page:  # fmt: skip
     """Show the caller's own device, the one in most need first. Needs ``self.read``."""
     with database.read(principal) as tx:
@@ -102,8 +104,8 @@ def show_own(
 
 @get("/my/devices/{device_id:str}", sync_to_thread=True)
 def show_own_device(
-    principal: Principal, database: Database, catalogue: Catalogue, settings: Settings,
-    language: str, device_id: str,
+    principal: NamedDependency[Principal], database: NamedDependency[Database], catalogue: NamedDependency[Catalogue], settings: NamedDependency[Settings],
+    language: NamedDependency[str], device_id: FromPath[str],
 ) -> Page:  # fmt: skip
     """Show one of the caller's own devices; anybody else's is not there."""
     with database.read(principal) as tx:
@@ -243,7 +245,12 @@ def _consent_lines(device: Device, settings: Settings, language: str) -> Sequenc
 
 
 @post("/my/devices/{device_id:str}/{act:str}", sync_to_thread=True)
-def act_on_own(principal: Principal, database: Database, device_id: str, act: str) -> Redirect:
+def act_on_own(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    device_id: FromPath[str],
+    act: FromPath[str],
+) -> Redirect:
     """Check, pause, resume, consent or withdraw one's own device: one click each."""
     acts = {
         "check": lifecycle.check_now, "pause": lifecycle.pause_device,

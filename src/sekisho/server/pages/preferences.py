@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from litestar import get
 from litestar.datastructures import Cookie
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -44,7 +45,7 @@ def safe_return(address: str) -> str:
 
 
 @get("/language/{chosen:str}", opt={"anonymous": True}, sync_to_thread=False)
-def choose_language(chosen: str, next_page: str = "/") -> Redirect:
+def choose_language(chosen: FromPath[str], next_page: FromQuery[str] = "/") -> Redirect:
     """Keep the language for a year and go back to the page."""
     if chosen not in LANGUAGES:
         raise NotFoundError(
@@ -55,7 +56,7 @@ def choose_language(chosen: str, next_page: str = "/") -> Redirect:
 
 
 @get("/theme/{chosen:str}", opt={"anonymous": True}, sync_to_thread=False)
-def choose_theme(chosen: str, next_page: str = "/") -> Redirect:
+def choose_theme(chosen: FromPath[str], next_page: FromQuery[str] = "/") -> Redirect:
     """Keep light or dark for a year (for browsers without script) and go back to the page."""
     if chosen not in THEMES:
         raise NotFoundError(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
@@ -77,7 +79,11 @@ class RuleView:
 
 @get("/controls/{control_id:str}", sync_to_thread=True)
 def show_rule(
-    principal: Principal, database: Database, catalogue: Catalogue, language: str, control_id: str
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    catalogue: NamedDependency[Catalogue],
+    language: NamedDependency[str],
+    control_id: FromPath[str],
 ) -> Page:
     """Show one rule. Needs ``controls.read``."""
     principal.require("controls.read")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
 from sekisho import __version__
@@ -43,7 +44,10 @@ class SettingGroup:
 
 @get("/settings", sync_to_thread=True)
 def show_settings(
-    principal: Principal, database: Database, settings: Settings, catalogue: Catalogue
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    catalogue: NamedDependency[Catalogue],
 ) -> Page:
     """Show every setting in force. Needs ``settings.read``."""
     principal.require("settings.read")
