@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar import Litestar
+from litestar import Litestar, get
 
 from fakes.clock import FakeClock
 from sekisho.identity import service
@@ -27,6 +27,7 @@ from sekisho.server.auth import FrontDoor, command_principal, csrf_token
 from sekisho.server.knock import Credential, Knock, listeners_of, read_credential
 from support.door import BASE, SmallHouse, build_small_app, tag_listener
 from support.identity_town import Town
+from support.routes import find_open_ways, list_ways
 
 SAME = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
 NODE = Principal(PrincipalKind.DEVICE, "dev_1", "laptop", frozenset({"device.self"}))
@@ -473,3 +474,18 @@ def standing(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
         },
     )
     database.close()
+
+
+def test_every_route_demands_somebody_or_is_listed(gate: Gatehouse) -> None:
+    assert len(list_ways(gate.app)) > 30
+    assert find_open_ways(gate.app) == []
+
+
+def test_the_walker_finds_a_route_that_steps_past_the_door() -> None:
+    @get("/open", sync_to_thread=False)
+    def leak() -> str:
+        return "everything"
+
+    app = Litestar([leak], openapi_config=None, before_request=None)
+
+    assert find_open_ways(app) == ["GET /open: 200 instead of 401"]

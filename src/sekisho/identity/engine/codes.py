@@ -30,7 +30,7 @@ def match_step(secret: str, code: str, now: datetime, last_step: int) -> int | N
     if len(code) != _DIGITS or not (code.isascii() and code.isdigit()):
         return None
     totp, here = pyotp.TOTP(secret), int(now.timestamp()) // STEP_SECONDS
-    steps = range(here - _DRIFT_STEPS, here + _DRIFT_STEPS + 1)
+    steps = range(max(0, here - _DRIFT_STEPS), here + _DRIFT_STEPS + 1)
     matching = [s for s in steps if hmac.compare_digest(totp.generate_otp(s), code)]
     return next((step for step in matching if step > last_step), None)
 
