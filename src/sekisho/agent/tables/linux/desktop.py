@@ -7,7 +7,7 @@ known here makes the table ``Unreadable``: it may lock by means we do not see.
 
 import re
 from collections.abc import Iterator
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 
 from sekisho.agent.table import Row, Table, Unreadable, Where
 from sekisho.agent.tables.columns import GSETTINGS, SCREEN_LOCK
@@ -15,6 +15,9 @@ from sekisho.agent.tables.commands import Account
 from sekisho.agent.tables.host import Host, people
 from sekisho.agent.tables.linux.configuration import parse_sections
 from sekisho.agent.tables.patterns import asked_for
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 # (schema, key) read by controls; lists all of them so that a query without WHERE is possible too.
 SETTINGS = (
@@ -35,12 +38,14 @@ SETTINGS = (
 _PROGRAMS = {
     "gnome-shell": "gnome",
     "cinnamon": "cinnamon",
-    "cinnamon-session": "cinnamon",
+    "cinnamon-sessio": "cinnamon",  # the kernel keeps 15 characters of a name
     "mate-session": "mate",
     "plasmashell": "kde",
     "xfce4-session": "xfce",
 }
 _SERVERS = frozenset({"Xorg", "Xwayland", "sway", "Hyprland", "labwc", "weston", "lxqt-session"})
+_XFCE_CHANNEL = "xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml"
+_XFCE_LOCKER = "xfce4-screensav"  # as the kernel shortens it
 _MODULES = ("/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
 _NUMBER = re.compile(r"(?:u?int32 )?(\d+)")
 
@@ -95,6 +100,8 @@ def screen_lock(host: Host) -> Iterator[Row]:
             raise Unreadable(
                 f"user {account.uid} has a desktop whose lock is not known to this agent"
             )
+        if desktop == "xfce" and _XFCE_LOCKER not in names:
+            raise Unreadable("Xfce runs without xfce4-screensaver; what locks it is not known")
         if desktop is not None:
             yield {"uid": account.uid, "desktop": desktop, **_lock(host, account, desktop)}
 
@@ -115,13 +122,11 @@ def _programs(host: Host) -> dict[int, set[str]]:
 
 def _lock(host: Host, account: Account, desktop: str) -> Row:
     if desktop == "kde":
-        return parse_kscreenlocker(host.text(f"{account.home}/.config/kscreenlockerrc") or "")
+        own = host.text(f"{account.home}/.config/kscreenlockerrc") or ""
+        return parse_kscreenlocker(own, host.text("/etc/xdg/kscreenlockerrc") or "")
     if desktop == "xfce":
-        return parse_xfce(
-            host.text(
-                f"{account.home}/.config/xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml"
-            )
-        )
+        system = host.text(f"/etc/xdg/{_XFCE_CHANNEL}")
+        return parse_xfce(host.text(f"{account.home}/.config/{_XFCE_CHANNEL}"), system)
     if not _has_settings(host):
         raise Unreadable(f"the desktop {desktop} runs, but gsettings is not installed")
     schemas = {schema for schema, _ in SETTINGS if f".{desktop}." in schema}
@@ -187,9 +192,15 @@ def _locking(*, enabled: bool, idle: int | None, grace: int | None) -> Row:
     }
 
 
-def parse_kscreenlocker(text: str) -> Row:
-    """Judge Plasma's kscreenlockerrc: minutes of idle time, seconds of grace, and its defaults."""
-    nodes = dict(parse_sections(text))
+def parse_kscreenlocker(own: str, system: str = "") -> Row:
+    """Judge Plasma's kscreenlockerrc: minutes of idle time, seconds of grace, and its defaults.
+
+    The person's file goes before the system's, unless that one is marked immutable (``[$i]``).
+    """
+    order = (own, system) if "[$i]" in system else (system, own)
+    nodes = {
+        way.replace("][$i", ""): value for text in order for way, value in parse_sections(text)
+    }
     minutes = nodes.get("Daemon/Timeout", "5")
     grace = nodes.get("Daemon/LockGrace", "5")
     return _locking(
@@ -199,18 +210,11 @@ def parse_kscreenlocker(text: str) -> Row:
     )
 
 
-def parse_xfce(text: str | None) -> Row:
-    """Judge xfce4-screensaver's channel; its defaults lock after 5 minutes of idle time.
-
-    Without the file another locker may be in use (light-locker), so that is ``Unreadable``.
-    """
-    if text is None:
-        raise Unreadable("Xfce runs without settings of xfce4-screensaver; its lock is not known")
-    try:
-        root = ET.fromstring(text)  # noqa: S314 - the person's own file, at most 32 MB; expat caps entities
-    except ET.ParseError as error:
-        raise Unreadable(f"xfce4-screensaver.xml is broken: {error}") from None
-    values = dict(_properties(root, ""))
+def parse_xfce(own: str | None, system: str | None = None) -> Row:
+    """Judge xfce4-screensaver's channel; its defaults lock after 5 minutes of idle time."""
+    values: dict[str, str] = {}
+    for text in (system, own):
+        values.update(_channel(text) if text else {})
     on = all(
         values.get(key, "true") == "true"
         for key in ("/saver/enabled", "/lock/enabled", "/saver/idle-activation/enabled")
@@ -225,7 +229,15 @@ def parse_xfce(text: str | None) -> Row:
     )
 
 
-def _properties(element: ET.Element, base: str) -> Iterator[tuple[str, str]]:
+def _channel(text: str) -> dict[str, str]:
+    try:
+        root = ET.fromstring(text)  # noqa: S314 - a settings file; expat bounds its entities
+    except ET.ParseError as error:
+        raise Unreadable(f"xfce4-screensaver.xml is broken: {error}") from None
+    return dict(_properties(root, ""))
+
+
+def _properties(element: "Element", base: str) -> Iterator[tuple[str, str]]:
     for child in element.findall("property"):
         path = f"{base}/{child.get('name', '')}"
         if child.get("value") is not None:

@@ -1,6 +1,5 @@
 """Tables ``deb_packages`` and ``rpm_packages`` of Linux."""
 
-import shutil
 from collections.abc import Iterable, Iterator
 
 from sekisho.agent.table import Row, Table, Unreadable, Where
@@ -110,4 +109,6 @@ def rpm_packages(host: Host, where: Where) -> Iterator[Row]:
 
 
 def _rpm_command() -> list[str]:
+    import shutil  # noqa: PLC0415 - weighs a megabyte, and only rpm systems need it
+
     return [shutil.which("rpm") or "rpm", "-qa", "--queryformat", _RPM_FORMAT]
