@@ -4,7 +4,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from sekisho.kernel.errors import NotFoundError
+from pages.conftest import Town
 from sekisho.server.pages.preferences import (
     HANDLERS,
     LANGUAGE_COOKIE,
@@ -61,7 +61,9 @@ def test_a_choice_is_kept_and_leads_back() -> None:
         assert "sekisho_theme=dark" in answer.headers["set-cookie"]
 
 
-@pytest.mark.parametrize("path", ["/language/fr", "/theme/pink"])
-def test_an_unknown_choice_is_said_so(path: str) -> None:
-    with TestClient(Litestar(HANDLERS)) as client, pytest.raises(NotFoundError):
-        client.get(path)
+def test_an_unknown_choice_is_said_so(town: Town) -> None:
+    for path in ("/language/fr", "/theme/pink"):
+        answer = town.client().get(path, headers={"Accept": "text/html"})
+        assert answer.status_code == 404
+        assert path.rsplit("/", 1)[1] in answer.text
+        assert "set-cookie" not in answer.headers
