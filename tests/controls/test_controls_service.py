@@ -368,7 +368,8 @@ def test_a_removed_control_is_closed_and_a_changed_one_starts_again(
     _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
     _judge(database, laptop, replies.about("firewall", laptop.platform, passed=True))
     changed = dict(catalogue.controls)
-    firewall = changed.pop(UAC) and changed[ControlID("firewall")]
+    del changed[UAC]
+    firewall = changed[ControlID("firewall")]
     changed[ControlID("firewall")] = replace(firewall, version=firewall.version + 1)
 
     try:

@@ -75,6 +75,7 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
             source.note(1, msg("There is another control “%(id)s”.", id=control.id))
         if control is not None:
             controls[control.id] = control
+    lint.check_intervals(controls.values(), {source.file: source for source in sources})
     return _finish(controls, digest, loading, sources)
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sekisho.controls.model import (
-    DETAIL_PREFIX,
     POLICY_PREFIX,
     Answer,
     Check,
@@ -160,7 +159,7 @@ def is_stale(verdict: Verdict) -> bool:
     return (
         verdict.judged is VerdictKind.UNKNOWN
         and verdict.message is not None
-        and verdict.message.id == _stale_text("").id
+        and verdict.message.id == _stale_text(VerdictKind.PASS).id
     )
 
 
@@ -312,13 +311,14 @@ def _age(verdict: Verdict, now: datetime) -> Verdict:
         since=verdict.expires_at,
         expires_at=None,
         fix_by=None,
-        message=_stale_text(verdict.judged.value),
+        message=_stale_text(verdict.judged),
         rows=(),
     )
 
 
-def _stale_text(before: str) -> Text:
-    return msg("The last proof (%(before)s) is too old to count.", before=msg(before))
+def _stale_text(before: VerdictKind) -> Text:
+    word = msg("pass") if before is VerdictKind.PASS else msg("fail")
+    return msg("The last proof (%(before)s) is too old to count.", before=word)
 
 
 def _shorten(answer: Answer | None) -> Rows:
@@ -332,8 +332,3 @@ def _shorten(answer: Answer | None) -> Rows:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…"
-
-
-def is_own_name(name: str) -> bool:
-    """Return whether a result's name is one of this room's."""
-    return name.startswith((POLICY_PREFIX, DETAIL_PREFIX, "sekisho_ready_"))

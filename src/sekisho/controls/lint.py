@@ -6,12 +6,12 @@ read only columns of an allow-list that a person can read in a minute.
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from importlib.resources import files
 
 from sekisho.controls.manifest import compute_manifest
-from sekisho.controls.model import Case, Check, Control, Platform, Probe, Proof, VerdictKind
+from sekisho.controls.model import Case, Check, Control, Probe, Proof, VerdictKind
 from sekisho.controls.osquery_sql import Bench, current_bench, load_schema
 from sekisho.controls.reading import Place, Source
 from sekisho.kernel.i18n import Text, msg
@@ -72,6 +72,27 @@ def check_control(
     checks = fields["checks"].entries() if "checks" in fields else {}
     for platform, check in control.checks.items():
         _check_check(control, check, checks[platform], allowed)
+
+
+def check_intervals(controls: Iterable[Control], sources: Mapping[str, Source]) -> None:
+    """Note controls that share a precondition and are asked at different intervals.
+
+    A shared precondition is one query with one answer; a check that comes without it in the same
+    reply proves nothing.
+    """
+    first: dict[tuple[str, str], tuple[Control, Check]] = {}
+    for control in controls:
+        for check in control.checks.values():
+            for probe in check.probes:
+                key = (check.platform.value, probe.ready_name)
+                other, others = first.setdefault(key, (control, check))
+                if others.interval != check.interval:
+                    file, _, line = probe.place.rpartition(":")
+                    sources[file].note(
+                        int(line),
+                        msg("The precondition of %(other)s is the same; ask both equally often"
+                            " (%(interval)s there).", other=other.id, interval=others.interval),
+                    )  # fmt: skip
 
 
 def run_case(probe: Probe, case: Case, bench: Bench) -> VerdictKind:
@@ -222,8 +243,3 @@ def _case_fault(probe: Probe, case: Case, bench: Bench) -> Text | None:
         "The test expects “%(want)s”, the check says “%(got)s”.",
         want=case.expect.value, got=got.value,
     )  # fmt: skip
-
-
-def platforms_of(control: Control) -> tuple[Platform, ...]:
-    """Return the platforms a control has checks for."""
-    return tuple(control.checks)
