@@ -1,9 +1,10 @@
 """The only place that asks the machine for the time, so that everything else can be told it."""
 
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Clock(Protocol):
     """Gives the present instant, aware and in UTC."""
 

@@ -18,6 +18,8 @@ from sekisho.kernel.i18n import Language, msg
 
 _PREFIX = "SEKISHO_"
 _HIGHEST_PORT = 65535
+# An ACME authority comes from outside, to port 80 (RFC 8555 section 8.3).
+_ANYWHERE = "0.0.0.0"  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ class Settings:
     ``organisation``: its name on pages. ``public_name``: the DNS name under which others reach
     this server; empty = only this machine. ``certificate``/``certificate_key``: the
     organisation's own certificate (PEM) for the public name. ``acme_directory``/``acme_email``:
-    get one by ACME (RFC 8555) from that directory, proven at ``acme_listen``. ``public``, ``intake``, ``admin``: the three
-    listeners. ``language``: default of pages. ``checkpoint_file``, ``checkpoint_mail``,
+    get one by ACME (RFC 8555) from that directory, proven at ``acme_listen``. ``public``,
+    ``intake``, ``admin``: the three listeners. ``language``: default of pages.
+    ``checkpoint_file``, ``checkpoint_mail``,
     ``checkpoint_tsa``, ``smtp``: where signed checkpoints of the evidence go.
     """
 
@@ -67,8 +70,7 @@ class Settings:
     certificate_key: str = ""
     acme_directory: str = ""
     acme_email: str = ""
-    # The authority comes from outside, to port 80 (RFC 8555 section 8.3).
-    acme_listen: Address = field(default_factory=lambda: Address("0.0.0.0", 80))  # noqa: S104
+    acme_listen: Address = field(default_factory=lambda: Address(_ANYWHERE, 80))
     public: Address = field(default_factory=lambda: Address("127.0.0.1", 8443))
     intake: Address = field(default_factory=lambda: Address("127.0.0.1", 8444))
     admin: Address = field(default_factory=lambda: Address("127.0.0.1", 8480))

@@ -16,6 +16,7 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
+from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
 from sekisho.kernel.errors import RateLimitedError, SekishoError, UnauthenticatedError
 from sekisho.kernel.i18n import Text, msg, translate
@@ -95,6 +96,8 @@ class Answers:
 
     def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         """Answer what the framework refused: a wrong address, method or form."""
+        if error.status_code >= HTTP_500_INTERNAL_SERVER_ERROR:
+            return self.unexpected(request, error)
         said = _STATUS_WORDS.get(error.status_code, error.detail)
         hint: Text | str = error.detail if error.status_code == 400 else ""  # noqa: PLR2004 - Bad Request
         return self._say(request, error.status_code, said, _explained(error, hint), {})
