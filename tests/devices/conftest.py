@@ -14,8 +14,8 @@ from litestar.testing import TestClient
 
 from fakes.clock import FakeClock
 from fakes.osqueryd import Osqueryd
+from sekisho.controls import service as controls
 from sekisho.controls.model import (
-    Answer,
     Catalogue,
     Check,
     Control,
@@ -23,16 +23,18 @@ from sekisho.controls.model import (
     Probe,
     Proof,
     Severity,
+    Verdict,
 )
 from sekisho.devices.api import HANDLERS, desk_lifespan
 from sekisho.devices.desk import Desk, Files
 from sekisho.devices.model import KitKind, Ownership
 from sekisho.devices.service.kits import KitOrder, NewKit, create_kit
+from sekisho.devices.store import devices as store
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.ids import ControlID
 from sekisho.kernel.pki import CertificateAuthority
-from sekisho.kernel.principal import Principal
+from sekisho.kernel.principal import SYSTEM, Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
@@ -42,7 +44,7 @@ OsquerydMaker = Callable[..., Osqueryd]
 
 def make_control(name: str, *, detail: str = "", version: int = 1) -> Control:
     probe = Probe(
-        sql="SELECT 1 FROM os_version WHERE name != '" + name + "'",
+        sql=f"SELECT 1 FROM os_version WHERE name != '{name}'",  # noqa: S608 - a test's own name
         precondition="SELECT 1 FROM os_version",
         detail=detail,
     )
@@ -61,10 +63,12 @@ def make_control(name: str, *, detail: str = "", version: int = 1) -> Control:
 @pytest.fixture
 def catalogue() -> Catalogue:
     detail = "SELECT name, version FROM os_version"
-    controls = [make_control("rdp-off", detail=detail), make_control("firewall")]
-    by_name = {control.policy_name: control for control in controls}
-    by_name |= {control.detail_name: control for control in controls}
-    return Catalogue({c.id: c for c in controls}, "digest-1", None, by_name)
+    chosen = [make_control("rdp-off", detail=detail), make_control("firewall")]
+    by_name = {control.policy_name: control for control in chosen}
+    by_name |= {control.detail_name: control for control in chosen}
+    made = Catalogue({c.id: c for c in chosen}, "digest-1", None, by_name)
+    controls.put_in_force(made)
+    return made
 
 
 @pytest.fixture
@@ -152,10 +156,16 @@ def make_osqueryd(client: TestClient[Litestar], make_kit: KitMaker) -> OsquerydM
 
 
 @pytest.fixture
-def judged(desk: Desk) -> Callable[[], list[Answer]]:
-    """Give the answers that were handed to the judgement so far."""
-    from sekisho.controls import service
+def judged(database: Database, catalogue: Catalogue) -> Callable[[], dict[str, Verdict]]:
+    """Give the verdicts that came from answers, by control (of all devices together)."""
 
-    calls = service.CALLS
-    calls.clear()
-    return lambda: [a for c in calls for a in c[1]]
+    def read() -> dict[str, Verdict]:
+        with database.read(SYSTEM) as tx:
+            found = [
+                verdict
+                for entry in store.list_roster(tx)
+                for verdict in controls.list_verdicts(tx, entry.id)
+            ]
+        return {str(v.control_id): v for v in found if v.received_at is not None}
+
+    return read

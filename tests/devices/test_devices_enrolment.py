@@ -124,7 +124,7 @@ def test_a_pending_device_is_asked_nothing_and_counts_for_nothing_until_approved
     assert host.read() == {"queries": {}}
     host.pending = {"queries": {"fleet_policy_query_firewall@1": [{"1": "1"}]}, "statuses": {}}
     assert host.write() == {}
-    assert judged() == []
+    assert judged() == {}
     (device,) = devices_of(database, admin)
     assert device.state is DeviceState.PENDING
     reply = client.post(f"/api/devices/{device.id}/approve")
@@ -230,7 +230,7 @@ def test_a_withdrawn_device_is_told_so_and_nothing_comes_back(
         host.node_key = key
         with pytest.raises(FailedError, match="node_invalid"):
             act()
-    assert judged() == []
+    assert judged() == {}
     desk.flush()
     with pytest.raises(FailedError, match="reused"):
         host.enroll()

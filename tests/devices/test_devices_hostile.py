@@ -1,17 +1,22 @@
 """Bad input gets a clear answer, and nothing acknowledged is lost."""
 
+import contextlib
 import gzip
 import json
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from fakes.osqueryd import FailedError
-from sekisho.devices.desk import Desk
+from sekisho.devices.service import inventory
 from sekisho.kernel.db import Database
+from sekisho.kernel.principal import SYSTEM
 
 Client = TestClient[Litestar]
 PATHS = ["enroll", "config", "log", "distributed/read", "distributed/write", "carve/begin"]
@@ -120,12 +125,14 @@ def test_wrong_types_inside_an_answer_make_it_unknown_and_not_the_write_fail(
     asked = host.read()["queries"]
     host.pending = {
         "queries": dict.fromkeys(asked, "") | {"x" * 500: [{}], "": []},
-        "statuses": dict.fromkeys(asked, {"a": 1}),
-        "messages": dict.fromkeys(asked, ["\0"]),
+        "statuses": {name: {"a": 1} for name in asked},
+        "messages": {name: ["\0"] for name in asked},
     }
     assert host.write() == {}
-    assert {answer.name for answer in judged()} == set(asked)
-    assert all(answer.status == 1 for answer in judged())
+    assert {name: verdict.kind for name, verdict in judged().items()} == {
+        "firewall": "unknown",
+        "rdp-off": "unknown",
+    }
 
 
 @pytest.mark.parametrize("number", [10**400, -1, 1e308, "9" * 400, "soon", None, [], True])
@@ -137,22 +144,29 @@ def test_a_line_with_an_impossible_time_is_skipped(
     host.snapshot("pack/sekisho/fleet_policy_query_firewall@1", [{"1": "1"}], 1)
     host.lines[0]["unixTime"] = number
     assert host.log() == {}
-    assert judged() == []
+    assert judged() == {}
 
 
 def test_one_bad_line_does_not_hold_up_the_others(make_osqueryd: Any, judged: Any) -> None:
     host = make_osqueryd()
     host.enroll()
-    good = host.snapshot("pack/sekisho/fleet_policy_query_firewall@1", [{"1": "1"}], 1795395600)
-    host.lines = [17, "text", None, {"name": 5}, {"snapshot": 1}, good]
+    ready = next(name for name in host.read()["queries"] if name.startswith("sekisho_ready_"))
+    good = [
+        host.snapshot(f"pack/sekisho/{name}", [{"1": "1"}], 1795395600)
+        for name in ("fleet_policy_query_firewall@1", ready)
+    ]
+    host.lines = [17, "text", None, {"name": 5}, {"snapshot": 1}, *good]
     assert host.log() == {}
-    assert [answer.name for answer in judged()] == ["fleet_policy_query_firewall@1"]
+    assert {name: verdict.kind for name, verdict in judged().items()} == {"firewall": "pass"}
 
 
-def test_nul_and_surrogates_in_texts_are_stored_clean(make_osqueryd: Any, desk: Desk) -> None:
-    host = make_osqueryd(hostname="PC\0‮佐伯", serial="A\0B")
-    host.enroll()
-    assert len(desk) == 0 or host.config()
+def test_nul_and_direction_marks_in_texts_are_stored_clean(
+    make_osqueryd: Any, database: Database
+) -> None:
+    make_osqueryd(hostname="PC\0\u202e佐伯", serial="A\0B").enroll()
+    with database.read(SYSTEM) as tx:
+        (device,) = inventory.list_devices(tx).devices
+    assert (device.hostname, device.serial) == ("PC\u202e佐伯", "AB")
 
 
 def test_an_unknown_platform_is_refused_in_words(make_osqueryd: Any) -> None:
@@ -180,25 +194,13 @@ def test_when_the_database_is_away_no_device_is_told_to_enrol_again(
     assert host.write() == {}
 
 
-class broken:
-    """Makes the database fail as a full disk or a lost server does: every statement raises."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    def __enter__(self) -> None:
-        from sqlalchemy import event
-
-        self.database.engine.dispose()
-        event.listen(self.database.engine, "before_cursor_execute", _fail, named=False)
-
-    def __exit__(self, *_: object) -> None:
-        from sqlalchemy import event
-
-        event.remove(self.database.engine, "before_cursor_execute", _fail)
+@contextlib.contextmanager
+def broken(database: Database) -> Iterator[None]:
+    """Make the database fail as a full disk or a lost server does: every statement raises."""
+    event.listen(database.engine, "before_cursor_execute", _fail)
+    yield
+    event.remove(database.engine, "before_cursor_execute", _fail)
 
 
 def _fail(*_: object) -> None:
-    from sqlalchemy.exc import OperationalError
-
     raise OperationalError("any", {}, Exception("disk I/O error"))

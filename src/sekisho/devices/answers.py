@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from sekisho.devices import protocol
-from sekisho.devices.engine import find_clone, identity_of, merge_identity
+from sekisho.devices.engine import Mark, find_clone, identity_of, merge_identity
 from sekisho.devices.model import Ownership
 from sekisho.devices.protocol import LogLine, WriteRequest, clean_text
 
@@ -22,9 +22,6 @@ MAX_DETAIL_TEXT = 300
 AHEAD = timedelta(minutes=5)  # how far a device's clock may be ahead until it is not believed
 _NOT_ROWS = "the answer is not a list of rows"
 _MORE_THAN_CONSTANT = "the answer carried more than the constant a private PC may send; refused"
-
-Mark = tuple[int, int, int, str]
-"""(unixTime, epoch, counter, digest) of a log line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def write_config(
             "logger_tls_period": LOGGER_SECONDS,
             "logger_snapshot_event_type": False,
             "pack_delimiter": "/",
-            "schedule_splay_percent": 10,
+            "schedule_splay_percent": 0,  # a check and its precondition run at the same tick
         },
         "decorators": {"load": DECORATORS[ownership]},
         "schedule": {},

@@ -30,6 +30,9 @@ _JUNK_SERIALS = frozenset({
     "to be filled by oem", "123456789", "0123456789", "00000000", "xxxxxxxx", "o.e.m.",
 })  # fmt: skip
 
+Mark = tuple[int, int, int, str]
+"""(unixTime, epoch, counter, digest) of a log line."""
+
 
 class RefusalCode(StrEnum):
     """Why an enrolment was refused, one word each so that a client can tell them apart."""
@@ -244,9 +247,7 @@ def identity_of(host_identifier: str, decorations: Mapping[str, object]) -> tupl
     )
 
 
-def counters_overlap(
-    seen: tuple[int, int, int, str] | None, now: tuple[int, int, int, str]
-) -> bool:
+def counters_overlap(seen: Mark | None, now: Mark) -> bool:
     """Tell whether two lines of one query can only come from two machines.
 
     A line is (unixTime, epoch, counter, digest). One machine counts differential results up
@@ -258,7 +259,7 @@ def counters_overlap(
     return seen[2] == now[2] and seen[0] != now[0] and seen[3] != now[3]
 
 
-def is_newer(seen: tuple[int, int, int, str] | None, now: tuple[int, int, int, str]) -> bool:
+def is_newer(seen: Mark | None, now: Mark) -> bool:
     """Tell whether a line is news: later than the last one of its query, or its first."""
     return seen is None or now[:3] > seen[:3]
 

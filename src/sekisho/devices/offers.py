@@ -24,6 +24,8 @@ class Plan:
     """What one kind of device (platform and ownership) is asked: names, SQL, seconds between.
 
     ``digest`` changes with every name, text or interval, which makes all of it due again.
+    ``partners`` are the places of the queries that go out with one, such as a check's
+    precondition: answers that belong together come together.
     """
 
     names: tuple[str, ...]
@@ -31,16 +33,26 @@ class Plan:
     intervals: tuple[int, ...]
     digest: str
     index: Mapping[str, int]
+    partners: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def build(cls, queries: Mapping[str, str], intervals: Mapping[str, int], usual: int) -> "Plan":
+    def build(
+        cls,
+        queries: Mapping[str, str],
+        intervals: Mapping[str, int],
+        usual: int,
+        partners: Mapping[str, Iterable[str]] | None = None,
+    ) -> "Plan":
         """Make a plan of ``queries`` (name → SQL); queries without an interval get ``usual``."""
         names = tuple(sorted(queries))
         sql = tuple(queries[name] for name in names)
         waits = tuple(intervals.get(name, usual) for name in names)
         told = repr((names, sql, waits)).encode()
         digest = hashlib.blake2b(told, digest_size=16).hexdigest()
-        return cls(names, sql, waits, digest, {name: at for at, name in enumerate(names)})
+        index = {name: at for at, name in enumerate(names)}
+        beside = partners or {}
+        joined = tuple(tuple(index[each] for each in beside.get(name, ())) for name in names)
+        return cls(names, sql, waits, digest, index, joined)
 
 
 @dataclass(slots=True)
@@ -76,12 +88,13 @@ def take_due(book: Book, now: int) -> dict[str, str]:
     """Return the queries to be asked now (name → SQL) and lease them; {} if there are none."""
     if now < book.due:
         return {}
+    plan = book.plan
     asked: dict[str, str] = {}
-    for at, name in enumerate(book.plan.names):
-        if _due_at(book, at) <= now:
-            tries = book.leases.get(at, (0, 0))[1]
-            book.leases[at] = (now, tries % MAX_OFFERS + 1)
-            asked[name] = book.plan.sql[at]
+    due = [at for at in range(len(plan.names)) if _due_at(book, at) <= now]
+    for at in sorted({*due, *(partner for one in due for partner in plan.partners[one])}):
+        tries = book.leases.get(at, (0, 0))[1]
+        book.leases[at] = (now, tries % MAX_OFFERS + 1)
+        asked[plan.names[at]] = plan.sql[at]
     asked |= book.extra or {}
     book.extra = None
     book.due = _next_due(book)

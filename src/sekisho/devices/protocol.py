@@ -115,12 +115,12 @@ class PauseRequest(_Message, frozen=True):
     paused: bool = True
 
 
-_KINDS = (
+KINDS: Final[tuple[type, ...]] = (
     NodeRequest, EnrollRequest, LogRequest, WriteRequest, CarveBegin, CarveBlock,
     CertificateRequest, ConsentRequest, PauseRequest,
 )  # fmt: skip
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind) for kind in _KINDS
+    kind: msgspec.json.Decoder(kind) for kind in KINDS
 }
 _LINE = msgspec.json.Decoder(LogLine)
 _ROWS = msgspec.json.Decoder(list[dict[str, Any]])
@@ -244,4 +244,4 @@ def is_constant(rows: list[dict[str, Any]]) -> bool:
 
 
 def _is_scalar(value: object) -> bool:
-    return value is None or isinstance(value, (str, int, float, bool))
+    return isinstance(value, (str, int, float, bool))

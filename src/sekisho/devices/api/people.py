@@ -52,7 +52,7 @@ Change = Callable[[Transaction, str], Device]
 
 
 @get("/api/devices", sync_to_thread=True)
-def list_devices(
+def list_devices(  # noqa: PLR0917 - the query parameters, by name
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     search: Annotated[str, QueryParameter(max_length=200)] = "",

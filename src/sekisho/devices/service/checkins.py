@@ -13,7 +13,7 @@ from sekisho.controls.model import Answer, Subject
 from sekisho.devices import engine
 from sekisho.devices.answers import LoggedAnswer, LogReading, Reading, Told
 from sekisho.devices.desk import Node
-from sekisho.devices.protocol import DETAIL_PREFIX
+from sekisho.devices.protocol import DETAIL_PREFIX, READY_PREFIX
 from sekisho.devices.service import flags
 from sekisho.devices.store import devices as store
 from sekisho.evidence import service as evidence
@@ -53,8 +53,10 @@ def judge_log(
     ]
     fresh = [each for each in news if each.mark[0] > last_answers.get(each.told.name, 0)]
     for group in _group(fresh):
-        answers = [_answer(logged.told, logged.at) for logged in group]
-        controls.judge_answers(tx, _subject(node), answers, min(now, max(g.at for g in group)))
+        made_at = min(now, group[-1].at)
+        answers = [_answer(logged.told, logged.at) for logged in _pairs(group, node)]
+        if answers:
+            controls.judge_answers(tx, _subject(node), answers, made_at)
     store.save_lines(tx, node.id, {logged.told.name: logged.mark for logged in news})
     _record_refused(tx, node, reading.refused)
     return overlaps
@@ -81,6 +83,21 @@ def _group(logged: Sequence[LoggedAnswer]) -> list[list[LoggedAnswer]]:
         else:
             groups.append([answer])
     return groups
+
+
+def _pairs(group: Sequence[LoggedAnswer], node: Node) -> list[LoggedAnswer]:
+    """Leave out a check whose precondition is not among the lines: it would prove nothing."""
+    plan = node.book.plan
+    present = {logged.told.name for logged in group}
+    return [
+        logged
+        for logged in group
+        if all(
+            plan.names[at] in present
+            for at in plan.partners[plan.index[logged.told.name]]
+            if plan.names[at].startswith(READY_PREFIX)
+        )
+    ]
 
 
 def _answer(told: Told, device_time: datetime | None) -> Answer:

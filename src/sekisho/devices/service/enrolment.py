@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from sekisho.devices import engine
 from sekisho.devices.engine import Admission, Refusal
-from sekisho.devices.model import Device, DeviceState, HostFacts, Kit, KitKind, Ownership
+from sekisho.devices.model import Device, DeviceState, HostFacts, Kit, KitKind
 from sekisho.devices.protocol import EnrollRequest
-from sekisho.devices.service import flags
+from sekisho.devices.service import flags, lifecycle
 from sekisho.devices.store import devices as store
 from sekisho.devices.store import kits as kit_store
 from sekisho.devices.store.devices import RosterEntry
@@ -43,6 +43,8 @@ def enrol(tx: Transaction, request: EnrollRequest, address: str) -> Enrolled | R
     if isinstance(judged, Refusal):
         return _refuse(tx, kit, judged)
     device = _admit(tx, kit, host, judged, engine.truncate_address(address))
+    if device.state is DeviceState.ACTIVE:
+        lifecycle.begin_verdicts(tx, device)
     node_key = _issue_key(tx, device.id)
     evidence.record(
         tx,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sekisho.controls import service as controls
+from sekisho.controls.model import Subject
 from sekisho.devices.consent import CONSENT_VERSION
 from sekisho.devices.model import Device, DeviceState, Ownership
 from sekisho.devices.store import devices as store
@@ -209,6 +210,12 @@ def _erase_evidence(tx: Transaction, device: Device) -> None:
         before = min(sealed)
 
 
+def begin_verdicts(tx: Transaction, device: Device) -> None:
+    """Give a device that is asked from now on its first verdicts: everything is unknown."""
+    subject = Subject(device.id, device.ownership, device.platform, device.owner_id)
+    controls.start_device(tx, subject)
+
+
 def _move(
     tx: Transaction,
     device: Device,
@@ -224,6 +231,8 @@ def _move(
         detail={"before": device.state.value, "after": state.value, **(detail or {})},
         person=device.owner_id,
     )
+    if state is DeviceState.ACTIVE:
+        begin_verdicts(tx, device)
     return _found(tx, device.id)
 
 

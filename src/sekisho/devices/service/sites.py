@@ -73,9 +73,7 @@ def write_incident_flags(site: KitSite, platform: Platform) -> str:
 def _shown_chain(settings: Settings) -> str:
     """Return the PEM of the certificate that is shown instead of our own CA's, "" if none is."""
     path = (
-        Path(settings.certificate)
-        if settings.certificate
-        else settings.data / "tls" / "server.pem"
+        Path(settings.certificate) if settings.certificate else settings.data / "tls" / "server.pem"
     )
     if not settings.certificate and not settings.acme_directory:
         return ""
