@@ -3,12 +3,14 @@
 import os
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from sekisho.agent.table import UnreadableError
-from sekisho.agent.tables.commands import Account, answer, run
+from sekisho.agent.tables.commands import Account, answer, lines, run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts POSIX programs")
 NOBODY = Account(uid=65534, gid=65534, name="nobody", home="/nonexistent")
@@ -61,3 +63,19 @@ def test_root_drops_to_the_person_it_asks_for() -> None:
 def test_no_shell_reads_the_arguments() -> None:
     assert run(["/bin/echo", "$HOME;id"]).text == "$HOME;id\n"
     assert not Path("/nonexistent").exists()
+
+
+class TestLines:
+    def test_a_long_answer_comes_line_by_line(self) -> None:
+        assert sum(1 for _ in lines(["/usr/bin/seq", "200000"])) == 200_000
+
+    def test_a_reader_that_stops_early_leaves_no_process(self) -> None:
+        source = cast("Generator[str]", lines(["/bin/sh", "-c", "while :; do echo flood; done"]))
+        assert next(source) == "flood\n"
+        source.close()
+
+    def test_a_hanging_or_failing_command_is_unreadable(self) -> None:
+        with pytest.raises(UnreadableError, match=r"did not finish within 0\.2 s"):
+            list(lines(["/bin/sh", "-c", "echo a; sleep 30"], timeout=0.2))
+        with pytest.raises(UnreadableError, match="ended with 4"):
+            list(lines(["/bin/sh", "-c", "echo a; exit 4"]))

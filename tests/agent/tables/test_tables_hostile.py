@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekisho.agent.table import UnreadableError
@@ -136,6 +136,7 @@ def drained(result: Any) -> Any:
 
 
 @pytest.mark.parametrize("parser", TEXT_PARSERS, ids=lambda p: f"{p.__module__}.{p.__qualname__}")
+@settings(deadline=None, max_examples=60)
 @given(text=TEXTS)
 def test_any_text(parser: Callable[[str], Any], text: str) -> None:
     try:
@@ -144,6 +145,7 @@ def test_any_text(parser: Callable[[str], Any], text: str) -> None:
         return
 
 
+@settings(deadline=None, max_examples=60)
 @given(text=TEXTS, tail=st.sampled_from(["1 1 1 1", "x 1 1 1", "", "1 1 1 ²"]))
 def test_any_stat_of_a_process(text: str, tail: str) -> None:
     try:
@@ -153,6 +155,7 @@ def test_any_stat_of_a_process(text: str, tail: str) -> None:
     assert row["name"] == text
 
 
+@settings(deadline=None, max_examples=60)
 @given(words=st.lists(st.sampled_from(["0100007F:1F90", "x:y", "0A", "0:0", "1", "-", "é"])))
 def test_any_socket_table(words: list[str]) -> None:
     try:
@@ -161,6 +164,7 @@ def test_any_socket_table(words: list[str]) -> None:
         return
 
 
+@settings(deadline=None, max_examples=60)
 @given(lines=st.lists(TEXTS, max_size=5))
 def test_any_dpkg_status(lines: list[str]) -> None:
     try:
@@ -170,6 +174,7 @@ def test_any_dpkg_status(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("parser", BYTES_PARSERS)
+@settings(deadline=None, max_examples=60)
 @given(data=st.binary(max_size=800))
 def test_any_bytes(parser: Callable[[bytes], Any], data: bytes) -> None:
     try:
@@ -178,6 +183,7 @@ def test_any_bytes(parser: Callable[[bytes], Any], data: bytes) -> None:
         return
 
 
+@settings(deadline=None, max_examples=60)
 @given(data=st.binary(max_size=60), cut=st.integers(0, 60))
 def test_netlink_messages_that_lie_about_their_length(data: bytes, cut: int) -> None:
     message = struct.pack("=IHHII", 16 + len(data), 20, 0, 1, 1) + data
@@ -202,6 +208,7 @@ PROPERTIES = st.sampled_from(
 
 
 @pytest.mark.parametrize("reader", CIM_READERS, ids=[q.name for q in cim.QUERIES])
+@settings(deadline=None, max_examples=60)
 @given(objects=st.lists(st.dictionaries(PROPERTIES, JSON), max_size=3))
 def test_any_objects_of_windows(
     reader: Callable[[list[powershell.Answer]], Any], objects: list[powershell.Answer]
@@ -212,11 +219,13 @@ def test_any_objects_of_windows(
         return
 
 
+@settings(deadline=None, max_examples=60)
 @given(value=st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.booleans(), max_size=4))
 def test_whole_property_lists_are_read_back(value: dict[str, int]) -> None:
     assert plists.parse(plistlib.dumps(value, fmt=plistlib.FMT_BINARY), "x") == value
 
 
+@settings(deadline=None, max_examples=60)
 @given(pattern=st.text(alphabet="a%_.(Z", max_size=8), value=st.text(alphabet="aA._(z", max_size=8))
 def test_like_agrees_with_sqlite(pattern: str, value: str) -> None:
     database = apsw.Connection(":memory:")

@@ -371,8 +371,22 @@ class TestDesktops:
         computer.write(path, "[Daemon]\nAutolock=false\n")
         assert computer.read("screen_lock")[0]["lock_enabled"] == 0
 
+    def test_plasma_s_system_settings_and_their_lock(self, computer: Computer) -> None:
+        self.program(computer, "plasmashell")
+        computer.write("/etc/xdg/kscreenlockerrc", "[Daemon]\nAutolock=false\n")
+        assert computer.read("screen_lock")[0]["lock_enabled"] == 0
+        own = "/home/hanako/.config/kscreenlockerrc"
+        computer.write(own, "[Daemon]\nAutolock=true\n")
+        assert computer.read("screen_lock")[0]["lock_enabled"] == 1
+        computer.write("/etc/xdg/kscreenlockerrc", "[Daemon][$i]\nAutolock=false\n")
+        assert computer.read("screen_lock")[0]["lock_enabled"] == 0
+
     def test_xfce_and_a_torn_channel(self, computer: Computer) -> None:
         self.program(computer, "xfce4-session")
+        with pytest.raises(UnreadableError, match="without xfce4-screensaver"):
+            computer.read("screen_lock")
+        computer.write("/proc/78/status", "Name:\txfce4-screensav\nUid:\t1000\n")
+        assert computer.read("screen_lock")[0]["locks_within_seconds"] == 300
         path = "/home/hanako/.config/xfce4/xfconf/xfce-perchannel-xml/xfce4-screensaver.xml"
         computer.write(
             path,

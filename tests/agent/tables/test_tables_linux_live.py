@@ -221,16 +221,16 @@ def test_certificates_of_the_system_agree_with_a_crypto_library() -> None:
     assert strengths <= {"2048", "4096", "prime256v1", "secp384r1", "secp521r1", "1024", "3072"}
 
 
-def test_every_table_answers_within_the_time_of_a_check() -> None:
-    slow = {}
+def test_no_table_takes_a_second_of_the_processor() -> None:
+    taken = {}
     for name, table in tables_for("linux").items():
-        started = time.perf_counter()
+        started = time.process_time()  # not the clock: other tests run beside this one
         try:
             list(table.rows({}))
         except UnreadableError:
             continue
-        slow[name] = time.perf_counter() - started
-    assert max(slow.values()) < 5, slow  # a guard against seconds; bench/ measures milliseconds
+        taken[name] = time.process_time() - started
+    assert max(taken.values()) < 1, taken
 
 
 @pytest.fixture
@@ -260,3 +260,22 @@ def test_rules_of_a_real_nftables_are_counted_and_follow_changes(namespace: str)
     shell(*inside, "nft", "chain", "inet", "guard", "input", "{ policy accept; }")
     (changed,) = nftables_chains(host)
     assert changed["policy"] == "accept"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_user_without_rights_is_told_what_it_may_not_see() -> None:
+    """The private device: what needs root is Unreadable, the rest is answered."""
+    script = (
+        "import os, sekisho.agent.tables.linux;"
+        "from sekisho.agent.table import UnreadableError;"
+        "from sekisho.agent.tables import tables_for;"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "for name, table in tables_for('linux').items():\n"
+        "    try: print(name, len(list(table.rows({}))))\n"
+        "    except UnreadableError as error: print(name, 'unreadable')"
+    )
+    told = dict(line.split() for line in shell(sys.executable, "-c", script).splitlines())
+    seen = {"os_version", "users", "groups", "uptime", "mounts", "listening_ports", "processes"}
+    assert all(int(told[name]) > 0 for name in seen)
+    assert told["nftables_chains"] == "unreadable" or not Path("/sys/module/nf_tables").exists()
+    assert told["file"] == "unreadable"

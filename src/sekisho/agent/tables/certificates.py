@@ -40,6 +40,10 @@ _END = b"-----END CERTIFICATE-----"
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
+OWN_CERTIFICATE = "device-certificate.pem"
+"""The file in which the agent keeps the certificate that its server signed."""
+
+
 def split_pem(data: bytes) -> Iterator[bytes]:
     """Yield each certificate of a PEM file as DER; a broken block raises ``Unreadable``."""
     position = 0

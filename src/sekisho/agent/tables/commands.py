@@ -89,7 +89,8 @@ def lines(argv: Sequence[str], *, timeout: float = TIMEOUT_SECONDS) -> Iterator[
         code = process.wait()
     finally:
         timer.cancel()
-        _kill(process)
+        if process.poll() is None:
+            _kill(process)
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()

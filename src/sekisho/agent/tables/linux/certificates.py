@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 
 from sekisho.agent.table import Row, Table, Unreadable, Where
-from sekisho.agent.tables.certificates import rows_of, split_pem
+from sekisho.agent.tables.certificates import OWN_CERTIFICATE, rows_of, split_pem
 from sekisho.agent.tables.columns import CERTIFICATES
 from sekisho.agent.tables.host import Host, people
 from sekisho.agent.tables.patterns import find, wanted
@@ -16,7 +16,9 @@ _BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
 )
-_CLIENT_FOLDERS = ("/etc/ssl/sekisho", "/var/lib/sekisho-agent", "/usr/local/share/ca-certificates")
+_OWN_FOLDER = "/var/lib/sekisho-agent"
+_PERSONAL_FOLDER = ".local/share/sekisho-agent"
+_ADDED = "/usr/local/share/ca-certificates"
 _ENDINGS = (".crt", ".pem", ".cer", ".der")
 _NSS = ".pki/nssdb/cert9.db"
 _SELECT = "SELECT a11 FROM nssPublic WHERE a0 = ?"
@@ -50,9 +52,10 @@ def _usual(host: Host) -> Iterator[str]:
     bundle = next((path for path in _BUNDLES if host.exists(path)), None)
     if bundle is not None:
         yield bundle
-    for folder in _CLIENT_FOLDERS:
-        yield from (f"{folder}/{n}" for n in host.names(folder) if n.endswith(_ENDINGS))
+    yield from (f"{_ADDED}/{name}" for name in host.names(_ADDED) if name.endswith(_ENDINGS))
+    yield f"{_OWN_FOLDER}/{OWN_CERTIFICATE}"
     for account in people(host):
+        yield f"{account.home}/{_PERSONAL_FOLDER}/{OWN_CERTIFICATE}"
         if host.exists(f"{account.home}/{_NSS}"):
             yield f"{account.home}/{_NSS}"
 

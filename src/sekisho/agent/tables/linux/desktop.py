@@ -230,6 +230,8 @@ def parse_xfce(own: str | None, system: str | None = None) -> Row:
 
 
 def _channel(text: str) -> dict[str, str]:
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 - weighs a megabyte, and only Xfce needs it
+
     try:
         root = ET.fromstring(text)  # noqa: S314 - a settings file; expat bounds its entities
     except ET.ParseError as error:

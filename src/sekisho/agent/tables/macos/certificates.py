@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sekisho.agent.table import Row, Table, Where
-from sekisho.agent.tables.certificates import rows_of, split_pem
+from sekisho.agent.tables.certificates import OWN_CERTIFICATE, rows_of, split_pem
 from sekisho.agent.tables.columns import CERTIFICATES
 from sekisho.agent.tables.commands import answer
 from sekisho.agent.tables.host import Host
@@ -11,6 +11,7 @@ from sekisho.agent.tables.macos.accounts import homes
 from sekisho.agent.tables.patterns import wanted
 
 _SECONDS = 15.0
+_OWN_FOLDER = "/Library/Application Support/Sekisho"
 _KEYCHAINS = (
     "/Library/Keychains/System.keychain",
     "/System/Library/Keychains/SystemRootCertificates.keychain",
@@ -39,7 +40,9 @@ def certificates(host: Host, where: Where) -> Iterator[Row]:
 
 def _usual(host: Host) -> Iterator[str]:
     yield from _KEYCHAINS
+    yield f"{_OWN_FOLDER}/{OWN_CERTIFICATE}"
     for _, home in homes(host):
+        yield f"{home}{_OWN_FOLDER}/{OWN_CERTIFICATE}"
         yield f"{home}/Library/Keychains/login.keychain-db"
 
 

@@ -1,6 +1,7 @@
 """The tables of Windows: registry, management model (CIM) by PowerShell, few direct interfaces."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sekisho.agent.table import Table
 from sekisho.agent.tables.chrome import extensions_table
@@ -18,6 +19,7 @@ from sekisho.agent.tables.windows import (
     updates,
 )
 from sekisho.agent.tables.windows import registry as registry_table
+from sekisho.agent.tables.windows.api import is_administrator
 from sekisho.agent.tables.windows.registry import Registry, read_key
 from sekisho.agent.tables.windows.versions import version_columns
 
@@ -35,9 +37,14 @@ def tables(host: Host | None = None, registry: Registry = read_key) -> tuple[Tab
     this = host or Host()
 
     def homes() -> Iterator[tuple[int, str]]:
+        """Yield every person's home to an administrator, to others their own alone."""
+        everybody = is_administrator()
+        own = str(Path.home()).lower()
         for sid, home in accounts.profiles(registry).items():
             number = accounts.last_number(sid)
-            if number is not None and sid.startswith(("S-1-5-21-", "S-1-12-1-")):
+            if number is None or not sid.startswith(("S-1-5-21-", "S-1-12-1-")):
+                continue
+            if everybody or home.lower() == own:
                 yield number, home
 
     return (
@@ -50,7 +57,7 @@ def tables(host: Host | None = None, registry: Registry = read_key) -> tuple[Tab
         *security.tables(registry, this.run),
         *cim.tables(this.run),
         *updates.tables(this.run, this.clock),
-        *certificates.tables(this.run),
+        *certificates.tables(this, homes),
         *network.tables(),
         *backup.tables(registry, this.run),
     )

@@ -26,6 +26,10 @@ if sys.platform == "win32":
             ("state", ctypes.c_int),
         )
 
+    def is_administrator() -> bool:
+        """Tell whether this process has the administrator's rights."""
+        return bool(ctypes.WinDLL("shell32.dll").IsUserAnAdmin())
+
     def security_health(provider: int) -> tuple[int, int]:
         """Return (HRESULT, health) of one provider from WscGetSecurityProviderHealth."""
         health = ctypes.c_int(-1)
@@ -118,6 +122,10 @@ if sys.platform == "win32":
         return block.raw
 
 else:
+
+    def is_administrator() -> bool:
+        """Tell whether this process has the administrator's rights; only on Windows."""
+        return False
 
     def security_health(provider: int) -> tuple[int, int]:
         """Return (HRESULT, health) of one provider; only on Windows."""

@@ -5,12 +5,12 @@ Stores are named in English whatever the language of Windows.
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from sekisho.agent.table import Row, Table, Unreadable
-from sekisho.agent.tables.certificates import rows_of
+from sekisho.agent.table import Row, Table, Unreadable, Where
+from sekisho.agent.tables.certificates import OWN_CERTIFICATE, rows_of, split_pem
 from sekisho.agent.tables.columns import CERTIFICATES
-from sekisho.agent.tables.commands import Run
+from sekisho.agent.tables.host import Host
 from sekisho.agent.tables.windows.powershell import Answer, ask
 
 _STORES = {
@@ -30,9 +30,17 @@ _PIPELINE = (
 )
 
 
-def tables(run: Run) -> tuple[Table, ...]:
-    """Return the table, asked by ``run``."""
-    return (Table("certificates", CERTIFICATES, lambda _: store_rows(ask(run, _PIPELINE))),)
+def tables(host: Host, homes: Callable[[], Iterable[tuple[int, str]]]) -> tuple[Table, ...]:
+    """Return the table; ``homes`` gives the home folders in which agents may keep a certificate."""
+
+    def rows(_: Where) -> Iterator[Row]:
+        yield from store_rows(ask(host.run, _PIPELINE))
+        folders = [f"{home}/AppData/Local/Sekisho" for _, home in homes()]
+        for folder in ("C:/ProgramData/Sekisho", *folders):
+            path = f"{folder}/{OWN_CERTIFICATE}"
+            yield from rows_of(split_pem(host.read(path) or b""), path=path, store="Sekisho")
+
+    return (Table("certificates", CERTIFICATES, rows),)
 
 
 def store_rows(objects: list[Answer]) -> Iterator[Row]:
