@@ -90,8 +90,8 @@ class Client:
     """One device and its connection."""
 
     __slots__ = (
-        "buffer", "call", "deadline", "device", "drop", "fresh", "kept", "key", "open",
-        "out", "queue", "results", "sent", "sock",
+        "buffer", "call", "configured", "deadline", "device", "drop", "fresh", "kept", "key",
+        "open", "out", "queue", "results", "sent", "sock",
     )  # fmt: skip
 
     def __init__(self, device: Device, *, kept: bool) -> None:
@@ -103,6 +103,7 @@ class Client:
         self.fresh = True  # nothing was sent on this connection yet
         self.call: Call | None = None
         self.queue: deque[Call] = deque()
+        self.configured = False
         self.results: dict[str, Any] = {}
         self.sent = 0.0
         self.buffer = b""

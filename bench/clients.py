@@ -134,7 +134,7 @@ class Play:
             LOG: self.job.cadence.log,
         }.get(kind)
         if interval is not None:
-            first = kind == CONFIG and not client.device.planned
+            first = kind == CONFIG and not client.configured
             self.later(at + interval * (self.random.random() if first else 1), client, kind)
         if kind == WRITE and not client.results:
             return
@@ -311,7 +311,8 @@ class Play:
             self.want(client, CONFIG, now)
         elif call.kind == CONFIG:
             self.report.config_bytes = max(self.report.config_bytes, size)
-            if not client.device.planned:
+            if not client.configured:
+                client.configured = True
                 client.device.read_config(reply)
                 self.later(now, client, READ)
                 self.later(now + self.random.random() * self.job.cadence.log, client, LOG)

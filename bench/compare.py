@@ -10,7 +10,6 @@ from bench.made_devices import CHECK, Device, device_of
 from sqlalchemy import select
 
 from sekisho.controls import service as controls
-from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.model import Catalogue, Platform, Verdict, VerdictKind
 from sekisho.devices.store.tables import DEVICES
 from sekisho.kernel.clock import SystemClock
@@ -35,13 +34,13 @@ class Lost:
     def note(self, device: Device, query: str, expected: VerdictKind, got: Verdict | None) -> None:
         """Keep a few examples."""
         if len(self.examples) < _EXAMPLES:
-            told = "nothing" if got is None else f"{got.kind} of {got.received_at}"
+            told = "nothing" if got is None else f"{got.kind} of {got.received_at} ({got.message})"
             self.examples.append(f"{device.identifier} {query}: {expected} expected, {told} found")
 
 
 def compare(data: Path, reports: Sequence[Report]) -> Lost:
     """Compare every answer whose write was acknowledged with the verdict in the database."""
-    catalogue = load_catalogue(None)
+    catalogue = controls.catalogue_in_force()
     lost = Lost()
     database = Database(load_settings(data, {}).database, SystemClock())
     try:

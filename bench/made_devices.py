@@ -9,13 +9,16 @@ be compared with it.
 import gzip
 import hashlib
 import random
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
+PERIOD: Final = 600  # device 600 is like device 0, so that a large population can be copied
 FAILING_IN_1000: Final = 100
 UNREADY_IN_1000: Final = 5
 CHANGED_IN_1000: Final = 10
+RESULTS_IN_LOGS: Final = 0.4
 CHECK, READY, DETAIL = "fleet_policy_query_", "sekisho_ready_", "sekisho_detail_"
 PLATFORMS: Final = ("windows",) * 6 + ("darwin",) * 2 + ("linux",) * 2
 _MASK = {"windows": "2", "darwin": "21", "linux": "9"}
@@ -97,7 +100,7 @@ class Device(msgspec.Struct):
         return self._draw(query) >= UNREADY_IN_1000
 
     def _draw(self, query: str) -> int:
-        told = hashlib.blake2b(f"{self.number}:{query}".encode(), digest_size=4).digest()
+        told = hashlib.blake2b(f"{self.number % PERIOD}:{query}".encode(), digest_size=4).digest()
         return int.from_bytes(told) % 1000
 
     def verdicts(self, results: dict[str, Any]) -> dict[str, bool]:
@@ -127,12 +130,14 @@ def make_devices(first: int, count: int, private_in_10: int = 0) -> list[Device]
     ]
 
 
-def make_answers(device: Device, queries: dict[str, str], chance: random.Random) -> dict[str, Any]:
-    """Answer all queries of one read: rows, statuses, messages and costs by name."""
+def make_answers(
+    device: Device, queries: Iterable[str], chance: random.Random, *, before: bool = False
+) -> dict[str, Any]:
+    """Answer all queries of one read, as now or as the time before: rows, statuses, and so on."""
     answers: dict[str, Any] = {"queries": {}, "statuses": {}, "messages": {}, "stats": {}}
     for name in queries:
         ready = not name.startswith(READY) or device.is_ready(name)
-        answers["queries"][name] = _rows(device, name) if ready else []
+        answers["queries"][name] = _rows(device, name, before=before) if ready else []
         answers["statuses"][name] = 0 if ready else 1
         answers["messages"][name] = "" if ready else "no such table: made_up"
         answers["stats"][name] = {
@@ -144,15 +149,20 @@ def make_answers(device: Device, queries: dict[str, str], chance: random.Random)
     return answers
 
 
-def _rows(device: Device, name: str) -> list[dict[str, str]]:
+def _rows(device: Device, name: str, *, before: bool = False) -> list[dict[str, str]]:
     if name.startswith(DETAIL):
         return [{**_ROWS[device.platform], "n": str(at)} for at in range(3)]
-    passed = not name.startswith(CHECK) or device.passes(name)
+    passes = device.passed_before if before else device.passes
+    passed = not name.startswith(CHECK) or passes(name)
     return [{"1": "1"}] if passed else []
 
 
 def logged_lines(device: Device, key: str, chance: random.Random, now: float) -> bytes:
-    """Write one log request (gzip, as the kit's flag file asks): a snapshot or two, or a status."""
+    """Write one log request (gzip, as the kit's flag file asks): a snapshot, or a warning.
+
+    The schedule runs some 70 queries every 6 hours, so one line in 300 s; at a log every 120 s
+    two in five carry a result.
+    """
     second = int(now)
     base = {
         "hostIdentifier": device.identifier,
@@ -160,12 +170,11 @@ def logged_lines(device: Device, key: str, chance: random.Random, now: float) ->
         "unixTime": second,
         "decorations": {"instance_id": device.identifier},
     }
-    if device.planned and chance.random() < 0.7:
-        names = chance.sample(device.planned, min(2, len(device.planned)))
+    if device.planned and chance.random() < RESULTS_IN_LOGS:
+        name = chance.choice(device.planned)
         lines: list[dict[str, Any]] = [
             {**base, "name": name, "action": "snapshot", "epoch": 0, "counter": 0,
              "numerics": False, "snapshot": _logged_rows(device, name)}
-            for name in names
         ]  # fmt: skip
         kind = "result"
     else:

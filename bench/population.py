@@ -2,26 +2,32 @@
 
 Enrolling 25,000 devices takes minutes and is measured apart; what a server must hold all day is
 devices that are known. Their answer times are spread over the hour, so that results fall due
-evenly, and their verdicts are what they answered the time before.
+evenly, and their verdicts are what they answered the time before: those of the first 600 judged by
+the real service, those of the others copied.
 """
 
 import datetime as dt
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.made_devices import Device
-from sqlalchemy import Table
+from bench.made_devices import PERIOD, Device, make_answers
+from sqlalchemy import Table, text
 
-from sekisho.controls.model import Catalogue, Platform
+from sekisho.controls import service as controls
+from sekisho.controls.model import Answer, Catalogue, Platform, Subject
+from sekisho.controls.store.tables import SUBJECTS, VERDICTS
+from sekisho.devices import engine
 from sekisho.devices.model import KitKind, Ownership
 from sekisho.devices.offers import Plan
 from sekisho.devices.plans import make_plan
 from sekisho.devices.service import kits
 from sekisho.devices.service.kits import KitOrder
 from sekisho.devices.store import tables
+from sekisho.findings.store import findings
 from sekisho.kernel.db import Database
-from sekisho.kernel.ids import digest_token
+from sekisho.kernel.ids import DeviceID, digest_token
 from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import load_settings
 from sekisho.server.bootstrap import open_house
@@ -107,7 +113,7 @@ def _device_row(device: Device, now: dt.datetime) -> dict[str, Any]:
         "answered_at": now,
         "check_now_until": None,
         "flagged": "",
-        "identity": None,
+        "identity": list(engine.identity_of(device.identifier, {"instance_id": device.identifier})),
         "consent_version": None,
         "consented_at": now if device.private else None,
         "changed_at": now - dt.timedelta(days=1),
@@ -142,7 +148,7 @@ def _schedule_row(
 
 def age_of(device: Device, interval: int) -> int:
     """Return how many seconds ago a device answered a query that is asked every ``interval``."""
-    return (device.number * 7919) % 3600 % interval
+    return (device.number * 77 % PERIOD) * (3600 // PERIOD) % interval
 
 
 def with_keys(devices: Sequence[Device]) -> list[Device]:
@@ -155,10 +161,78 @@ def with_keys(devices: Sequence[Device]) -> list[Device]:
 def prepare_house(data: Path, devices: Sequence[Device], newcomers: int) -> str:
     """Make a data folder with this population; return a group secret for ``newcomers`` more."""
     with open_house(load_settings(data, {})) as house:
-        load_devices(house.database, house.catalogue, devices)
+        catalogue = controls.catalogue_in_force()
+        load_devices(house.database, catalogue, devices)
+        judge_first(house.database, catalogue, devices[:PERIOD])
+        copy_verdicts(house.database, len(devices))
         order = KitOrder(
             KitKind.GROUP, Ownership.COMPANY, "bench", max_devices=max(1, newcomers),
             approval=False,
         )  # fmt: skip
         with house.database.write(SYSTEM) as tx:
             return kits.create_kit(tx, order).secret.reveal()
+
+
+def judge_first(database: Database, catalogue: Catalogue, devices: Sequence[Device]) -> None:
+    """Let the real service judge what the first devices answered the time before."""
+    plans = plans_of(catalogue)
+    chance = random.Random(1)  # noqa: S311 - a scenario, no secret
+    for device in devices:
+        plan = plans[Platform(device.platform), ownership_of(device)]
+        told = make_answers(device, plan.names, chance, before=True)
+        answers = [
+            Answer(
+                name, tuple(told["queries"][name]), told["statuses"][name], told["messages"][name]
+            )
+            for name in plan.names
+        ]
+        subject = Subject(
+            DeviceID(device_id(device.number)), ownership_of(device), Platform(device.platform)
+        )
+        with database.write(SYSTEM) as tx:
+            received_at = tx.now - dt.timedelta(seconds=age_of(device, 3600))
+            controls.judge_answers(tx, subject, answers, received_at)
+
+
+def copy_verdicts(database: Database, count: int) -> None:
+    """Give all other devices what the first ``PERIOD`` have; count it all (SQLite only)."""
+    for offset in range(PERIOD, count, PERIOD):
+        with database.write(SYSTEM) as tx:
+            for statement in _COPIES:
+                tx.execute(text(statement), {"offset": offset, "count": count, "period": PERIOD})
+    with database.write(SYSTEM) as tx:
+        tx.execute(text("DELETE FROM control_counts"))
+        tx.execute(text(_COUNTS))
+
+
+def _copying(table: Table, own: dict[str, str], device: str) -> str:
+    """Return SQL that copies rows of the first devices to the devices ``offset`` further on."""
+    number = f"CAST(substr({device}, 10) AS INTEGER)"
+    moved = f"printf('dev_BENCH%021d', {number} + :offset)"
+    columns = ", ".join(column.name for column in table.c)
+    values = ", ".join(
+        own.get(column.name, column.name).replace("{moved}", moved) for column in table.c
+    )
+    return (
+        f"INSERT INTO {table.name} ({columns}) SELECT {values} FROM {table.name} "  # noqa: S608 - names of our own tables
+        f"WHERE {device} LIKE 'dev_BENCH%' AND {number} < :period AND {number} + :offset < :count"
+    )
+
+
+_COPIES = (
+    _copying(VERDICTS, {"device_id": "{moved}"}, "device_id"),
+    _copying(SUBJECTS, {"device_id": "{moved}"}, "device_id"),
+    _copying(
+        findings,
+        {
+            "id": "'fnd_' || hex(randomblob(13))",
+            "subject": "'device:' || {moved}",
+            "key": "replace(key, substr(subject, 8), {moved})",
+        },
+        "substr(subject, 8)",
+    ),
+)
+_COUNTS = (
+    "INSERT INTO control_counts (control_id, kind, proof, number) "
+    "SELECT control_id, kind, proof, count(*) FROM control_verdicts GROUP BY 1, 2, 3"
+)
