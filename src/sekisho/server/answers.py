@@ -63,8 +63,8 @@ class Answers:
 
     def finish(self, response: Response[Any]) -> Response[Any]:
         """Render a page where the handler returned one; leave anything else as it is."""
-        if not isinstance(response.content, Page):
-            return response
+        if not isinstance(getattr(response, "content", None), Page):
+            return response  # a file or a stream has no content of this kind
         frame = current_frame.get()
         if frame is None:
             raise RuntimeError("a page was returned outside a request")
