@@ -153,6 +153,12 @@ def test_changes_need_our_own_page(gate: Gatehouse, change: dict[str, str], stat
     assert gate.ask("POST", headers=sent).status_code == status
 
 
+def test_away_from_the_admin_listener_there_are_only_ones_own_things(gate: Gatehouse) -> None:
+    said = gate.ask("GET", "/my/probe", listener="public", headers=gate.cookie)
+
+    assert said.json()["rights"] == ["self.read", "self.write"]
+
+
 def test_the_token_may_stand_in_a_form(gate: Gatehouse) -> None:
     headers = gate.cookie | SAME
 
@@ -430,6 +436,8 @@ def test_no_way_in_gives_more_than_its_weakest_check(
     principal = entry.principal
     assert listener in listeners_of(path)
     assert principal.rights <= standing.rights[kind if real else ""]
+    if listener != "admin" and principal.kind is not PrincipalKind.DEVICE:
+        assert principal.rights <= {"self.read", "self.write"}
     if principal.kind is PrincipalKind.ANONYMOUS:
         assert path.startswith(("/sign-in", "/api/osquery/", "/api/agent/", "/static/"))
         assert not principal.rights

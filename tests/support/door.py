@@ -53,6 +53,12 @@ def change(principal: NamedDependency[Principal]) -> dict[str, str]:
     return {"id": principal.id}
 
 
+@get("/my/probe", sync_to_thread=False)
+def look_at_mine(principal: NamedDependency[Principal]) -> dict[str, Any]:
+    """Say what the door gave somebody who came from elsewhere."""
+    return {"rights": sorted(principal.rights)}
+
+
 @post("/my/probe", sync_to_thread=False, status_code=200)
 def change_mine(principal: NamedDependency[Principal]) -> dict[str, str]:
     """Change something on the listener that people reach from elsewhere."""
@@ -65,7 +71,7 @@ def check_in(principal: NamedDependency[Principal]) -> dict[str, str]:
     return {"kind": principal.kind, "id": principal.id}
 
 
-PROBES = [look, change, change_mine, check_in]
+PROBES = [look, look_at_mine, change, change_mine, check_in]
 
 
 def build_small_app(

@@ -26,7 +26,8 @@ from litestar.concurrency import sync_to_thread
 
 from sekisho.identity import service as identity
 from sekisho.identity.engine.limits import group_address
-from sekisho.identity.model import Admission, Refused
+from sekisho.identity.engine.rights import narrow
+from sekisho.identity.model import SELF_RIGHTS, Admission, Refused
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import (
@@ -189,17 +190,22 @@ def _refuse(tx: Transaction, address: str, error: UnauthenticatedError) -> Refus
 
 
 def _principal(admission: Admission, knock: Knock) -> Principal:
+    """Make the principal; away from the admin listener nobody has rights beyond their own things.
+
+    A session stolen from a page that the whole network reaches then administers nothing.
+    """
     person, session, token = admission.person, admission.session, admission.token
+    rights = (
+        admission.rights if knock.listener == "admin" else narrow(SELF_RIGHTS, admission.rights)
+    )
     if token is not None:
         name = f"{person.name} ({token.label})"
-        return Principal(
-            PrincipalKind.TOKEN, token.id, name, admission.rights, address=knock.address
-        )
+        return Principal(PrincipalKind.TOKEN, token.id, name, rights, address=knock.address)
     return Principal(
         PrincipalKind.PERSON,
         person.id,
         person.name,
-        admission.rights,
+        rights,
         session.id if session else None,
         session.authenticated_at if session else None,
         knock.address,

@@ -164,6 +164,8 @@ def listeners_of(path: str, named: object = None) -> frozenset[str]:
         return frozenset({named})
     if isinstance(named, list | tuple | set | frozenset):
         return frozenset(str(name) for name in named)
+    if path == "/":
+        return _BOTH  # the first page leads each to their own
     fitting = (found for prefix, found in _LISTENERS_OF_PREFIX if path.startswith(prefix))
     return next(fitting, frozenset({"admin"}))
 
