@@ -47,24 +47,18 @@ def judged(evidence: Evidence, previous: Verdict | None = None, now: datetime = 
     return engine.judge(CONTROL, evidence, previous, now)
 
 
+BEGIN, END = (datetime(year, 1, 1) for year in (2020, 2033))  # noqa: DTZ001 - Hypothesis adds the zone
+FIRST, LAST = (datetime(2026, month, 1) for month in (11, 12))  # noqa: DTZ001 - the same
+
 answers = st.none() | st.builds(
     Answer,
     name=st.sampled_from([NAME, READY, "fleet_policy_query_example@2", "strange"]),
     rows=st.sampled_from([(), ROW, ROW * 3]),
     status=st.sampled_from([0, 1, -1, 9]),
     message=st.text(max_size=20),
-    device_time=st.none()
-    | st.datetimes(
-        datetime(2020, 1, 1),
-        datetime(2033, 1, 1),
-        timezones=st.just(UTC),  # noqa: DTZ001 - bounds
-    ),
+    device_time=st.none() | st.datetimes(BEGIN, END, timezones=st.just(UTC)),
 )
-moments = st.datetimes(
-    datetime(2026, 11, 1),
-    datetime(2026, 12, 31),
-    timezones=st.just(UTC),  # noqa: DTZ001 - bounds
-)
+moments = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 
 
 def is_whole(evidence: Evidence) -> bool:

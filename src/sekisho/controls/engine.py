@@ -168,7 +168,8 @@ def conclude(
 ) -> Verdict:
     """Settle ``verdict`` at ``now`` and let it go on since when it has looked the same."""
     settled = settle(verdict, exemption, now)
-    if previous is not None and previous.kind is settled.kind:
+    goes_on = previous is not None and previous.kind is settled.kind
+    if goes_on and previous is not None and previous.since != settled.since:
         return replace(settled, since=previous.since)
     return settled
 

@@ -181,10 +181,12 @@ def _private_faults(
 def returns_constant(sql: str) -> bool:
     """Return whether every row ``sql`` can give is the single constant 1.
 
-    Told by running: the query's columns are bound to one expression, and the last SELECT of each
-    arm of the statement is ``SELECT 1``. Anything that cannot be told is no.
+    Told from the text outside of parentheses: each arm of the one statement is ``SELECT 1``.
+    Anything that cannot be told is no.
     """
     body = _outer_text(sql)
+    if ";" in body:
+        return False
     arms = re.split(r"\bUNION(?:\s+ALL)?\b|\bEXCEPT\b|\bINTERSECT\b", body, flags=re.IGNORECASE)
     selects = [re.search(r"\bSELECT\s+(.*)\Z", arm, re.IGNORECASE | re.DOTALL) for arm in arms]
     return all(

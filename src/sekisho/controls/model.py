@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from sekisho.kernel.i18n import Text
 from sekisho.kernel.ids import ControlID, DeviceID
@@ -67,6 +68,11 @@ class RunAs(StrEnum):
     ANY = "any"
 
 
+@lru_cache(maxsize=4096)
+def _ready_name(precondition: str) -> str:
+    return READY_PREFIX + hashlib.sha256(precondition.encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One test of a check: small tables and the verdict they must lead to."""
@@ -93,7 +99,7 @@ class Probe:
     @property
     def ready_name(self) -> str:
         """Return the precondition's name on the wire; controls with the same SQL share it."""
-        return READY_PREFIX + hashlib.sha256(self.precondition.encode()).hexdigest()[:12]
+        return _ready_name(self.precondition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +284,14 @@ class Catalogue:
     digest: str
     loaded_at: datetime | None = None
     by_name: Mapping[str, Control] = field(default_factory=dict)
+    _applying: dict[tuple[str, str], tuple[Control, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def applying(self, platform: str, ownership: str) -> tuple[Control, ...]:
         """Return the controls that say something about such a device, in the order of their ids."""
-        return tuple(c for c in self.controls.values() if c.applies(platform, ownership))
+        kind = (str(platform), str(ownership))
+        if kind not in self._applying:
+            found = tuple(c for c in self.controls.values() if c.applies(platform, ownership))
+            self._applying[kind] = found
+        return self._applying[kind]

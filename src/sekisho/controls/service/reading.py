@@ -163,14 +163,17 @@ def list_standings(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[Devi
 def count_standings(tx: Transaction) -> dict[str, int]:
     """Count devices by their worst verdict: ``fail``, ``unknown``, ``pass``."""
     counts = {kind.value: 0 for kind in (VerdictKind.FAIL, VerdictKind.UNKNOWN, VerdictKind.PASS)}
-    for standing in _all_standings(tx).values():
+    for row in figures.count_settled_standings(tx, tx.now):
+        counts[row.worst] += row.number
+    for standing in _overdue(tx).values():
         counts[standing.worst] += 1
     return counts
 
 
 def list_devices_standing(tx: Transaction, worst: str) -> list[DeviceID]:
     """Return the devices whose worst verdict is ``fail``, ``unknown`` or ``pass``."""
-    return [d for d, standing in _all_standings(tx).items() if standing.worst == worst]
+    settled = [row.device_id for row in figures.list_settled_devices(tx, tx.now, worst)]
+    return settled + [d for d, standing in _overdue(tx).items() if standing.worst == worst]
 
 
 def list_devices_with(tx: Transaction, kind: str) -> list[DeviceID]:
@@ -178,8 +181,9 @@ def list_devices_with(tx: Transaction, kind: str) -> list[DeviceID]:
     field_of = {"fail": "failing", "unknown": "unknown", "exempt": "exempt"}
     if kind not in field_of:
         return list_devices_standing(tx, kind)
-    name = field_of[kind]
-    return [d for d, standing in _all_standings(tx).items() if getattr(standing, name)]
+    settled = [row.device_id for row in figures.list_settled_devices_with(tx, tx.now, kind)]
+    overdue = _overdue(tx).items()
+    return settled + [d for d, standing in overdue if getattr(standing, field_of[kind])]
 
 
 def list_control_devices(
@@ -194,14 +198,13 @@ def list_control_devices(
     ]
 
 
-def _all_standings(tx: Transaction) -> dict[DeviceID, Standing]:
-    settled = figures.list_settled_standings(tx, tx.now)
-    overdue = figures.list_overdue_standings(tx, tx.now)
+def _overdue(tx: Transaction) -> dict[DeviceID, Standing]:
+    """Return how the devices stand that changed by mere time and were not written yet."""
     return {
         row.device_id: Standing(
             int(row.passing), int(row.failing), int(row.unknown), int(row.exempt)
         )
-        for row in (*settled, *overdue)
+        for row in figures.list_overdue_standings(tx, tx.now)
     }
 
 

@@ -112,14 +112,31 @@ def list_overdue_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]
     )
 
 
-def list_settled_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
-    """Return (device_id, passing, failing, unknown, exempt) of all other devices."""
+def count_settled_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
+    """Return (worst, number) of all other devices: how many stand how."""
+    worst = _worst().label("worst")
     return tx.rows(
-        select(
-            SUBJECTS.c.device_id, SUBJECTS.c.passing, SUBJECTS.c.failing, SUBJECTS.c.unknown,
-            SUBJECTS.c.exempt,
-        ).where(or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now))
-    )  # fmt: skip
+        select(worst, func.count().label("number")).where(_is_settled(now)).group_by(worst)
+    )
+
+
+def list_settled_devices(tx: Transaction, now: datetime, worst: str) -> Sequence[Row[Any]]:
+    """Return (device_id) of all other devices whose worst verdict is this."""
+    return tx.rows(select(SUBJECTS.c.device_id).where(_is_settled(now), _worst() == worst))
+
+
+def list_settled_devices_with(tx: Transaction, now: datetime, kind: str) -> Sequence[Row[Any]]:
+    """Return (device_id) of all other devices with at least one verdict of this kind."""
+    column = {_FAIL: SUBJECTS.c.failing, _UNKNOWN: SUBJECTS.c.unknown, _EXEMPT: SUBJECTS.c.exempt}
+    return tx.rows(select(SUBJECTS.c.device_id).where(_is_settled(now), column[kind] > 0))
+
+
+def _worst() -> ColumnElement[str]:
+    return case((SUBJECTS.c.failing > 0, _FAIL), (SUBJECTS.c.unknown > 0, _UNKNOWN), else_=_PASS)
+
+
+def _is_settled(now: datetime) -> ColumnElement[bool]:
+    return or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now)
 
 
 def list_devices_of_control(
