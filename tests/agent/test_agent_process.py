@@ -129,7 +129,7 @@ def test_a_changed_setting_is_reported_within_ten_seconds(
         server.behaviour.queries = {}
         time.sleep(1)
 
-        listener.bind(("127.0.0.1", 45679))
+        listener.bind(("0.0.0.0", 45679))  # noqa: S104 - seen from outside is the point
         listener.listen()
         wait_for(lambda: len(server.taken.writes) > 1, 10)
 

@@ -1,5 +1,6 @@
 """Watched settings: what counts as a change, and that none is missed."""
 
+import itertools
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from sekisho.agent.netsigns import (
 )
 from sekisho.agent.watch import (
     UNREADABLE,
+    Damper,
     Source,
     Watcher,
     linux_sources,
@@ -84,10 +86,34 @@ def test_only_listening_sockets_count(root: Path) -> None:
     watcher = Watcher(linux_sources(root))
     tcp = root / "proc/net/tcp"
 
-    tcp.write_text(TCP_HEAD + listening("0100007F:0016") + listening("0100007F:C001", "01"))
+    tcp.write_text(
+        TCP_HEAD
+        + listening("0100007F:0016")
+        + listening("00000000:C001", "01")
+        + listening("0100007F:C002")
+    )
     assert watcher.find_changes() == frozenset()
     tcp.write_text(TCP_HEAD + listening("0100007F:0016") + listening("00000000:0D3D"))
     assert watcher.find_changes() == {"listening_ports"}
+
+
+def test_a_change_passes_at_once_and_noise_ever_more_rarely() -> None:
+    damper = Damper()
+    passed = [second for second in range(300) if damper.filter_changes({"noisy"}, second)]
+
+    assert passed[:5] == [0, 5, 15, 35, 75]
+    assert max(b - a for a, b in itertools.pairwise(passed)) == 60
+    assert damper.filter_changes({"quiet"}, 300) == {"quiet"}
+
+
+def test_a_change_that_was_held_back_passes_later() -> None:
+    damper = Damper()
+    damper.filter_changes({"t"}, 0)
+
+    assert damper.filter_changes({"t"}, 2) == frozenset()
+    assert damper.filter_changes((), 4) == frozenset()
+    assert damper.filter_changes((), 5) == {"t"}
+    assert damper.filter_changes((), 100) == frozenset()
 
 
 def test_becoming_unreadable_is_a_change() -> None:
@@ -149,7 +175,7 @@ def test_a_real_listener_is_seen() -> None:
     watcher = Watcher([Source(lambda: read_listening_sign(Path("/proc/net")), frozenset({"p"}))])
 
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("0.0.0.0", 0))  # noqa: S104 - being seen from outside is the point
         listener.listen()
         assert watcher.find_changes() == {"p"}
 

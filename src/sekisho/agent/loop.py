@@ -19,6 +19,7 @@ from sekisho.agent.link import LinkError
 from sekisho.agent.session import Session
 from sekisho.agent.sql import QueryError
 from sekisho.agent.state import StateError
+from sekisho.agent.watch import Damper
 from sekisho.wire.errors import MessageError
 from sekisho.wire.osquery import NodeInvalidError, ServerRefusedError
 
@@ -81,6 +82,7 @@ class Loop:
     stop: Stop = field(default_factory=Stop)
     clock: Callable[[], float] = sleepless_clock
     run_at: dict[str, float] = field(default_factory=dict)
+    damper: Damper = field(default_factory=Damper)
 
     def run(self) -> None:
         """Work until a stop is requested."""
@@ -150,7 +152,7 @@ class Loop:
             sent = session.send_lines(self.session)
 
     def _watch(self) -> None:
-        changed = self.changes()
+        changed = self.damper.filter_changes(self.changes(), self.clock())
         if not changed:
             return
         queries = session.load_queries(self.session.state)

@@ -16,6 +16,9 @@ _DUMP = 0x301
 _DONE, _ERROR = 3, 2
 _HEADER = struct.Struct("=IHHII")
 _LISTEN_HEX = "0A"
+# As /proc writes them on little-endian machines: each 32-bit word with its bytes turned round.
+_LOOPBACK_HEX = ("0100007F:", "00000000000000000000000001000000:")
+_LOOPBACK_6 = bytes(15) + b"\1"
 _STATE_COLUMN = 3
 _LOCAL_COLUMN = 1
 _LISTEN_BIT = 1 << 10
@@ -24,7 +27,10 @@ _MAX_DATAGRAMS = 200
 
 
 def read_listening_sign(folder: Path) -> Sign:
-    """Return the set of listening TCP sockets; ``folder`` is ``/proc/net`` or a test's copy."""
+    """Return the TCP sockets that listen beyond loopback; ``folder``: ``/proc/net`` or a copy.
+
+    Programs open and close loopback listeners all the time, and no rule is about those.
+    """
     if folder != Path("/proc/net"):
         return parse_listening(folder)
     try:
@@ -45,7 +51,12 @@ def parse_listening(folder: Path) -> Sign:
             continue
         rows = (line.split() for line in lines)
         found |= {row[_LOCAL_COLUMN] for row in rows if row[_STATE_COLUMN] == _LISTEN_HEX}
-    return frozenset(found)
+    return frozenset(address for address in found if not address.startswith(_LOOPBACK_HEX))
+
+
+def is_loopback(family: int, address: bytes) -> bool:
+    """Say whether the 16 bytes of a local address are 127.0.0.0/8 or ::1."""
+    return address[0] == 127 if family == socket.AF_INET else address == _LOOPBACK_6  # noqa: PLR2004 - 127/8
 
 
 def _ask_listening(family: int) -> Iterator[bytes]:
@@ -63,7 +74,9 @@ def _ask_listening(family: int) -> Iterator[bytes]:
                     return
                 if kind == _ERROR:
                     raise ValueError("the kernel refused to list its sockets")
-                yield bytes((family,)) + payload[_ID_START : _ID_START + _ID_LENGTH]
+                local = payload[_ID_START : _ID_START + _ID_LENGTH]
+                if not is_loopback(family, local[4:]):
+                    yield bytes((family,)) + local[:2] + local[4:]
     raise ValueError("the kernel's list of sockets has no end")
 
 

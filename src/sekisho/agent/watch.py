@@ -27,6 +27,38 @@ class Source:
     tables: frozenset[str]
 
 
+class Damper:
+    """Lets a change through at once, and a table that changes again and again ever more rarely.
+
+    The first change passes immediately. One that comes within ``gap`` seconds of the last is held
+    back and passes when the gap is over; the gap doubles up to a minute while the noise lasts.
+    Nothing is lost: what was held back passes later.
+    """
+
+    FIRST_GAP = 5.0
+    LONGEST_GAP = 60.0
+
+    def __init__(self) -> None:
+        self._passed: dict[str, tuple[float, float]] = {}
+        self._held: set[str] = set()
+
+    def filter_changes(self, changed: Iterable[str], now: float) -> frozenset[str]:
+        """Return the tables whose change may be looked at now (seconds of any steady clock)."""
+        self._held |= set(changed)
+        ready = frozenset(table for table in self._held if self._may_pass(table, now))
+        for table in ready:
+            last, gap = self._passed.get(table, (now - self.LONGEST_GAP * 2, self.FIRST_GAP))
+            noisy = now - last < 2 * gap
+            wider = min(gap * 2, self.LONGEST_GAP) if noisy else self.FIRST_GAP
+            self._passed[table] = (now, wider)
+        self._held -= ready
+        return ready
+
+    def _may_pass(self, table: str, now: float) -> bool:
+        last, gap = self._passed.get(table, (now - self.LONGEST_GAP, self.FIRST_GAP))
+        return now - last >= gap
+
+
 class Watcher:
     """Remembers signs and tells which tables may have changed since the last look."""
 
@@ -111,7 +143,7 @@ def linux_sources(root: Path = Path("/"), home: Path | None = None) -> tuple[Sou
     return (
         *found,
         _source(lambda: read_listening_sign(proc / "net"), "listening_ports"),
-        _source(lambda: read_names_sign(slices, ".service"), "systemd_units processes"),
+        _source(lambda: read_names_sign(slices, ".service"), "systemd_units"),
         _source(lambda: read_text_sign(proc / "self/mounts"), "mounts disk_encryption"),
         _source(read_nftables_sign, "nftables_chains iptables"),
     )

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 Action = Callable[[argparse.Namespace], int]
 
+# glibc gives big blocks back at once instead of keeping them for later (mallopt(3)); a big table
+# read once would otherwise stay in the agent's memory for good.
+_SMALL = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+}
+
 
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the noun ``agent`` with its verbs."""
@@ -138,7 +146,9 @@ def run_agent(arguments: argparse.Namespace) -> int:
     words = ["--user"] if arguments.user else ["--state", str(_find_folder(arguments))]
     if os.name != "nt":
         sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, "-m", "sekisho.agent", *words])  # noqa: S606 - ourselves
+        command = [sys.executable, "-m", "sekisho.agent", *words]
+        environment = {**os.environ, **_SMALL}  # noqa: TID251 - handed on to the same program
+        os.execve(sys.executable, command, environment)  # noqa: S606 - ourselves
     from sekisho.agent.__main__ import main  # noqa: PLC0415 - Windows has no exec
 
     return main(words)
