@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sekisho.kernel.errors import InvalidInputError, UnavailableError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.settings import Settings
-from sekisho.server.acme import obtain_certificate
 from sekisho.server.bootstrap import House
 
 log = structlog.get_logger()
@@ -73,6 +72,8 @@ def _make(house: House, now: dt.datetime) -> tuple[str, str]:
     certificate stands in, and the worker asks again.
     """
     if _uses_acme(house.settings):
+        from sekisho.server.acme import obtain_certificate  # noqa: PLC0415 - 6 MiB in 3 processes
+
         try:
             return obtain_certificate(house.settings, house.box)
         except UnavailableError as error:
