@@ -60,7 +60,7 @@ def make_control(name: str, *, detail: str = "", version: int = 1) -> Control:
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def catalogue() -> Catalogue:
     detail = "SELECT name, version FROM os_version"
     chosen = [make_control("rdp-off", detail=detail), make_control("firewall")]
@@ -81,7 +81,6 @@ def files(tmp_path: Path, box: SecretBox, clock: FakeClock) -> Files:
 def app(
     database: Database,
     clock: FakeClock,
-    catalogue: Catalogue,
     files: Files,
     tmp_path: Path,
     admin: Principal,
@@ -100,7 +99,7 @@ def app(
 
     return Litestar(
         route_handlers=HANDLERS,
-        lifespan=[desk_lifespan(database, clock, lambda: catalogue, files)],
+        lifespan=[desk_lifespan(database, clock, controls.catalogue_in_force, files)],
         dependencies={
             "principal": Provide(principal),
             "database": Provide(give_database),
@@ -156,7 +155,7 @@ def make_osqueryd(client: TestClient[Litestar], make_kit: KitMaker) -> OsquerydM
 
 
 @pytest.fixture
-def judged(database: Database, catalogue: Catalogue) -> Callable[[], dict[str, Verdict]]:
+def judged(database: Database) -> Callable[[], dict[str, Verdict]]:
     """Give the verdicts that came from answers, by control (of all devices together)."""
 
     def read() -> dict[str, Verdict]:

@@ -29,6 +29,7 @@ def host(make_osqueryd: Any) -> Osqueryd:
 
 @pytest.fixture
 def order(host: Osqueryd, client: Client, database: Database) -> dict[str, Any]:
+    assert host.node_key
     with database.read(SYSTEM) as tx:
         (device,) = inventory.list_devices(tx).devices
     body = {"path": "/var/log/it's.log", "reason": "案件12の調査", "max_bytes": 2000}
@@ -69,7 +70,10 @@ def test_nobody_approves_their_own_order(order: dict[str, Any], client: Client) 
     assert client.post(f"/api/devices/carves/{order['id']}/approve").status_code == 403
 
 
-def test_files_nobody_asked_for_are_refused(host: Osqueryd, order: dict[str, Any]) -> None:
+@pytest.mark.usefixtures("order")
+def test_files_nobody_asked_for_are_refused(
+    host: Osqueryd,
+) -> None:
     with pytest.raises(FailedError, match="No files were asked"):
         host.carve("g-1", CONTENT, 500)
 
@@ -149,8 +153,12 @@ def test_a_session_is_one_devices_ends_and_cannot_be_guessed(
         host.block(session, 1, CONTENT[500:1000])
 
 
+@pytest.mark.usefixtures("host")
 def test_orders_that_nobody_takes_up_end(
-    host: Osqueryd, order: dict[str, Any], client: Client, database: Database, clock: Any,
+    order: dict[str, Any],
+    client: Client,
+    database: Database,
+    clock: Any,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     approve(client, order)
@@ -170,8 +178,9 @@ def test_orders_that_nobody_takes_up_end(
         {"path": "/x", "reason": "r", "max_bytes": 1 << 60},
     ],
 )
+@pytest.mark.usefixtures("host")
 def test_orders_that_make_no_sense_are_refused(
-    host: Osqueryd, client: Client, database: Database, body: dict[str, object]
+    client: Client, database: Database, body: dict[str, object]
 ) -> None:
     with database.read(SYSTEM) as tx:
         (device,) = inventory.list_devices(tx).devices

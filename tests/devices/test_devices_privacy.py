@@ -56,7 +56,8 @@ def consent(client: Client, host: Osqueryd) -> None:
     assert reply == {"state": "active"}
 
 
-def test_names_and_serials_are_dropped_at_the_door(private: Osqueryd, database: Database) -> None:
+@pytest.mark.usefixtures("private")
+def test_names_and_serials_are_dropped_at_the_door(database: Database) -> None:
     device = the_device(database)
     assert (device.serial, device.hostname, device.model) == ("", "", "")
     with database.read(SYSTEM) as tx:
@@ -145,9 +146,8 @@ def test_every_look_at_a_persons_device_is_recorded_and_shown_to_them(
         assert len(evidence.list_records(tx, kind="device.looked_at")) == 2
 
 
-def test_strangers_do_not_learn_that_a_device_is_there(
-    private: Osqueryd, client: Client, database: Database
-) -> None:
+@pytest.mark.usefixtures("private")
+def test_strangers_do_not_learn_that_a_device_is_there(client: Client, database: Database) -> None:
     device = the_device(database)
     client.app.state["principal"] = STRANGER
     for path in ("", "/verdicts", "/looks", "/certificates"):

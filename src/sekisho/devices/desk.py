@@ -101,6 +101,7 @@ class Desk:
         database: Database,
         clock: Clock,
         make_plan: PlanMaker,
+        revision: Callable[[], str],
         files: Files,
     ) -> None:
         self.database = database
@@ -109,6 +110,8 @@ class Desk:
         self.statistics = DeskStatistics()
         self.large_bodies = threading.BoundedSemaphore(LARGE_BODIES)
         self._make_plan = make_plan
+        self._revision = revision
+        self._planned = revision()
         self.files = files
         self._brake = GuessBrake()
         self._configs: dict[tuple[Platform, Ownership, bool, bool], bytes] = {}
@@ -155,10 +158,17 @@ class Desk:
                 self._plans[kind] = self._make_plan(platform, ownership, agent)
             return self._plans[kind]
 
-    def change_plans(self, make_plan: PlanMaker | None = None) -> None:
+    def look_for_controls(self) -> bool:
         """Take over changed controls: everything new or altered becomes due at once."""
+        revision = self._revision()
+        if revision == self._planned:
+            return False
+        self._planned = revision
+        self._change_plans()
+        return True
+
+    def _change_plans(self) -> None:
         with self._lock:
-            self._make_plan = make_plan or self._make_plan
             self._plans = {}
             self._configs = {}
             for node in self._nodes.values():
@@ -364,6 +374,7 @@ class Desk:
         try:
             self.flush()
             self.look_for_changes()
+            self.look_for_controls()
         except Exception:  # noqa: BLE001 - the thread must outlive whatever the database does
             self.statistics.flush_failures += 1
             _log.exception("devices: last words could not be written; they are tried again")
@@ -371,10 +382,14 @@ class Desk:
 
 @contextmanager
 def running_desk(
-    database: Database, clock: Clock, make_plan: PlanMaker, files: Files
+    database: Database,
+    clock: Clock,
+    make_plan: PlanMaker,
+    revision: Callable[[], str],
+    files: Files,
 ) -> Iterator[Desk]:
-    """Open a desk for the life of a web process."""
-    desk = Desk(database, clock, make_plan, files)
+    """Open a desk for the life of a web process; ``revision`` names the controls in force."""
+    desk = Desk(database, clock, make_plan, revision, files)
     desk.start()
     try:
         yield desk

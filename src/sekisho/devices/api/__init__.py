@@ -43,7 +43,8 @@ def desk_lifespan(
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        with running_desk(database, clock, plan_maker(catalogue), files) as desk:
+        revision = lambda: catalogue().digest  # noqa: E731 - read anew each time
+        with running_desk(database, clock, plan_maker(catalogue), revision, files) as desk:
             app.state["desk"] = desk
             yield
 
