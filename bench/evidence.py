@@ -117,8 +117,9 @@ def main() -> None:
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"{count:,} records, {size / count:.0f} bytes each in SQLite")
     for step, spent in seconds.items():
+        floor = floors[step]
         print(f"{step:8}{count / spent:>12,.0f} records/s{spent:>9.1f} s"
-              f"  floor {count / floors[step]:>11,.0f}/s  {spent / floors[step]:.1f} x")  # fmt: skip
+              f"  floor {count / floor:>11,.0f}/s  {spent / floor:.1f} x")  # fmt: skip
 
 
 def read(path: Path) -> list[tuple[object, ...]]:

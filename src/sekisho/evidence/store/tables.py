@@ -35,6 +35,7 @@ records = Table(
 )
 Index(
     "ix_evidence_records_unsealed",
+    records.c.seq,
     records.c.id,
     sqlite_where=text("seq IS NULL"),
     postgresql_where=text("seq IS NULL"),

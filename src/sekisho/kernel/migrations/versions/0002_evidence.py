@@ -58,7 +58,7 @@ def _create_records() -> None:
     op.create_index("ix_evidence_records_kind_seq", "evidence_records", ["kind", "seq"])
     op.create_index("ix_evidence_records_subject_seq", "evidence_records", ["subject", "seq"])
     op.create_index(
-        "ix_evidence_records_unsealed", "evidence_records", ["id"],
+        "ix_evidence_records_unsealed", "evidence_records", ["seq", "id"],
         sqlite_where=sa.text("seq IS NULL"), postgresql_where=sa.text("seq IS NULL"),
     )  # fmt: skip
     record = "evidence_records.id"
