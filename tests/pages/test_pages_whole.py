@@ -8,6 +8,7 @@ import pytest
 from pages.conftest import Town
 from sekisho.controls import service as controls
 from sekisho.identity.model import Role
+from sekisho.kernel.pages import mark_code
 from sekisho.kernel.principal import SYSTEM
 
 FORM = {"ownership": "company", "kind": "device", "label": "森", "max_devices": "1", "days": "7"}
@@ -44,7 +45,7 @@ def test_a_failing_device_is_seen_everywhere(town: Town, guard: dict[str, str]) 
     probe = first.checks["linux"].probe  # type: ignore[index] # by its name
     assert re.sub(r"\s+", " ", probe.sql.strip()) in page
     assert "いいえ（0行）" in page
-    assert first.fix_steps("linux", "ja")[0] in page
+    assert mark_code(first.fix_steps("linux", "ja")[0]) in page
     rule = read(town, f"/controls/{first.id}", guard)
     assert "mnt-l-0231" in rule
     assert first.why["ja"] in rule

@@ -18,6 +18,7 @@ from sekisho.kernel.pages import (
     digest_static,
     find_template_folders,
     make_context,
+    mark_code,
     say,
     say_percent,
 )
@@ -168,3 +169,18 @@ def test_content_is_said_in_the_language_of_the_page() -> None:
     loc = make_context(Frame(now=NOW, language="ja"))["loc"]
     assert loc({"ja": "あ", "en": "a"}) == "あ"  # type: ignore[operator] # a function of the context
     assert loc(Text("Fail")) == "不適合"  # type: ignore[operator] # a function of the context
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("run `a < b` now", "run <code>a &lt; b</code> now"),
+        ("a ` alone", "a ` alone"),
+        ("<b>", "&lt;b&gt;"),
+        ("`<b>`", "<code>&lt;b&gt;</code>"),
+    ],
+)
+def test_backticks_in_content_become_code_and_nothing_else_becomes_markup(
+    text: str, expected: str
+) -> None:
+    assert mark_code(text) == expected

@@ -101,11 +101,17 @@ def matches(catalogue: Catalogue, line: RuleLine, filters: RuleFilters) -> bool:
 
 
 def arrange_lines(lines: Sequence[RuleLine]) -> list[RuleLine]:
-    """Sort rules: most failing, then most unknown, then the worst by severity."""
+    """Sort rules: most failing, most unknown, those that are asked of nobody last."""
     rank = {severity.value: place for place, severity in enumerate(Severity)}
     return sorted(
         lines,
-        key=lambda r: (-r.counts["fail"], -r.counts["unknown"], rank[r.severity], r.id),
+        key=lambda r: (
+            -r.counts["fail"],
+            -r.counts["unknown"],
+            not any(r.counts.values()),
+            rank[r.severity],
+            r.id,
+        ),
     )
 
 

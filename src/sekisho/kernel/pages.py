@@ -105,6 +105,18 @@ def say_percent(part: float, whole: float, digits: int = 1) -> str:
     return f"{100 * part / whole:.{digits}f}%" if whole else "—"
 
 
+def mark_code(text: str) -> Markup:
+    """Escape ``text`` and set what stands between backticks as code, as content writes it."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a backtick without its twin is a backtick
+        return Markup.escape(text)
+    marked = (
+        Markup("<code>{}</code>").format(part) if place % 2 else Markup.escape(part)
+        for place, part in enumerate(parts)
+    )
+    return Markup().join(marked)
+
+
 class PageRenderer:
     """Turns pages into HTML; made once, safe to use from several threads."""
 
@@ -120,6 +132,7 @@ class PageRenderer:
         digests = digest_static()
         self.environment.globals["static"] = lambda name: f"/static/{name}?v={digests[name]}"
         self.environment.filters["num"] = say_number
+        self.environment.filters["code"] = mark_code
         self.environment.globals["percent"] = say_percent
 
     def render(self, page: Page, frame: Frame) -> str:

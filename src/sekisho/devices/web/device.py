@@ -208,7 +208,10 @@ def read_history(
         still = Change(verdict.since.astimezone(), "", verdict.kind.value)
         changes.setdefault(verdict.control_id, [still])
     today = tx.now.astimezone().date()
-    traces = {control: verdicts.trace_days(turns, today) for control, turns in changes.items()}
+    begin = device.enrolled_at.astimezone().date()
+    traces = {
+        control: verdicts.trace_days(turns, today, begin) for control, turns in changes.items()
+    }
     titles = {str(control.id): control.title for control in catalogue.controls.values()}
     return verdicts.draw_strip(titles, traces, today, language)
 
@@ -222,7 +225,7 @@ def describe(device: Device) -> list[tuple[Text, str]]:
             (msg("Model"), device.model), *facts,
             (msg("Serial number"), device.serial), (msg("Network"), device.address),
         ]  # fmt: skip
-    return facts
+    return [(name, value) for name, value in facts if value]
 
 
 def read_manifest(catalogue: Catalogue, device: Device) -> list[tuple[str, Sequence[str]]]:
@@ -242,7 +245,9 @@ def group_reads(reads: Iterable[tuple[str, str]]) -> list[tuple[str, Sequence[st
     """Group (table, column) pairs by table, both in alphabetical order."""
     tables: dict[str, list[str]] = {}
     for table, column in sorted(reads):
-        tables.setdefault(table, []).append(column)
+        columns = tables.setdefault(table, [])
+        if column:  # a query that only counts rows reads the table and none of its columns
+            columns.append(column)
     return list(tables.items())
 
 

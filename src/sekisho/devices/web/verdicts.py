@@ -121,11 +121,14 @@ def _answer(verdict: Verdict) -> Text | str:
     return verdict.message or msg("No answer yet")
 
 
-def trace_days(changes: Sequence[Change], today: date, days: int = DAYS) -> list[str]:
+def trace_days(
+    changes: Sequence[Change], today: date, begin: date = date.min, days: int = DAYS
+) -> list[str]:
     """Return the worst verdict of each of the last ``days`` days, oldest first.
 
     ``changes`` are in order of time, in the zone whose days are meant; what was before the first
-    of them is its ``before``. A day of which nothing is known is "".
+    of them is its ``before``. A day of which nothing is known, and every day before ``begin``
+    (the enrolment), is "".
     """
     worst = {kind.value: place for place, kind in enumerate(WORST_FIRST)}
     by_day: dict[date, list[str]] = {}
@@ -137,7 +140,8 @@ def trace_days(changes: Sequence[Change], today: date, days: int = DAYS) -> list
     traced = []
     for day in (first + timedelta(days=n) for n in range(days)):
         new = by_day.get(day, [])
-        traced.append(min([k for k in [held, *new] if k], key=worst.__getitem__, default=""))
+        shown = min([k for k in [held, *new] if k], key=worst.__getitem__, default="")
+        traced.append(shown if day >= begin else "")
         held = new[-1] if new else held
     return traced
 

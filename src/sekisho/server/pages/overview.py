@@ -114,8 +114,9 @@ def gather_tasks(
 ) -> list[Task]:
     """Join findings of the same rule into one task each, worst first, at most seven. Pure.
 
-    ``titles`` maps a device's id to its title and ``names`` a person's id to their name. The
-    order of ``found`` (worst first) is kept.
+    ``titles`` maps a device's id to its title; ``names`` a person's id, and a subject, to the
+    name of whoever has it: a finding that nobody took is with the person who uses the device.
+    The order of ``found`` (worst first) is kept.
     """
     groups: dict[str, list[Finding]] = {}
     for finding in found:
@@ -132,13 +133,12 @@ def group_key(finding: Finding) -> str:
 
 def _task(group: Sequence[Finding], titles: Mapping[str, str], names: Mapping[str, str]) -> Task:
     first = group[0]
-    owners = {finding.owner for finding in group}
-    owner = owners.pop() if len(owners) == 1 else None
+    owners = {names.get(f.owner or "") or names.get(f.subject, "") for f in group}
     address, action = _next_step(group)
     return Task(
         severity=first.severity.value, title=first.title, detail=_detail(group, titles),
         since=min(finding.first_seen_at for finding in group),
-        owner=names.get(owner, owner) if owner else "",
+        owner=owners.pop() if len(owners) == 1 else "",
         due=min((f.due_at for f in group if f.due_at), default=None),
         address=address, action=action,
     )  # fmt: skip
@@ -267,6 +267,8 @@ def read_tasks(tx: Transaction) -> tuple[list[Task], int]:
     known = inventory.list_devices(tx, DeviceFilter(only=sorted(devices)), limit=READ_FINDINGS)
     titles: dict[str, str] = {device.id: device.title for device in known.devices}
     names = name_people(tx, (finding.owner for finding in page.findings))
+    owners = name_owners(tx, known.devices)
+    names |= {f"device:{d.id}": owners.get(d.owner_id or "", "") for d in known.devices}
     tasks = gather_tasks(page.findings, titles, names)
     shown = list(dict.fromkeys(map(group_key, page.findings)))[:MOST_TASKS]
     covered = sum(group_key(finding) in shown for finding in page.findings)

@@ -89,9 +89,12 @@ class OwnView:
 
 @get("/my", sync_to_thread=True)
 def show_own(
-    principal: NamedDependency[Principal], database: NamedDependency[Database], catalogue: NamedDependency[Catalogue], settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    catalogue: NamedDependency[Catalogue],
+    settings: NamedDependency[Settings],
     language: NamedDependency[str],
-) -> Page:  # fmt: skip
+) -> Page:
     """Show the caller's own device, the one in most need first. Needs ``self.read``."""
     with database.read(principal) as tx:
         devices = _own_devices(tx)
@@ -104,9 +107,13 @@ def show_own(
 
 @get("/my/devices/{device_id:str}", sync_to_thread=True)
 def show_own_device(
-    principal: NamedDependency[Principal], database: NamedDependency[Database], catalogue: NamedDependency[Catalogue], settings: NamedDependency[Settings],
-    language: NamedDependency[str], device_id: FromPath[str],
-) -> Page:  # fmt: skip
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    catalogue: NamedDependency[Catalogue],
+    settings: NamedDependency[Settings],
+    language: NamedDependency[str],
+    device_id: FromPath[str],
+) -> Page:
     """Show one of the caller's own devices; anybody else's is not there."""
     with database.read(principal) as tx:
         return _page(tx, catalogue, settings, _own(tx, device_id), language)
