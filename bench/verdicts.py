@@ -14,9 +14,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+
 from sekisho.controls import engine, service
 from sekisho.controls.model import Answer, Catalogue, Platform, Subject, Verdict, VerdictKind
 from sekisho.controls.store import figures, verdicts
+from sekisho.controls.store.tables import COUNTS
 from sekisho.kernel.clock import SystemClock
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.ids import ControlID, DeviceID
@@ -68,7 +71,7 @@ def measure_overview(database: Database, devices: int) -> None:
     with database.read(SYSTEM) as tx:
         rows = service.count_verdicts(tx).total
     print(f"{rows} verdicts of {devices} devices, filled in {spent:.0f} s")
-    plain = _median(database, lambda tx: tx.rows(figures.select(figures.COUNTS).limit(1)))
+    plain = _median(database, lambda tx: tx.rows(select(COUNTS).limit(1)))
     readers: dict[str, Callable[[Transaction], object]] = {
         "counts by verdict": service.count_verdicts,
         "worst controls": service.list_controls_status,
@@ -114,7 +117,7 @@ def _fill(database: Database, catalogue: Catalogue, devices: int) -> None:
             saved, subjects = [], []
             for number in range(start, min(devices, start + AT_ONCE)):
                 subject = _subject(number, "filled")
-                made = _verdicts(catalogue, subject, number, tx.now)
+                made = _verdicts(catalogue, number, tx.now)
                 saved += [(subject.device_id, verdict) for verdict in made]
                 kinds = [verdict.kind for verdict in made]
                 subjects.append(
@@ -132,26 +135,18 @@ def _fill(database: Database, catalogue: Catalogue, devices: int) -> None:
             figures.write_day(tx, label, figures.read_counts(tx, tx.now))
 
 
-def _verdicts(catalogue: Catalogue, subject: Subject, number: int, now: datetime) -> list[Verdict]:
+def _verdicts(catalogue: Catalogue, number: int, now: datetime) -> list[Verdict]:
     """Make one verdict a control: 5 % fail, 5 % unknown."""
     found = []
     for place, control in enumerate(catalogue.controls.values()):
         lot = (number * 31 + place * 7) % 20
         kind = {0: VerdictKind.FAIL, 1: VerdictKind.UNKNOWN}.get(lot, VerdictKind.PASS)
+        ends = now + control.max_age
         found.append(
             Verdict(
-                control.id,
-                control.version,
-                kind,
-                kind,
-                control.proof,
-                since=now,
-                checked_at=now,
-                received_at=now,
-                expires_at=now + control.max_age,
-            )  # fmt: skip
+                control.id, control.version, kind, kind, control.proof, now, now, now, None, ends
+            )
         )
-    del subject
     return found
 
 
@@ -197,7 +192,7 @@ def _median(database: Database, read: Callable[[Transaction], object]) -> float:
     times = []
     for _ in range(15):
         with database.read(SYSTEM) as tx:
-            times.append(_time(lambda: read(tx)))  # noqa: B023 - called at once
+            times.append(_time(lambda: read(tx)))
     return statistics.median(times)
 
 
