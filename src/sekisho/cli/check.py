@@ -11,9 +11,10 @@ import json
 import sys
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from sekisho.agent.builtin import Identity, current_platform
 from sekisho.agent.sql import Answer as Found
@@ -54,6 +55,34 @@ _SEVERITIES = {
     Severity.MEDIUM: msg("Medium"),
     Severity.LOW: msg("Low"),
 }
+
+
+Progress = Callable[[int, int], None]
+"""Told (done, total) after each control."""
+
+
+class EvidenceShown(TypedDict):
+    """What stands behind one verdict."""
+
+    sql: str
+    rows: list[dict[str, str]]
+    status: int
+    detail: list[dict[str, str]]
+    message: str
+
+
+class Described(TypedDict):
+    """One line of ``--format json``; the first six fields are a contract."""
+
+    control: str
+    title: str
+    verdict: str
+    proven: str
+    evidence: EvidenceShown
+    fix: list[str]
+    severity: str
+    statement: str
+    checked_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +146,7 @@ def check_controls(
     catalogue: Catalogue,
     platform: str,
     ownership: Ownership,
-    progress: "_Progress",
+    progress: Progress,
 ) -> list[Checked]:
     """Judge every machine-proven control that applies; shared preconditions are asked once."""
     asked = [
@@ -177,7 +206,7 @@ def sort_worst_first(checked: Iterable[Checked]) -> list[Checked]:
     )
 
 
-def describe(one: Checked, platform: str, language: str) -> dict[str, object]:
+def describe(one: Checked, platform: str, language: str) -> Described:
     """Shape one verdict as a line of ``--format json``."""
     message = one.verdict.message
     return {
