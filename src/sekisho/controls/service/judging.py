@@ -28,6 +28,7 @@ from sekisho.kernel.db import Transaction
 from sekisho.kernel.ids import ControlID, DeviceID
 
 Verdicts = Mapping[ControlID, Verdict]
+_FINE = frozenset({VerdictKind.PASS, VerdictKind.EXEMPT})
 
 
 class _InForce:
@@ -198,7 +199,7 @@ class Batch:
             finding = _finding(subject, control, change) if control is not None else None
             if finding is not None:
                 opening.append(finding)
-            elif change.after.kind in {VerdictKind.PASS, VerdictKind.EXEMPT}:
+            elif change.before is not None and change.after.kind in _FINE:
                 closing.append(_key(change.device_id, change.control_id))
         if opening:
             findings.raise_findings(self.tx, opening)

@@ -22,6 +22,9 @@ _UNKNOWN, _EXEMPT = VerdictKind.UNKNOWN.value, VerdictKind.EXEMPT.value
 _PASS, _FAIL = VerdictKind.PASS.value, VerdictKind.FAIL.value
 
 
+_COMES_FROM = {_PASS: (_PASS,), _EXEMPT: (_EXEMPT,), _FAIL: (_FAIL, _EXEMPT)}
+"""What a verdict of this kind can be stored as; time alone turns nothing else into it."""
+
 _ADD = (
     COUNTS.update()
     .where(
@@ -59,24 +62,25 @@ def read_counts(tx: Transaction, now: datetime) -> Counter[Figure]:
 
 
 def _overdue_counts(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
-    if tx.scalar(select(SUBJECTS.c.device_id).where(SUBJECTS.c.next_expiry_at <= now).limit(1)) is (
-        None
-    ):
-        return []
     real = effective_kind(now).label("real")
-    return tx.rows(
-        select(
-            VERDICTS.c.control_id,
-            VERDICTS.c.kind,
-            VERDICTS.c.proof,
-            real,
-            func.count().label("number"),
+    figure = (VERDICTS.c.control_id, VERDICTS.c.kind, VERDICTS.c.proof, real)
+    found: list[Row[Any]] = []
+    for some in chunked(_list_overdue_ids(tx, now), columns=2):
+        found.extend(
+            tx.rows(
+                select(*figure, func.count().label("number"))
+                .where(VERDICTS.c.device_id.in_(some))
+                .group_by(*figure)
+                .having(VERDICTS.c.kind != real)
+            )
         )
-        .join(SUBJECTS, SUBJECTS.c.device_id == VERDICTS.c.device_id)
-        .where(SUBJECTS.c.next_expiry_at <= now)
-        .group_by(VERDICTS.c.control_id, VERDICTS.c.kind, VERDICTS.c.proof, real)
-        .having(VERDICTS.c.kind != real)
-    )
+    return found
+
+
+def _list_overdue_ids(tx: Transaction, now: datetime) -> list[str]:
+    """Return the devices first: joined, the planner would walk through all verdicts."""
+    rows = tx.rows(select(SUBJECTS.c.device_id).where(SUBJECTS.c.next_expiry_at <= now))
+    return [row.device_id for row in rows]
 
 
 def effective_kind(now: datetime) -> ColumnElement[str]:
@@ -104,12 +108,16 @@ def list_overdue_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]
             (_PASS, "passing"), (_FAIL, "failing"), (_UNKNOWN, "unknown"), (_EXEMPT, "exempt"),
         )
     ]  # fmt: skip
-    return tx.rows(
-        select(VERDICTS.c.device_id, *counted)
-        .join(SUBJECTS, SUBJECTS.c.device_id == VERDICTS.c.device_id)
-        .where(SUBJECTS.c.next_expiry_at <= now)
-        .group_by(VERDICTS.c.device_id)
-    )
+    found: list[Row[Any]] = []
+    for some in chunked(_list_overdue_ids(tx, now), columns=2):
+        found.extend(
+            tx.rows(
+                select(VERDICTS.c.device_id, *counted)
+                .where(VERDICTS.c.device_id.in_(some))
+                .group_by(VERDICTS.c.device_id)
+            )
+        )
+    return found
 
 
 def count_settled_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
@@ -145,7 +153,11 @@ def list_devices_of_control(
     """Return verdict rows of one control that say ``kind`` at ``now``, longest standing first."""
     return tx.rows(
         select(VERDICTS.c.device_id, VERDICTS.c.since, VERDICTS.c.received_at, VERDICTS.c.fix_by)
-        .where(VERDICTS.c.control_id == control_id, effective_kind(now) == kind)
+        .where(
+            VERDICTS.c.control_id == control_id,
+            VERDICTS.c.kind.in_(_COMES_FROM.get(kind, tuple(VerdictKind))),
+            effective_kind(now) == kind,
+        )
         .order_by(VERDICTS.c.since, VERDICTS.c.device_id)
         .offset(offset)
         .limit(limit)
