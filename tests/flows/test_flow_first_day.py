@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -91,7 +92,9 @@ def test_first_sign_in_and_this_machines_verdicts(tmp_path: Path, context: Brows
         expect(other.locator("body")).to_contain_text("ended or was used")
         other.close()
         page.goto(f"{up.url}/account")
-        page.get_by_role("button", name="Sign out").first.click()
+        page.get_by_role("button", name="Wataru Saeki").click()
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        page.wait_for_url("**/sign-in**")
         page.goto(up.url)
         page.wait_for_url("**/sign-in?**")
         page.click("[data-passkey] button")
@@ -170,10 +173,10 @@ def test_a_changed_setting_turns_the_verdict_and_back(tmp_path: Path) -> None:
 
 
 def _enrol(up: Running, state: Path) -> None:
-    made = run_cli("devices", "kit", "--data", str(up.data), "--format", "json")
-    kit = up.data / "kit.json"
-    kit.write_text(json.loads(made.stdout)["kit"])
-    run_cli("agent", "enroll", str(kit), "--state", str(state), "--yes")
+    archive = up.data.parent / "kit.zip"
+    run_cli("devices", "kit", "create", "--data", str(up.data), "--out", str(archive))
+    kit = zipfile.ZipFile(archive).extract("sekisho-kit.json", up.data.parent)
+    run_cli("agent", "enroll", kit, "--state", str(state), "--yes")
 
 
 def _run_agent_with_own_os_release(state: Path, folder: Path) -> subprocess.Popen[bytes]:
@@ -181,7 +184,9 @@ def _run_agent_with_own_os_release(state: Path, folder: Path) -> subprocess.Pope
     folder.mkdir()
     good = Path("/etc/os-release").read_text()
     (folder / "good-release").write_text(good)
-    (folder / "old-release").write_text(re.sub(r'(VERSION_ID=)"?[\d.]+"?', r'\1"1"', good))
+    ended = "18.04" if "ID=ubuntu" in good else "9"
+    old = re.sub(r'^(VERSION(?:_ID)?=)"?[\d.]+', rf'\1"{ended}', good, flags=re.MULTILINE)
+    (folder / "old-release").write_text(old)
     (folder / "os-release").write_text(good)
     real = Path("/etc/os-release").resolve()
     script = (

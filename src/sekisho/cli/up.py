@@ -68,13 +68,13 @@ def up(arguments: argparse.Namespace) -> int:
     prepare_data(settings.data)
     with hold_folder(settings.data):
         configure_logs(settings.log_format, "up")
-        save_settings(settings)
         settings = replace(
             settings,
             public=_free(settings.public),
             intake=_free(settings.intake),
             admin=_free(settings.admin),
         )
+        save_settings(settings)  # with the ports chosen, so that other commands find this server
         with open_house(settings) as house:
             ensure_certificate(house)
         supervisor = Supervisor(_children(settings))
