@@ -273,4 +273,6 @@ def test_a_device_that_waits_gets_no_certificate(
     host = make_osqueryd(secret=make_kit(KitKind.GROUP).secret.reveal())
     host.enroll()
     key = ec.generate_private_key(ec.SECP256R1())
-    assert "pending" in agent(client, host, "certificate", csr=request_pem(key))["error"]
+    assert (
+        "waiting for approval" in agent(client, host, "certificate", csr=request_pem(key))["error"]
+    )

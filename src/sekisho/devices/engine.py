@@ -19,6 +19,7 @@ from sekisho.devices.model import (
     Ownership,
 )
 from sekisho.devices.protocol import EnrollRequest, clean_text, read_platform
+from sekisho.devices.words import OWNERSHIP_WORDS
 from sekisho.kernel.i18n import Text, msg
 
 IDENTITY_DECORATIONS = ("host_uuid", "hardware_serial", "instance_id")
@@ -151,10 +152,10 @@ def _refuse_host(
     other = [device for device in same_host if device.ownership is not kit.ownership]
     wrong = declared is not None and declared != kit.ownership.value
     if wrong or other:
-        got = declared if wrong else other[0].ownership.value
+        got = clean_text(declared) if wrong else other[0].ownership.value
         return Refusal(RefusalCode.WRONG_OWNERSHIP, msg(
-            "This kit is for a %(kit)s computer and this one is %(got)s; use the other kit.",
-            kit=kit.ownership.value, got=clean_text(got)))  # fmt: skip
+            "This kit is for %(kit)s and this one is %(got)s; use the other kit.",
+            kit=OWNERSHIP_WORDS[kit.ownership], got=OWNERSHIP_WORDS.get(got, got)))  # fmt: skip
     return None
 
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from sekisho.devices.model import Certificate, DeviceState
 from sekisho.devices.service.lifecycle import require_device
 from sekisho.devices.store import privacy as store
+from sekisho.devices.words import STATE_WORDS
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, RateLimitedError
@@ -32,7 +33,7 @@ def issue_certificate(
     if device.state not in {DeviceState.ACTIVE, DeviceState.PAUSED}:
         raise ConflictError(
             msg("%(device)s is %(state)s; it gets a certificate once it is active.",
-                device=device.title, state=device.state.value)
+                device=device.title, state=STATE_WORDS[device.state])
         )  # fmt: skip
     if len(request_pem) > LONGEST_REQUEST or "\0" in request_pem:
         raise InvalidInputError(msg("The certificate request is too long to be one."))

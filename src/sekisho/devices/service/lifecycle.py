@@ -9,6 +9,7 @@ from sekisho.devices.consent import CONSENT_VERSION
 from sekisho.devices.model import Device, DeviceState, Ownership
 from sekisho.devices.store import devices as store
 from sekisho.devices.store import privacy as privacy_store
+from sekisho.devices.words import STATE_WORDS
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
 from sekisho.kernel.db import Transaction
@@ -59,7 +60,7 @@ def approve_device(tx: Transaction, device_id: str) -> Device:
     if device.state is not DeviceState.PENDING:
         raise ConflictError(
             msg("%(device)s does not wait for approval (it is %(state)s).",
-                device=device.title, state=device.state.value)
+                device=device.title, state=STATE_WORDS[device.state])
         )  # fmt: skip
     waits = device.ownership is Ownership.PRIVATE and device.consented_at is None
     state = DeviceState.CONSENT if waits else DeviceState.ACTIVE
@@ -98,7 +99,7 @@ def pause_device(tx: Transaction, device_id: str) -> Device:
     if device.state is not DeviceState.ACTIVE:
         raise ConflictError(
             msg("%(device)s is %(state)s; only an active device can be paused.",
-                device=device.title, state=device.state.value)
+                device=device.title, state=STATE_WORDS[device.state])
         )  # fmt: skip
     return _move(tx, device, DeviceState.PAUSED, "device.paused")
 
@@ -117,7 +118,7 @@ def resume_device(tx: Transaction, device_id: str) -> Device:
     if device.state is not DeviceState.PAUSED:
         raise ConflictError(
             msg("%(device)s is %(state)s; only a paused device can go on.",
-                device=device.title, state=device.state.value)
+                device=device.title, state=STATE_WORDS[device.state])
         )  # fmt: skip
     return _move(tx, device, DeviceState.ACTIVE, "device.resumed")
 
@@ -155,7 +156,7 @@ def check_now(tx: Transaction, device_id: str) -> Device:
     if device.state is not DeviceState.ACTIVE:
         raise ConflictError(
             msg("%(device)s is %(state)s; only an active device can be checked now.",
-                device=device.title, state=device.state.value)
+                device=device.title, state=STATE_WORDS[device.state])
         )  # fmt: skip
     store.update_device(tx, device.id, check_now_until=tx.now + CHECK_NOW)
     evidence.record(
