@@ -32,14 +32,23 @@ def wait_for(what: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def sekisho(*words: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
+AS_OWNER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+
+
+def may_become_another_user() -> bool:
+    try:
+        return subprocess.run([*AS_OWNER, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def sekisho(*words: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sekisho", *words],
+        [*prefix, sys.executable, "-m", "sekisho", *words],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        user=user,
     )
 
 
@@ -227,3 +236,34 @@ def test_a_signed_manifest_is_remembered_by_the_enrolment(
 
     shown = json.loads(sekisho("agent", "show", "--state", str(state)).stdout)
     assert shown["manifest"] == {"os_version": ["name"]}
+
+
+@pytest.mark.skipif(not may_become_another_user(), reason="needs user namespaces")
+def test_the_owner_of_a_private_computer_agrees_pauses_and_leaves(
+    server: OsqueryServer, tmp_path: Path
+) -> None:
+    folder = tmp_path
+    (folder / "kit.json").write_text(make_kit(server, Ownership.PRIVATE).to_json())
+    signed = sign(server, [("os_version", "name")])
+    server.behaviour.config["sekisho_manifest"] = signed.to_message()
+    state = ("--state", str(folder / "state"), "--language", "ja")
+
+    refused = sekisho("agent", "enroll", str(folder / "kit.json"), *state, prefix=AS_OWNER)
+    assert refused.returncode == 2, refused.stderr
+    assert "同意されませんでした" in refused.stderr
+    assert server.taken.consents == []
+    done = sekisho("agent", "enroll", str(folder / "kit.json"), *state, "--yes", prefix=AS_OWNER)
+    assert done.returncode == 0, done.stderr
+    assert "os_version: name" in done.stderr
+    assert len(server.taken.consents) == 1
+    assert sekisho("agent", "pause", *state, prefix=AS_OWNER).returncode == 0
+    assert json.loads(sekisho("agent", "show", *state, prefix=AS_OWNER).stdout)["paused"] is True
+    assert sekisho("agent", "resume", *state, prefix=AS_OWNER).returncode == 0
+    assert sekisho("agent", "leave", *state, prefix=AS_OWNER).returncode == 0
+    assert sekisho("agent", "show", *state, prefix=AS_OWNER).returncode == 2
+    told = [(path, body.get("paused")) for path, body in server.taken.requests[-3:]]
+    assert told == [
+        ("/api/agent/pause", True),
+        ("/api/agent/pause", False),
+        ("/api/agent/withdraw", None),
+    ]

@@ -183,6 +183,8 @@ class OsqueryServer:
                 "/api/osquery/distributed/write": self._write,
                 "/api/agent/certificate": self._certificate,
                 "/api/agent/consent": self._consent,
+                "/api/agent/pause": self._note,
+                "/api/agent/withdraw": self._note,
             }
             if path not in handlers:
                 return 404, b'{"error": "no such path"}'
@@ -233,6 +235,9 @@ class OsqueryServer:
             "chain_pem": self.authority.pem,
             "not_after": ends.isoformat(),
         }
+
+    def _note(self, _body: dict[str, Any]) -> dict[str, Any]:
+        return {}
 
     def _consent(self, body: dict[str, Any]) -> dict[str, Any]:
         self.taken.consents.append(body)

@@ -131,7 +131,6 @@ def system_unit(run: Sequence[str]) -> str:
         [
             "[Unit]",
             "Description=Sekisho endpoint agent",
-            "Documentation=man:sekisho(1)",
             "Wants=network-online.target",
             "After=network-online.target",
             "",

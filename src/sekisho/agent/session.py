@@ -90,6 +90,17 @@ def enrol(session: Session) -> None:
     session.state.put(node_key=osquery.parse_enrolment(reply))
 
 
+def tell_paused(session: Session, *, paused: bool) -> None:
+    """Tell the server that the owner paused this device, or goes on."""
+    body = {"node_key": session.node_key, "paused": paused}
+    session.link.post(osquery.PAUSE, body, node_key=session.node_key)
+
+
+def withdraw(session: Session) -> None:
+    """Withdraw the owner's consent: the server deletes what it learned from this device."""
+    session.link.post(osquery.WITHDRAW, {"node_key": session.node_key}, node_key=session.node_key)
+
+
 def describe_host(engine: Engine, ownership: Ownership) -> dict[str, dict[str, str]]:
     """Return enroll's host_details; a private device tells its platform and version only."""
     tables = _PRIVATE_DETAILS if ownership is Ownership.PRIVATE else _COMPANY_DETAILS

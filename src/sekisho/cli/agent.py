@@ -201,24 +201,47 @@ def pause(arguments: argparse.Namespace) -> int:
             organisation=kit.organisation,
         )
     state.put(paused="yes")
+    _tell_pause(arguments, state, paused=True)
     _say(arguments, "Paused: nothing is read or sent. Go on with: sekisho agent resume")
     return 0
 
 
 def resume(arguments: argparse.Namespace) -> int:
     """Answer again."""
-    _open_state(arguments).put(paused="")
+    state = _open_state(arguments)
+    state.put(paused="")
+    _tell_pause(arguments, state, paused=False)
     _say(arguments, "The agent answers again.")
     return 0
 
 
+def _tell_pause(arguments: argparse.Namespace, state: "State", *, paused: bool) -> None:
+    """Tell the server; what was decided here holds even when it cannot be told."""
+    from sekisho.agent import enrol, session  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        session.tell_paused(enrol.open_session(state), paused=paused)
+    except Exception as error:  # noqa: BLE001 - the owner's word holds here in any case
+        _say(arguments, "The server could not be told: %(why)s", why=error)
+
+
 def leave(arguments: argparse.Namespace) -> int:
-    """Forget the enrolment here; the server's own record is withdrawn on its page."""
+    """Withdraw on a private device, and forget the enrolment and all that is kept here."""
+    from sekisho.agent import enrol, session  # noqa: PLC0415 - see the module's docstring
+    from sekisho.wire.kit import Ownership  # noqa: PLC0415
+
     state = _open_state(arguments)
+    current = enrol.open_session(state)
+    if current.kit.ownership is Ownership.PRIVATE:
+        try:
+            session.withdraw(current)
+        except Exception as error:  # noqa: BLE001 - the owner's word holds here in any case
+            _say(arguments, "The server could not be told: %(why)s", why=error)
+            _say(arguments, "To have the server's data deleted, withdraw on your page.")
     state.erase()
     for name in ("device-key.pem", "device-key.new", "device-certificate.pem"):
         (state.path.parent / name).unlink(missing_ok=True)
-    _say(arguments, "Forgotten here. To have the server's data deleted, withdraw on your page.")
+    _say(arguments, "Forgotten: nothing of the enrolment is kept here any more.")
     return 0
 
 

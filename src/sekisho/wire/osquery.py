@@ -18,6 +18,8 @@ READ = "/api/osquery/distributed/read"
 WRITE = "/api/osquery/distributed/write"
 CERTIFICATE = "/api/agent/certificate"
 CONSENT = "/api/agent/consent"
+WITHDRAW = "/api/agent/withdraw"
+PAUSE = "/api/agent/pause"
 
 MAX_QUERIES = 1000
 MAX_INTERVAL_SECONDS = 604_800
