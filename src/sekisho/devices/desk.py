@@ -12,9 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from sekisho.devices import offers
@@ -23,7 +21,8 @@ from sekisho.devices.engine import truncate_address
 from sekisho.devices.groupwriter import GroupWriter
 from sekisho.devices.guesses import GuessBrake
 from sekisho.devices.model import DeviceState, Ownership, Platform
-from sekisho.devices.offers import Book, Plan
+from sekisho.devices.nodes import DeskStatistics, Files, Node
+from sekisho.devices.offers import Plan
 from sekisho.devices.service.carves import list_open_questions
 from sekisho.devices.service.manifest import sign_manifest
 from sekisho.devices.store import devices as store
@@ -31,10 +30,8 @@ from sekisho.devices.store.devices import RosterEntry
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import UnavailableError
-from sekisho.kernel.ids import DeviceID, digest_token
-from sekisho.kernel.pki import CertificateAuthority
-from sekisho.kernel.principal import SYSTEM
-from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.ids import digest_token
+from sekisho.kernel.principal import SYSTEM, Principal
 
 FLUSH_SECONDS: Final = 5.0
 UNKNOWN_SECONDS: Final = 10.0  # how long a node key that nobody has is remembered as unknown
@@ -44,53 +41,10 @@ _OVERLAP = timedelta(seconds=30)  # a transaction may commit this long after its
 
 _log = logging.getLogger(__name__)
 
+__all__ = ["Desk", "DeskStatistics", "Files", "Node", "PlanMaker", "running_desk"]
+
 PlanMaker = Callable[[Platform, Ownership, bool], Plan]
 """Makes what a kind of device is asked; the last argument tells whether it runs our agent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What the desk needs of the house besides the database.
-
-    ``carves``: where blocks of an upload wait; ``shelf``: where artefacts are kept.
-    """
-
-    authority: CertificateAuthority
-    box: SecretBox
-    organisation: str
-    carves: Path
-    shelf: Path
-
-
-@dataclass(slots=True)
-class Node:
-    """One device as the desk knows it."""
-
-    id: DeviceID
-    ownership: Ownership
-    platform: Platform
-    state: DeviceState
-    agent: bool
-    owner_id: str | None
-    book: Book
-    identity: tuple[str, ...] = ()
-    last_write: bytes = b""
-    stopped: bool = False
-
-
-@dataclass(slots=True)
-class DeskStatistics:
-    """What the desk counted since its start (for metrics)."""
-
-    reads_from_memory: int = 0
-    reads_with_questions: int = 0
-    writes: int = 0
-    repeated: int = 0
-    dropped_answers: int = 0
-    bad_lines: int = 0
-    unknown_keys: int = 0
-    refused: int = 0
-    flush_failures: int = 0
 
 
 class Desk:
@@ -179,6 +133,11 @@ class Desk:
     def recall(self, node_key: str) -> Node | None:
         """Return the device of a node key from memory alone; None if it is not there."""
         return self._keys.get(digest_token(node_key))
+
+    def find_device(self, node_key: str) -> Principal | None:
+        """Return the device of a node key that is in use, for the front door; None: nobody."""
+        node = self.recall(node_key)
+        return None if node is None else node.principal
 
     def find(self, node_key: str) -> tuple[Node, bool] | None:
         """Find a node key in the database; tell whether it was used before. None: unknown.

@@ -24,6 +24,7 @@ from sekisho.kernel.i18n import Text, msg
 
 IDENTITY_DECORATIONS = ("host_uuid", "hardware_serial", "instance_id")
 SILENT_AFTER_INTERVALS = 10  # missed polls until a device counts as silent
+_OCTETS = frozenset(map(str, range(256)))
 # Serial numbers that makers left in place of one, and that therefore name nobody (lower case).
 _JUNK_SERIALS = frozenset({
     "", "-1", "0", "none", "n/a", "na", "null", "unknown", "default string", "default",
@@ -267,6 +268,9 @@ def is_newer(seen: Mark | None, now: Mark) -> bool:
 
 def truncate_address(address: str) -> str:
     """Return the network an address is in: /24 of IPv4, /48 of IPv6; "" for what is no address."""
+    parts = address.split(".")
+    if len(parts) == 4 and all(part in _OCTETS for part in parts):  # noqa: PLR2004 - IPv4's own
+        return f"{parts[0]}.{parts[1]}.{parts[2]}.0/24"  # the usual case, on every request
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

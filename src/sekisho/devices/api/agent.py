@@ -18,7 +18,6 @@ from sekisho.devices.service import certificates, lifecycle, privacy
 from sekisho.devices.store import devices as store
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.i18n import preferred_language
-from sekisho.kernel.principal import Principal, PrincipalKind
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -124,7 +123,7 @@ async def _notice(exchange: Exchange) -> bytes:
 
 
 def _read_notice(exchange: Exchange, node: Node, language: str) -> dict[str, Any]:
-    with exchange.desk.database.read(_principal(node)) as tx:
+    with exchange.desk.database.read(node.principal) as tx:
         found = privacy.read_notice(tx, lifecycle.require_device(tx, node.id, "device.self"))
         looks = privacy.list_looks(tx, node.id, 50)
     return {
@@ -146,13 +145,9 @@ async def _changed(exchange: Exchange, entry: store.RosterEntry | None) -> bytes
     return _encode({"state": entry.state.value if entry else "withdrawn"})
 
 
-def _principal(node: Node) -> Principal:
-    return Principal(PrincipalKind.DEVICE, node.id, node.id, frozenset({"device.self"}))
-
-
 def _as_device(tx: Transaction, node: Node) -> Transaction:
     """Let the device be the actor of what it asks for, within the writer's transaction."""
-    return Transaction(tx.connection, tx.now, _principal(node), tx.committed)
+    return Transaction(tx.connection, tx.now, node.principal, tx.committed)
 
 
 HANDLERS = [certificate, consent, withdraw, pause, manifest, notice]
