@@ -58,6 +58,7 @@ DEVICES = Table(
     Index("ix_devices_host_identifier", "host_identifier"),
     Index("ix_devices_owner_id", "owner_id"),
     Index("ix_devices_state_seen_at", "state", "seen_at"),
+    Index("ix_devices_state_ownership_platform", "state", "ownership", "platform"),
 )
 
 NODE_KEYS = Table(

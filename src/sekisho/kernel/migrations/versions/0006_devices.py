@@ -88,6 +88,9 @@ def _create_devices() -> None:
     op.create_index("ix_devices_host_identifier", "devices", ["host_identifier"])
     op.create_index("ix_devices_owner_id", "devices", ["owner_id"])
     op.create_index("ix_devices_state_seen_at", "devices", ["state", "seen_at"])
+    op.create_index(
+        "ix_devices_state_ownership_platform", "devices", ["state", "ownership", "platform"]
+    )
 
 
 def _create_keys() -> None:
