@@ -23,20 +23,21 @@ from sekisho.devices.service.lifecycle import withdraw_device
 from sekisho.devices.store import devices as store
 from sekisho.kernel.db import Database
 from sekisho.kernel.ids import digest_token
-from sekisho.kernel.migrations import migrate
 from sekisho.kernel.principal import SYSTEM
 
 
 class Enrolment(RuleBasedStateMachine):
     """One device secret, two hosts that try it, replies that get lost, keys that come back."""
 
+    template = b""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.clock = FakeClock()
         path = Path(self.folder.name) / "sekisho.db"
+        path.write_bytes(self.template)
         self.database = Database(f"sqlite:///{path}", self.clock)
-        migrate(self.database)
         with self.database.write(SYSTEM) as tx:
             made = create_kit(tx, KitOrder(KitKind.DEVICE, Ownership.COMPANY))
         self.secret = made.secret.reveal()
@@ -96,7 +97,8 @@ class Enrolment(RuleBasedStateMachine):
                 assert bool(store.list_keys(tx, self.device)) is not self.withdrawn
 
 
-def test_enrolment_under_loss() -> None:
+def test_enrolment_under_loss(sqlite_template: Path) -> None:
+    Enrolment.template = sqlite_template.read_bytes()
     run_state_machine_as_test(
         Enrolment, settings=settings(max_examples=25, stateful_step_count=20, deadline=None)
     )
