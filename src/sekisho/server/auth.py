@@ -49,6 +49,9 @@ from sekisho.server.knock import (
 )
 
 _BLOCKED_FRESH = timedelta(seconds=1)
+# Credentials that are looked up in the database, so on a thread. A node key is looked up in memory:
+# handing each check-in to a thread and back cost more than the look (docs/performance.md).
+_IN_DATABASE = frozenset({"cookie", "bearer"})
 
 
 class DeviceAuthenticator(Protocol):
@@ -103,7 +106,8 @@ class FrontDoor:
         """
         leave(request, Entry(ANONYMOUS))
         knock = await read_knock(request)
-        entry = await sync_to_thread(self.open, knock)
+        waits = knock.credential.kind in _IN_DATABASE or not self._knows_blocked()
+        entry = await sync_to_thread(self.open, knock) if waits else self.open(knock)
         leave(request, entry)
         return entry.principal
 
@@ -119,13 +123,19 @@ class FrontDoor:
     def _check_address(self, address: str) -> None:
         """Refuse a blocked address; the list is read once a second (new tries count themselves)."""
         now = self._house.clock.now()
-        if self._blocked_at is None or not now - self._blocked_at < _BLOCKED_FRESH:
+        if not self._knows_blocked():
             with self._house.database.read(SYSTEM) as tx:
                 self._blocked = identity.list_blocked_addresses(tx)
             self._blocked_at = now
         until = self._blocked.get(group_address(address)) if self._blocked else None
         if until is not None and until > now:
             raise identity.too_many(max(1, int((until - now).total_seconds())))
+
+    def _knows_blocked(self) -> bool:
+        """Tell whether the list of blocked addresses is fresh (and not from before a set clock)."""
+        if self._blocked_at is None:
+            return False
+        return self._house.clock.now() - self._blocked_at < _BLOCKED_FRESH
 
     def _identify(self, knock: Knock) -> Entry:
         match knock.credential.kind:
