@@ -67,6 +67,15 @@ def test_too_many_bytes_are_refused_before_they_are_read(client: Client) -> None
     assert "at most 1048576" in reply["error"]
 
 
+def test_a_body_without_a_length_is_counted_while_it_comes(client: Client) -> None:
+    def parts() -> Iterator[bytes]:
+        yield from (b" " * 100_000 for _ in range(12))
+
+    response = client.post("/api/osquery/config", content=parts())
+    assert response.status_code == 413
+    assert "at most 1048576" in response.json()["error"]
+
+
 def test_a_gzip_bomb_is_refused_without_inflating_it(client: Client) -> None:
     bomb = gzip.compress(gzip_zeros := b"0" * (200 << 20))
     del gzip_zeros

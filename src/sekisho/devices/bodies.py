@@ -12,6 +12,7 @@ from sekisho.kernel.i18n import msg
 SMALL_BODY = 1 << 20  # enroll, config, distributed/read, carve/begin
 BLOCK_BODY = 4 << 20  # carve/block: 2 MiB of a file in base64, and its envelope
 LARGE_BODY = 64 << 20  # log and distributed/write, as sent and after decompression
+DRAIN = 64 << 20  # read beyond a limit and thrown away: who still sends does not hear an answer
 _GZIP = 31  # zlib's window bits for "gzip header expected" (RFC 1952)
 _STEP = 1 << 20
 

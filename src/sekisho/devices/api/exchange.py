@@ -108,18 +108,23 @@ class Exchange:
         return self.desk.learn_key(digest, *confirmed)
 
     async def _receive(self, limit: int) -> bytes:
-        told = protocol.read_integer(self.request.headers.get("content-length"), 0, 1 << 62)
-        if told is not None and told > limit:
+        told = protocol.read_integer(self.request.headers.get("content-length"), 0, 1 << 62) or 0
+        if told > limit + bodies.DRAIN:
             raise bodies.too_large(told, limit)
         parts: list[bytes] = []
         size = 0
         async for part in self.request.stream():
             size += len(part)
-            if size > limit:
-                raise bodies.too_large(size, limit)
+            if size > limit + bodies.DRAIN:
+                break
+            if size > limit or told > limit:
+                parts.clear()  # read on without keeping it, so that the client hears the answer
+                continue
             if size > bodies.SMALL_BODY:
                 self._take_slot()
             parts.append(part)
+        if size > limit:
+            raise bodies.too_large(size, limit)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _take_slot(self) -> None:
