@@ -106,7 +106,7 @@ class Authority:
     def _new_order(self, payload: Any) -> tuple[int, dict[str, str], bytes]:
         number = len(self.orders)
         here = self.url
-        order = {
+        order: dict[str, Any] = {
             "token": secrets.token_urlsafe(32),
             "body": {
                 "status": "pending",

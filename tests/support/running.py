@@ -77,7 +77,7 @@ def running_up(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout:
+        if process.stdout is not None:
             process.stdout.close()
 
 

@@ -31,9 +31,11 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _device_column(**options: bool) -> sa.Column[str]:
+def _device_column(*, primary_key: bool = False, nullable: bool = False) -> sa.Column[str]:
     reference = sa.ForeignKey("devices.id", ondelete="CASCADE")
-    return sa.Column("device_id", sa.String(64), reference, **options)
+    return sa.Column(
+        "device_id", sa.String(64), reference, primary_key=primary_key, nullable=nullable
+    )
 
 
 def _create_kits() -> None:
