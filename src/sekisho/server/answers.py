@@ -63,8 +63,8 @@ class Answers:
 
     def finish(self, response: Response[Any]) -> Response[Any]:
         """Render a page where the handler returned one; leave anything else as it is."""
-        if not isinstance(getattr(response, "content", None), Page):
-            return response  # a file or a stream has no content of this kind
+        if not is_page(response):
+            return response
         frame = current_frame.get()
         if frame is None:
             raise RuntimeError("a page was returned outside a request")
@@ -129,6 +129,11 @@ class Answers:
         }, status)  # fmt: skip
         answer = Response(page, status_code=status, headers=headers)
         return self.finish(answer)
+
+
+def is_page(response: Response[Any]) -> bool:
+    """Tell whether a handler returned a page; a file or a stream has no content of this kind."""
+    return isinstance(getattr(response, "content", None), Page)
 
 
 def _explained(error: HTTPException, hint: Text | str) -> Text | str:

@@ -9,7 +9,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
+from litestar.concurrency import sync_to_thread
 from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -54,10 +55,15 @@ def build_app(house: House) -> Litestar:
         finally:  # a refusal is said in the language of whoever was refused, too
             answers.current_frame.set(frames.make(request))
 
+    async def leave(response: Response[Any]) -> Response[Any]:
+        if answers.is_page(response):
+            return await sync_to_thread(replies.finish, response)
+        return response  # a check-in is not worth the way to a thread and back
+
     return Litestar(
         route_handlers=[*room_handlers(), *live.HANDLERS, *metrics.HANDLERS, _static_files()],
         before_request=enter,
-        after_request=replies.finish,
+        after_request=leave,
         before_send=[_before_send],
         dependencies=_dependencies(house, announcer),
         exception_handlers={
