@@ -19,7 +19,7 @@ NOUNS: dict[str, tuple[str, str, str]] = {
     "up": (
         "sekisho.cli.up",
         "start everything on this machine and print where to sign in",
-        "この機械ですべてを動かし、サインインの場所を表示する",
+        "この機械ですべてを動かし、ログインの場所を表示する",
     ),
     "check": (
         "sekisho.cli.check",
@@ -54,7 +54,7 @@ NOUNS: dict[str, tuple[str, str, str]] = {
     "admin": (
         "sekisho.cli.admin",
         "a new one-time sign-in link, from the machine itself",
-        "この機械から使い捨てのサインインリンクを発行する",
+        "この機械から使い捨てのログインリンクを発行する",
     ),
     "serve": (
         "sekisho.cli.serve",
