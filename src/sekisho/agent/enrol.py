@@ -21,6 +21,7 @@ from sekisho.agent.session import Session, enrol, fetch_config, load_manifest
 from sekisho.agent.sql import Engine
 from sekisho.agent.state import State
 from sekisho.agent.tables import tables_for
+from sekisho.agent.tables.certificates import offer_own
 from sekisho.wire import osquery
 from sekisho.wire.errors import MessageError
 from sekisho.wire.kit import Kit, Ownership
@@ -30,6 +31,10 @@ CONSENT_VERSION = "2026-11"
 STATE_FILE = "agent.db"
 _MEANINGLESS = frozenset("0f-")
 _UUID_LENGTH = 36
+KIT_NAME = "sekisho-kit.json"
+_ARCHIVE_START = b"PK\x03\x04"
+_MAX_KIT_BYTES = 1 << 20
+_MAX_ARCHIVE_BYTES = 8 << 20
 
 Consent = Callable[[Kit, Manifest], bool]
 """Shows the owner the text and the manifest, and returns whether the owner agrees."""
@@ -63,9 +68,12 @@ def default_folder(ownership: Ownership, platform: str) -> Path:
 
 
 def read_kit(path: Path) -> Kit:
-    """Read a kit file that has not ended; raises ``EnrolmentError``."""
+    """Read a kit that has not ended: the JSON file, or the ZIP archive that holds it.
+
+    Raises ``EnrolmentError``.
+    """
     try:
-        kit = Kit.parse(path.read_bytes())
+        kit = Kit.parse(_read_kit_bytes(path))
     except OSError as error:
         raise EnrolmentError(
             "%(path)s cannot be read: %(why)s", path=path, why=error.strerror
@@ -79,6 +87,45 @@ def read_kit(path: Path) -> Kit:
             "%(path)s: the kit ended at %(at)s. Ask for a new kit", path=path, at=kit.expires_at
         )
     return kit
+
+
+def _read_kit_bytes(path: Path) -> bytes:
+    """Return the kit's JSON; no more than the limits is ever held in memory."""
+    with path.open("rb") as file:
+        found = file.read(_MAX_ARCHIVE_BYTES + 1)
+    packed = found.startswith(_ARCHIVE_START)
+    most = _MAX_ARCHIVE_BYTES if packed else _MAX_KIT_BYTES
+    if len(found) > most:
+        raise EnrolmentError(
+            "%(path)s is larger than %(most)s bytes, which no kit is. Ask for a new kit",
+            path=path, most=most,
+        )  # fmt: skip
+    return _unpack_kit(path, found) if packed else found
+
+
+def _unpack_kit(path: Path, archive: bytes) -> bytes:
+    """Return the kit inside a ZIP archive, whatever the archive says about its size."""
+    import io  # noqa: PLC0415 - the agent that runs for months never reads an archive
+    import zipfile  # noqa: PLC0415 - the same
+    import zlib  # noqa: PLC0415 - the same
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened, opened.open(KIT_NAME) as file:
+            found = file.read(_MAX_KIT_BYTES + 1)
+    except KeyError as error:
+        raise EnrolmentError(
+            "%(path)s is an archive without %(name)s. Ask for a new kit", path=path, name=KIT_NAME
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise EnrolmentError(
+            "%(path)s is a damaged archive: %(why)s. Ask for a new kit", path=path, why=error
+        ) from error
+    if len(found) > _MAX_KIT_BYTES:
+        raise EnrolmentError(
+            "%(path)s is larger than %(most)s bytes, which no kit is. Ask for a new kit",
+            path=path, most=_MAX_KIT_BYTES,
+        )  # fmt: skip
+    return found
 
 
 def open_session(state: State) -> Session:
@@ -96,7 +143,7 @@ def open_session(state: State) -> Session:
 
 def make_engine(state: State, kit: Kit, platform: str) -> Engine:
     """Make the SQL over this computer's tables; a service also asks the users' helpers."""
-    tables = tables_for(platform)
+    tables = offer_own(tables_for(platform), state.path.parent)
     company = kit.ownership is Ownership.COMPANY
     if company:
         tables = delegate(tables, helper_folders)

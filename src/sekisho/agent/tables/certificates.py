@@ -2,9 +2,11 @@
 
 import binascii
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
-from sekisho.agent.table import Row, Unreadable
+from sekisho.agent.table import Row, Table, Unreadable, Where
 from sekisho.agent.tables import der
 
 _SHORT = {
@@ -42,6 +44,26 @@ _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 OWN_CERTIFICATE = "device-certificate.pem"
 """The file in which the agent keeps the certificate that its server signed."""
+
+
+def offer_own(tables: dict[str, Table], folder: Path) -> dict[str, Table]:
+    """Return ``tables`` with the certificate of the agent in ``folder`` among ``certificates``.
+
+    The agent may keep its memory anywhere (``--state``); what it holds there counts as well.
+    """
+    known = tables.get("certificates")
+    if known is None:
+        return tables
+    path = folder / OWN_CERTIFICATE
+
+    def rows(where: Where) -> Iterator[Mapping[str, object]]:
+        if path.is_file():
+            yield from rows_of(split_pem(path.read_bytes()), path=str(path))
+        for row in known.rows(where):
+            if row.get("path") != str(path):
+                yield row
+
+    return {**tables, "certificates": replace(known, rows=rows)}
 
 
 def split_pem(data: bytes) -> Iterator[bytes]:
