@@ -28,7 +28,7 @@ from sekisho.devices.service.manifest import sign_manifest
 from sekisho.devices.store import devices as store
 from sekisho.devices.store.devices import RosterEntry
 from sekisho.kernel.clock import Clock
-from sekisho.kernel.db import Database
+from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import UnavailableError
 from sekisho.kernel.ids import digest_token
 from sekisho.kernel.principal import SYSTEM, Principal
@@ -179,6 +179,12 @@ class Desk:
                 until = int(entry.check_now_until.timestamp())
                 if until > max(node.book.urgent_until, int(self.clock.now().timestamp())):
                     offers.make_urgent(node.book, until)
+
+    def follow(self, tx: Transaction, device_id: str) -> None:
+        """Take up what this transaction changes about a device as soon as it is committed."""
+        entry = store.find_entry(tx, device_id)
+        if entry is not None:
+            tx.after_commit(lambda: self.refresh(entry))
 
     def ask(self, node: Node) -> tuple[dict[str, str], int]:
         """Return what to ask a device now and for how many seconds it shall come often."""

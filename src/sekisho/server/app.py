@@ -35,7 +35,7 @@ from sekisho.server import answers, live, metrics
 from sekisho.server.auth import FrontDoor
 from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
-from sekisho.server.rooms import room_handlers, room_lifespans
+from sekisho.server.rooms import Roster, room_handlers, room_lifespans
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 
 _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
@@ -43,7 +43,8 @@ _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
 
 def build_app(house: House) -> Litestar:
     """Assemble the application for one opened house."""
-    door = FrontDoor(house)
+    roster = Roster()
+    door = FrontDoor(house, roster)
     announcer = live.Announcer(house.database)
     frames = FrameMaker(house)
     replies = answers.Answers(PageRenderer(), frames)
@@ -60,7 +61,7 @@ def build_app(house: House) -> Litestar:
             return await sync_to_thread(replies.finish, response)
         return response  # a check-in is not worth the way to a thread and back
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[*room_handlers(), *live.HANDLERS, *metrics.HANDLERS, _static_files()],
         before_request=enter,
         after_request=leave,
@@ -85,6 +86,8 @@ def build_app(house: House) -> Litestar:
         logging_config=None,
         request_max_body_size=20_000_000,
     )
+    roster.state = app.state
+    return app
 
 
 def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]:

@@ -5,20 +5,34 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from litestar import Litestar
+from litestar.datastructures import State
 
 from sekisho.controls import api as controls_api
 from sekisho.controls import service as controls
 from sekisho.controls import web as controls_web
 from sekisho.devices import api as devices_api
 from sekisho.devices import web as devices_web
-from sekisho.devices.desk import Files
+from sekisho.devices.desk import Desk, Files
 from sekisho.evidence import api as evidence_api
 from sekisho.evidence import web as evidence_web
 from sekisho.findings import api as findings_api
 from sekisho.identity import api as identity_api
 from sekisho.identity import web as identity_web
+from sekisho.kernel.principal import Principal
 from sekisho.server.bootstrap import House
 from sekisho.server.pages import overview, portal, preferences, rule, settings
+
+
+class Roster:
+    """Finds devices for the front door by asking the desk, once that is open."""
+
+    def __init__(self) -> None:
+        self.state: State = State()
+
+    def find_device(self, node_key: str) -> Principal | None:
+        """Return the device that has this node key; None for nobody, or with the desk closed."""
+        desk: Desk | None = self.state.get("desk")
+        return desk.find_device(node_key) if desk else None
 
 
 def room_handlers() -> Sequence[Any]:

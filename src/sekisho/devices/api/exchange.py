@@ -1,9 +1,11 @@
 """One request of osquery's API and its reply: limits, who asks, and every error in JSON."""
 
 import asyncio
+import gzip
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +20,8 @@ from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import digest_token
 
 _IN_THREAD = 256 << 10  # bodies above this many bytes are not decoded on the event loop
+_GZIP_IN_THREAD = 4 << 10  # the same for gzip: 4 KiB can become 4 MiB at most (RFC 1951)
+_WORTH_PACKING = 2 << 10  # replies from this many bytes on are compressed for who asks for it
 _SCHEME = "NodeKey "
 _logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -57,8 +61,9 @@ class Exchange:
                 msg("The body is encoded as %(got)s; gzip or nothing is expected.",
                     got=protocol.clean_text(encoding, 40))
             )  # fmt: skip
-        decode = _decode_gzip if encoding == "gzip" else _decode_plain
-        if encoding == "gzip" or len(body) > _IN_THREAD:
+        packed = encoding == "gzip"
+        decode = _decode_gzip if packed else _decode_plain
+        if len(body) > (_GZIP_IN_THREAD if packed else _IN_THREAD):
             self.digest, message = await asyncio.to_thread(decode, body, kind, limit)
         else:
             self.digest, message = decode(body, kind, limit)
@@ -77,6 +82,11 @@ class Exchange:
         """Return the node key of ``Authorization: NodeKey …`` (osquery 5.23), "" without one."""
         header = self.request.headers.get("authorization", "")
         return header[len(_SCHEME) :].strip() if header.startswith(_SCHEME) else ""
+
+    def accepts_gzip(self) -> bool:
+        """Tell whether the client takes gzip (osquery 5.21 with ``--tls_accept_gzip``)."""
+        accepted = self.request.headers.get("accept-encoding", "")
+        return "gzip" in {part.strip() for part in accepted.split(",")}
 
     def invalid(self, reason: Text) -> bytes:
         """Return the reply that makes a client enrol again."""
@@ -152,7 +162,9 @@ async def guarded(
     """Run one exchange; whatever goes wrong becomes a reply that a client understands."""
     exchange = Exchange(request)
     try:
-        return reply(await act(exchange))
+        body = await act(exchange)
+        packs = len(body) >= _WORTH_PACKING and exchange.accepts_gzip()
+        return _reply_packed(body) if packs else reply(body)
     except UnknownNodeError:
         return reply(exchange.invalid(msg("this node key is not known here; enrol again")))
     except SekishoError as error:
@@ -168,6 +180,18 @@ async def guarded(
 def reply(body: bytes, status: int = 200) -> Response[bytes]:
     """Make the reply of ``body``, which is JSON and not empty."""
     return Response(body, status_code=status, media_type=MediaType.JSON)
+
+
+def _reply_packed(body: bytes) -> Response[bytes]:
+    answer = reply(_pack(body))
+    answer.headers["Content-Encoding"] = "gzip"
+    return answer
+
+
+@lru_cache(maxsize=32)
+def _pack(body: bytes) -> bytes:
+    """Compress a reply once: every device of a kind gets the same config."""
+    return gzip.compress(body, mtime=0)
 
 
 def _failed(error: SekishoError) -> Response[bytes]:

@@ -42,7 +42,6 @@ from sekisho.devices.service import (
     verdicts,
 )
 from sekisho.devices.service.kits import KitOrder
-from sekisho.devices.store import devices as store
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.ids import PersonID
 from sekisho.kernel.principal import Principal
@@ -335,9 +334,7 @@ def _change(
     desk: Desk = state["desk"]
     with database.write(principal) as tx:
         device = act(tx, device_id)
-        entry = store.find_entry(tx, device_id)
-        if entry is not None:
-            tx.after_commit(lambda: desk.refresh(entry))
+        desk.follow(tx, device_id)
     return shapes.shape_device(device)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, FromQuery, QueryParameter
@@ -265,12 +266,14 @@ def _look(look: Look) -> LookRow:
 def check_device(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
+    state: State,
     device_id: FromPath[str],
 ) -> Redirect:
     """Ask a device everything again at its next word."""
     with database.write(principal) as tx:
         tx.principal.require("devices.write")
         lifecycle.check_now(tx, device_id)
+        state["desk"].follow(tx, device_id)
     return Redirect(f"/devices/{device_id}", status_code=303)
 
 
@@ -278,6 +281,7 @@ def check_device(
 def remove_device(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
+    state: State,
     device_id: FromPath[str],
     data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
@@ -292,6 +296,7 @@ def remove_device(
                 hint=msg("Go back and type the name exactly."),
             )  # fmt: skip
         lifecycle.withdraw_device(tx, device_id)
+        state["desk"].follow(tx, device_id)
     return Redirect("/devices", status_code=303)
 
 

@@ -29,7 +29,7 @@ from sekisho.devices.model import Device, DeviceState, Kit, KitKind, Ownership, 
 from sekisho.devices.service import inventory, lifecycle
 from sekisho.devices.service import kits as service
 from sekisho.devices.service.inventory import DeviceFilter
-from sekisho.devices.service.manifest import manifest_public_key
+from sekisho.devices.service.sites import describe_site
 from sekisho.devices.web.people import name_actors
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
@@ -154,17 +154,15 @@ def make_kit(
 ) -> Page:
     """Make a kit and show it this once; a mistake brings the form back with what was typed."""
     form = {**EMPTY_FORM, **data}
+    desk: Desk = state["desk"]
     try:
         order = read_order(form)
         with database.write(principal) as tx:
             made = service.create_kit(tx, order)
-            key = manifest_public_key(tx, box)
+            site = describe_site(tx, box, settings, desk.files.authority)
     except InvalidInputError as fault:
         with database.read(principal) as tx:
             return _form(tx, form, fault)
-    desk: Desk = state["desk"]
-    pem = desk.files.authority.certificate_pem
-    site = KitSite(desk.files.organisation, settings.public_url, pem, key)
     secret = made.secret.reveal()
     return Page(
         "devices/kit_made.html",

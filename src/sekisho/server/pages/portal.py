@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from litestar import get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -255,6 +256,7 @@ def _consent_lines(device: Device, settings: Settings, language: str) -> Sequenc
 def act_on_own(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
+    state: State,
     device_id: FromPath[str],
     act: FromPath[str],
 ) -> Redirect:
@@ -270,7 +272,9 @@ def act_on_own(
             hint=msg("Choose one of: %(known)s", known=", ".join(sorted(acts))),
         )
     with database.write(principal) as tx:
-        acts[act](tx, _own(tx, device_id).id)
+        own = _own(tx, device_id).id
+        acts[act](tx, own)
+        state["desk"].follow(tx, own)
     there = "/my" if act == "withdraw" else f"/my/devices/{device_id}"
     return Redirect(there, status_code=303)
 
