@@ -35,6 +35,8 @@ def test_saved_settings_come_back(tmp_path: Path) -> None:
         ("- a\n", "name: value"),
         ("a: [\n", "line 2"),
         ("language: fr\n", "ja or en"),
+        ("time_zone: Mars/Olympus\n", "not known"),
+        ("time_zone: ../etc/passwd\n", "not known"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:

@@ -55,6 +55,7 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument("--certificate-key", metavar="PEM", help="and its key")
     parser.add_argument("--acme-directory", metavar="URL", help="get a certificate by ACME there")
     parser.add_argument("--acme-email", metavar="ADDRESS", help="the contact of the ACME account")
+    parser.add_argument("--time-zone", metavar="NAME", help="of times on pages: Asia/Tokyo")
     parser.add_argument("--organisation", metavar="NAME", help="its name, as pages show it")
     parser.add_argument("--database-url", metavar="URL", help="PostgreSQL instead of SQLite")
     parser.add_argument("--yes", action="store_true", help="enrol this machine without asking")
@@ -102,6 +103,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         acme_directory=arguments.acme_directory,
         acme_email=arguments.acme_email,
         organisation=arguments.organisation,
+        time_zone=arguments.time_zone,
         database_url=arguments.database_url,
     )
     if arguments.listen and settings.public.port == 0:  # "any port" means so for all three

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
@@ -57,6 +58,7 @@ class Settings:
     organisation's own certificate (PEM) for the public name. ``acme_directory``/``acme_email``:
     get one by ACME (RFC 8555) from that directory, proven at ``acme_listen``. ``public``,
     ``intake``, ``admin``: the three listeners. ``language``: default of pages.
+    ``time_zone``: of times on pages, such as Asia/Tokyo; empty = this machine's.
     ``checkpoint_file``, ``checkpoint_mail``,
     ``checkpoint_tsa``, ``smtp``: where signed checkpoints of the evidence go.
     """
@@ -75,6 +77,7 @@ class Settings:
     intake: Address = field(default_factory=lambda: Address("127.0.0.1", 8444))
     admin: Address = field(default_factory=lambda: Address("127.0.0.1", 8480))
     language: Language = "ja"
+    time_zone: str = ""
     controls: str = ""
     checkpoint_file: str = ""
     checkpoint_mail: str = ""
@@ -175,7 +178,18 @@ def _checked(settings: Settings, values: Mapping[str, Any]) -> Settings:
         raise InvalidInputError(
             msg("The language “%(got)s” is not known; ja or en is expected.", got=settings.language)
         )
+    _check_time_zone(settings.time_zone)
     return settings
+
+
+def _check_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InvalidInputError(
+            msg("The time zone “%(got)s” is not known.", got=name),
+            hint=msg("Name one of the IANA database, such as Asia/Tokyo."),
+        ) from error
 
 
 def _parse(name: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from litestar import Request
 
@@ -25,6 +26,8 @@ class FrameMaker:
         self._house = house
         self._counts: Mapping[str, int] = {}
         self._counted_at = float("-inf")
+        name = house.settings.time_zone
+        self._zone = ZoneInfo(name) if name else None
 
     def make(self, request: Request[Any, Any, Any]) -> Frame:
         """Return the frame of a request; a stranger's where the front door has not been passed."""
@@ -40,6 +43,7 @@ class FrameMaker:
             query=request.url.query,
             theme=read_theme(request.cookies),
             organisation=settings.organisation,
+            zone=self._zone,
         )
 
     def count(self) -> Mapping[str, int]:
