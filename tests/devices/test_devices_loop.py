@@ -235,3 +235,26 @@ def test_fleets_load_generator_finds_what_it_needs(make_osqueryd: Any, client: A
     for _ in range(2):
         host.lines = [line]
         assert host.log(compress=False) == {}
+
+
+def test_a_long_config_is_packed_for_who_asks_and_says_the_same(
+    client: Any, make_osqueryd: Any, desk: Desk, catalogue: Any
+) -> None:
+    host = make_osqueryd()
+    host.enroll()
+    rule = catalogue.controls["rdp-off"]
+    many = {name: replace(rule, id=name) for name in (f"rule-{n}" for n in range(20))}
+    controls.put_in_force(replace(catalogue, controls=many, digest="many"))
+    assert desk.look_for_controls() is True
+    replies = [
+        client.post(
+            "/api/osquery/config",
+            json={"node_key": host.node_key},
+            headers={"Accept-Encoding": accepted},
+        )
+        for accepted in ("gzip", "gzip", "identity")
+    ]
+    assert [reply.headers.get("content-encoding") for reply in replies] == ["gzip", "gzip", None]
+    sizes = [int(reply.headers["content-length"]) for reply in replies]
+    assert sizes[0] == sizes[1] < sizes[2] / 3
+    assert replies[0].json() == replies[1].json() == replies[2].json()
