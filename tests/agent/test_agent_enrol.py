@@ -2,6 +2,9 @@
 
 import base64
 import datetime as dt
+import io
+import tempfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fakes.osquery_server import OsqueryServer
@@ -35,6 +38,64 @@ def test_an_ended_kit_is_refused(server: OsqueryServer, tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(EnrolmentError, match="format"):
         enrol.read_kit(path)
+
+
+def _pack(contents: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_the_archive_of_a_kit_is_read_as_it_was_handed_out(
+    server: OsqueryServer, tmp_path: Path
+) -> None:
+    kit = make_kit(server)
+    path = tmp_path / "sekisho-kit.zip"
+    path.write_bytes(_pack({"README.md": b"#", "sekisho-kit.json": kit.to_json().encode()}))
+
+    assert enrol.read_kit(path) == kit
+
+
+_GOOD = _pack({"sekisho-kit.json": b"{}" * 200})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (_pack({"other.json": b"{}"}), "an archive without sekisho-kit.json"),
+        (_pack({"sekisho-kit.json": b"{"}), "is not a kit"),
+        (_pack({"sekisho-kit.json": b" " * (1 << 21)}), "larger than 1048576 bytes"),
+        (_GOOD[:60], "damaged archive"),
+        (_GOOD.replace(b"\xab", b"\xac", 1), "damaged archive|is not a kit"),
+        (_GOOD[:30] + bytes(20) + _GOOD[50:], "damaged archive|without sekisho-kit.json"),
+        (b"PK\x03\x04" + bytes(9 << 20), "larger than 8388608 bytes"),
+        (b" " * (1 << 21), "larger than 1048576 bytes"),
+        (b"", "is not a kit"),
+        (b"\xff\xfe\x00", "is not a kit"),
+    ],
+)
+def test_what_is_no_kit_is_refused_with_its_reason(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "kit"
+    path.write_bytes(content)
+
+    with pytest.raises(EnrolmentError, match=said):
+        enrol.read_kit(path)
+
+
+@settings(deadline=None)
+@example(where=len(_GOOD) - 4, what=1)  # the directory would begin before the file
+@given(where=st.integers(0, len(_GOOD) - 1), what=st.integers(0, 255))
+def test_a_changed_byte_in_an_archive_is_an_enrolment_error(where: int, what: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kit.zip"
+        path.write_bytes(_GOOD[:where] + bytes([what]) + _GOOD[where + 1 :])
+
+        with pytest.raises(EnrolmentError):
+            enrol.read_kit(path)
 
 
 @pytest.mark.parametrize(

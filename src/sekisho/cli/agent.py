@@ -48,7 +48,9 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def _add_enroll(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _add(verbs, "enroll", enroll, "make this computer known to an organisation")
-    parser.add_argument("kit", type=Path, help="the enrolment kit (a JSON file)")
+    parser.add_argument(
+        "kit", type=Path, help="the enrolment kit (the ZIP archive, or its JSON file)"
+    )
     parser.add_argument("--yes", action="store_true", help="agree without asking")
     parser.add_argument("--proxy", default="", metavar="HOST:PORT", help="HTTP proxy (CONNECT)")
 
@@ -132,12 +134,12 @@ def _print_enrolled(arguments: argparse.Namespace, result: dict[str, object]) ->
         print(json.dumps(result, ensure_ascii=False))
         return
     storage = {
-        "tpm": "the key is in the TPM and cannot leave it",
-        "cng": "the key is kept by Windows and cannot be exported",
-        "file": "the key is a file that only this user can read",
-    }.get(str(result["key_storage"]), "there is no key yet")
+        "tpm": _text(arguments, "the key is in the TPM and cannot leave it"),
+        "cng": _text(arguments, "the key is kept by Windows and cannot be exported"),
+        "file": _text(arguments, "the key is a file that only this user can read"),
+    }.get(str(result["key_storage"]), _text(arguments, "there is no key yet"))
     print(_text(arguments, "This computer is known to %(organisation)s.", **result))
-    print(_text(arguments, storage))
+    print(storage)
     print(_text(arguments, "Next: sekisho agent install"))
 
 
