@@ -1,0 +1,80 @@
+"""A folder of controls takes over when it changes; with a mistake the last good set stays."""
+
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from fakes.clock import FakeClock
+from sekisho.controls import service as controls
+from sekisho.controls.faults import CatalogueError
+from sekisho.kernel.ids import ControlID
+from sekisho.kernel.settings import Settings
+from sekisho.server.bootstrap import House, open_house
+from sekisho.server.rulebook import Rulebook, open_rulebook, put_in_force
+
+DISK = ControlID("disk-encrypted")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of one's own with two of the controls that come with the program."""
+    own = Path(str(files("sekisho").joinpath("content/controls")))
+    target = tmp_path / "rules" / "controls"
+    target.mkdir(parents=True)
+    for name in ("disk-encrypted.yaml", "firewall.yaml"):
+        shutil.copy(own / name, target)
+    return target
+
+
+@pytest.fixture
+def house(tmp_path: Path, folder: Path, clock: FakeClock) -> Iterator[House]:
+    with open_house(Settings(tmp_path / "data", controls=str(folder.parent)), clock) as opened:
+        put_in_force(opened, open_rulebook(opened.settings))
+        yield opened
+
+
+def _change(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def test_a_changed_file_takes_over(house: House, folder: Path) -> None:
+    rulebook = Rulebook(house.settings)
+    assert not rulebook.refresh(house)
+
+    _change(folder / "disk-encrypted.yaml", "grace_days: 7", "grace_days: 3")
+
+    assert rulebook.refresh(house)
+    assert controls.catalogue_in_force().controls[DISK].grace.days == 3
+
+
+def test_a_mistake_leaves_the_last_good_set(
+    house: House, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rulebook = Rulebook(house.settings)
+
+    _change(folder / "disk-encrypted.yaml", "severity: critical", "severity: terrible")
+
+    assert not rulebook.refresh(house)
+    assert controls.catalogue_in_force().controls[DISK].severity == "critical"
+    assert "disk-encrypted.yaml:" in capsys.readouterr().out
+
+
+def test_the_last_good_set_survives_a_restart(house: House, folder: Path) -> None:
+    (folder / "firewall.yaml").write_text("id: [")
+
+    again = open_rulebook(house.settings)
+
+    assert set(again.controls) == {"disk-encrypted", "firewall"}
+
+
+def test_without_a_last_good_set_every_fault_is_told(tmp_path: Path, folder: Path) -> None:
+    (folder / "firewall.yaml").write_text("id: [")
+    (tmp_path / "new").mkdir()
+
+    with pytest.raises(CatalogueError, match=r"firewall\.yaml"):
+        open_rulebook(Settings(tmp_path / "new", controls=str(folder.parent)))
