@@ -68,7 +68,7 @@ class Link:
         try:
             parsed = parse_reply(reply, path)
         except MessageError as error:
-            raise LinkError(f"HTTP {status}: {error}") from error
+            raise LinkError("HTTP %(status)s: %(why)s", status=status, why=error) from error
         if status not in _OK:
             raise ServerRefusedError(f"the server answered {path} with HTTP {status}")
         return parsed
@@ -110,7 +110,9 @@ class Link:
             size += len(chunk)
             if size > MAX_REPLY_BYTES:
                 self.close()
-                raise LinkError(f"the reply has more than {MAX_REPLY_BYTES} bytes; it was dropped")
+                raise LinkError(
+                    "the reply has more than %(n)s bytes; it was dropped", n=MAX_REPLY_BYTES
+                )
             self._limit(deadline)
         return b"".join(parts)
 
@@ -144,7 +146,7 @@ def make_context(ca_pem: str) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cadata=ca_pem)
     except (ssl.SSLError, ValueError) as error:
-        raise LinkError(f"the kit's certificates cannot be read: {error}") from error
+        raise LinkError("the kit's certificates cannot be read: %(why)s", why=error) from error
     return context
 
 
@@ -172,7 +174,7 @@ def _host_port(url: str, fallback: int = 443) -> tuple[str, int]:
         parts = urlsplit(url)
         if parts.hostname:
             return parts.hostname, parts.port or fallback
-    raise LinkError(f"{url!r} is not an address; expected host or host:port")
+    raise LinkError("%(got)r is not an address; expected host or host:port", got=url)
 
 
 def _explain(error: Exception, server: str) -> LinkError:

@@ -191,5 +191,4 @@ def _open(path: Path) -> apsw.Connection:
 
 
 def _write_error(path: Path, error: Exception) -> StateError:
-    text = "%(path)s cannot be written (%(why)s); free some space"
-    return StateError(text, path=path, why=error)
+    return StateError("%(path)s cannot be written (%(why)s); free some space", path=path, why=error)

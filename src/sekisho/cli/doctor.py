@@ -70,7 +70,7 @@ def look_at(settings: Settings) -> Iterator[Look]:
         try:
             yield part(settings)
         except SekishoError as error:
-            yield Look(name, False, msg("%(why)s", why=error.message), error.hint)
+            yield Look(name, False, error.message, error.hint)
         except (OSError, ValueError) as error:
             yield Look(name, False, msg("could not be looked at: %(why)s", why=error))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sekisho.controls.device_words import explain_words
 from sekisho.controls.model import (
     POLICY_PREFIX,
     Answer,
@@ -260,7 +261,9 @@ def _why_not_ready(ready: Answer | None) -> Text | None:
 def _error_text(answer: Answer) -> Text:
     if not answer.message:
         return msg("The device could not run this check (status %(status)s).", status=answer.status)
-    return msg("The device could not run this check: %(why)s", why=_cut(answer.message))
+    return msg(
+        "The device could not run this check: %(why)s", why=explain_words(_cut(answer.message))
+    )
 
 
 def _note_clock(evidence: Evidence, now: datetime) -> Text | None:
