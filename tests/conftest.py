@@ -1,5 +1,6 @@
 """What every test may ask for: clocks, principals, and real databases of both kinds."""
 
+import functools
 import os
 import sys
 import uuid
@@ -13,11 +14,27 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fakes.clock import FakeClock
+from sekisho.controls import service as controls
+from sekisho.controls.catalogue import load_catalogue
+from sekisho.controls.model import Catalogue
 from sekisho.kernel.db import Database
 from sekisho.kernel.migrations import migrate
 from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 from support.postgres import find_binaries, running_server
+
+
+@functools.cache
+def _own_controls() -> Catalogue:
+    return load_catalogue()
+
+
+@pytest.fixture(autouse=True)
+def _own_controls_afterwards() -> Iterator[None]:
+    """Put the program's own controls back in force: they hold for the whole process."""
+    yield
+    if controls.catalogue_in_force() is not _own_controls():
+        controls.put_in_force(_own_controls())
 
 
 @pytest.fixture

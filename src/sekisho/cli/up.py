@@ -25,6 +25,7 @@ from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Address, Settings, save_settings
 from sekisho.server.bootstrap import hold_folder, open_house, prepare_data
 from sekisho.server.certificates import ensure_certificate
+from sekisho.server.changes import record_settings
 from sekisho.server.first_device import enrol_this_machine, is_enrolled
 from sekisho.server.log import configure_logs
 from sekisho.server.supervise import Child, Supervisor, own_command, quiet_environment
@@ -78,6 +79,8 @@ def up(arguments: argparse.Namespace) -> int:
         save_settings(settings)  # with the ports chosen, so that other commands find this server
         with open_house(settings) as house:
             ensure_certificate(house)
+            with house.database.write(SYSTEM) as tx:
+                record_settings(tx, settings)
         supervisor = Supervisor(_children(settings))
         supervisor.start()
         try:
