@@ -32,6 +32,9 @@ _BACKLOG = 4096  # a burst of devices that all come back after an outage
 # the system's limit itself granian spins, so a rest stays free for database and logs.
 _SHARES = {"public": 0.80, "intake": 0.06, "admin": 0.03}
 _FILES_WITHOUT_LIMIT = 65_536
+# How long a connection may rest. Devices ask every 60 s; a shorter rest (granian's is 30 s) would
+# cost each of them a TLS handshake every minute.
+_REST_MILLISECONDS = 90_000
 _DRAIN_SECONDS = 10
 _RENEWAL_LOOK_SECONDS = 15
 
@@ -60,7 +63,7 @@ def make_server(
         backpressure=int(raise_file_limit() * _SHARES[listener]),
         log_enabled=False,
         websockets=False,
-        http1_settings=HTTP1Settings(keep_alive=True),
+        http1_settings=HTTP1Settings(keep_alive=True, header_read_timeout=_REST_MILLISECONDS),
         ssl_cert=certificate.certificate if certificate else None,
         ssl_key=certificate.key if certificate else None,
         ssl_protocol_min=SSLProtocols.tls12,
