@@ -56,7 +56,7 @@ class Report(msgspec.Struct):
     """What happened while it was measured; latencies in seconds by kind of call.
 
     ``answers``: device → check → whether it passed, of every write whose reply came back, and
-    ``sent`` when the last of them was sent. ``lag``: how late this process itself began calls
+    ``sent`` when the last of them were asked for. ``lag``: how late this process itself began calls
     (99th percentile).
     """
 

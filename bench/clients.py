@@ -166,7 +166,6 @@ class Play:
         if kind == ENROLL:
             body = client.device.enrolment(self.job.secret)
         elif kind == WRITE:
-            client.sent = time.time()
             body = msgspec.json.encode({"node_key": client.key, **client.results})
         elif kind == LOG:
             body = logged_lines(client.device, client.key, self.random, time.time())
@@ -317,6 +316,8 @@ class Play:
                 self.later(now, client, READ)
                 self.later(now + self.random.random() * self.job.cadence.log, client, LOG)
         elif call.kind == READ and reply.get("queries"):
+            if not client.results:
+                client.sent = time.time()
             told = make_answers(client.device, reply["queries"], self.random)
             for part, values in told.items():
                 client.results.setdefault(part, {}).update(values)

@@ -78,7 +78,7 @@ def _compare_device(
     for query, passed in answers.items():
         lost.compared += 1
         got = found.get(query)
-        expected = _expected(catalogue, device, query, passed=passed)
+        expected = _expected(catalogue, device, query, sent, passed=passed)
         if got is None or got.received_at is None:
             lost.missing += 1
             lost.note(device, query, expected, got)
@@ -88,13 +88,18 @@ def _compare_device(
     newest = max((each.received_at for each in found.values() if each.received_at), default=None)
     if newest is None or newest < sent:
         lost.missing += 1
-        lost.examples.append(f"{device.identifier}: nothing since {sent}, newest {newest}")
+        if len(lost.examples) < _EXAMPLES:
+            lost.examples.append(f"{device.identifier}: nothing since {sent}, newest {newest}")
 
 
-def _expected(catalogue: Catalogue, device: Device, query: str, *, passed: bool) -> VerdictKind:
+def _expected(
+    catalogue: Catalogue, device: Device, query: str, now: dt.datetime, *, passed: bool
+) -> VerdictKind:
     control = catalogue.by_name[query]
     check = control.find_check(Platform(device.platform))
     probe = None if check is None else check.choose_probe(sekisho_agent=False)
     if probe is None or not device.is_ready(probe.ready_name):
         return VerdictKind.UNKNOWN
+    if passed and any(data.stale_after <= now for data in control.data):
+        return VerdictKind.UNKNOWN  # a list that is too old proves nothing
     return VerdictKind.PASS if passed else VerdictKind.FAIL

@@ -62,7 +62,7 @@ async def serve(port: int, certificate: Path, key: Path, config: bytes) -> None:
         backpressure=int(limit * 0.9),
         log_enabled=False,
         websockets=False,
-        http1_settings=HTTP1Settings(keep_alive=True),
+        http1_settings=HTTP1Settings(keep_alive=True, header_read_timeout=90_000),
         ssl_cert=certificate,
         ssl_key=key,
         ssl_protocol_min=SSLProtocols.tls12,
