@@ -145,7 +145,7 @@ def run_kit_create(arguments: argparse.Namespace) -> int:
         return 0
     _say(msg("The kit %(id)s is in %(path)s; it holds a secret and works until %(end)s.",
              id=made.kit.id, path=arguments.out,
-             end=made.kit.ends_at.isoformat(timespec="minutes")))  # fmt: skip
+             end=made.kit.ends_at))  # fmt: skip
     _say(msg("On the device: sekisho agent enroll %(file)s", file=arguments.out.name))
     return 0
 

@@ -147,6 +147,18 @@ _KNOWN = (
     msg("Input/output error"),
     msg("Too many open files"),
     msg("Connection refused"),
+    msg("Address already in use"),
+    msg("Cannot assign requested address"),
+    msg("Connection reset by peer"),
+    msg("Connection timed out"),
+    msg("File exists"),
+    msg("Name or service not known"),
+    msg("Network is unreachable"),
+    msg("No route to host"),
+    msg("No space left on device"),
+    msg("Read-only file system"),
+    msg("Temporary failure in name resolution"),
+    msg("timed out"),
     msg("no message"),
 )
 

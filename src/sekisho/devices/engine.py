@@ -139,7 +139,7 @@ def _refuse_kit(kit: Kit, now: datetime) -> Refusal | None:
     if now >= kit.ends_at:
         return Refusal(RefusalCode.EXPIRED, msg(
             "The enrolment secret ended on %(end)s; ask for a new kit.",
-            end=kit.ends_at.isoformat(timespec="minutes")))  # fmt: skip
+            end=kit.ends_at))  # fmt: skip
     return None
 
 

@@ -110,7 +110,7 @@ class Delivery:
     destination: str
     state: DeliveryState
     tries: int
-    error: str
+    error: Text | None
     next_at: datetime
     done_at: datetime | None
     receipt: bytes | None
@@ -124,7 +124,7 @@ class DestinationState:
     delivered_at: datetime | None
     delivered_seq: int | None
     waiting: int
-    error: str
+    error: Text | None
 
 
 @dataclass(frozen=True, slots=True)

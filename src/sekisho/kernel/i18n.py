@@ -7,9 +7,10 @@ first Japanese text is asked for. ``msg("…")`` marks a literal for extraction 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -55,11 +56,48 @@ def translate(text: Text | str, language: str) -> str:
     said = load_japanese().get(pattern, pattern) if language == "ja" else pattern
     if not params:
         return said
-    spoken = {
-        name: translate(value, language) if isinstance(value, Text) else value
-        for name, value in params.items()
+    return said % {name: _say_value(value, language) for name, value in params.items()}
+
+
+def _say_value(value: object, language: str) -> object:
+    """Say a parameter: a text and a time in the same language, a known reason of the system."""
+    if isinstance(value, Text):
+        return translate(value, language)
+    if isinstance(value, datetime):
+        from sekisho.kernel.times import say_minute  # noqa: PLC0415 - times speaks through us
+
+        return f"{say_minute(value, UTC, language)} UTC"
+    if isinstance(value, OSError) and language == "ja":
+        cause = value.reason if hasattr(value, "reason") else value  # urllib wraps the system's
+        reason = getattr(cause, "strerror", None) or str(cause)
+        if reason in load_japanese():
+            return load_japanese()[reason]
+    return value
+
+
+def system_reason(error: OSError) -> Text:
+    """Return why the system refused ("Permission denied"), without number and file."""
+    return Text(error.strerror or str(error))
+
+
+def pack_text(text: Text) -> dict[str, Any]:
+    """Return ``text`` as plain data, so that what is stored can be said in any language later."""
+    return {"id": text.id, "params": {n: _pack_value(v) for n, v in text.params.items()}}
+
+
+def _pack_value(value: object) -> object:
+    if isinstance(value, Text):
+        return pack_text(value)
+    return pack_text(system_reason(value)) if isinstance(value, OSError) else value
+
+
+def unpack_text(raw: Mapping[str, Any]) -> Text:
+    """Make the text again that ``pack_text`` made plain."""
+    params = {
+        name: unpack_text(value) if isinstance(value, Mapping) else value
+        for name, value in raw["params"].items()
     }
-    return said % spoken
+    return Text(raw["id"], params)
 
 
 def localized(texts: Mapping[str, str], language: str) -> str:

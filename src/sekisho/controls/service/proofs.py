@@ -41,7 +41,7 @@ def submit_document(
     if valid_until <= tx.now:
         raise InvalidInputError(
             msg("The proof would have ended at %(got)s; a time to come is expected.",
-                got=valid_until.isoformat())
+                got=valid_until)
         )  # fmt: skip
     stored = _require_verdicts(tx, device_id)
     if control_id not in stored:
@@ -78,7 +78,7 @@ def grant_exemption(
     if not tx.now < until <= tx.now + LONGEST_EXEMPTION:
         raise InvalidInputError(
             msg("An exception until %(got)s was asked for; it lasts from now to one year at most.",
-                got=until.isoformat())
+                got=until)
         )  # fmt: skip
     _require_verdicts(tx, device_id)
     exemption = Exemption(control_id, until, reason, tx.principal.name)

@@ -17,7 +17,7 @@ from sekisho.controls.model import (
 )
 from sekisho.controls.store.tables import CHANGES, EXEMPTIONS, SUBJECTS, VERDICTS
 from sekisho.kernel.db import Transaction, chunked, upsert
-from sekisho.kernel.i18n import Text
+from sekisho.kernel.i18n import pack_text, unpack_text
 from sekisho.kernel.ids import ControlID, DeviceID, new_id
 from sekisho.wire.kit import Ownership
 
@@ -230,7 +230,7 @@ def _row(device_id: DeviceID, verdict: Verdict) -> dict[str, Any]:
         "expires_at": verdict.expires_at,
         "fix_by": verdict.fix_by,
         "exempt_until": verdict.exempt_until,
-        "message": _write_text(verdict.message),
+        "message": pack_text(verdict.message) if verdict.message is not None else None,
         "rows": [dict(row) for row in verdict.rows] or None,
     }
 
@@ -248,31 +248,10 @@ def _verdict(row: Row[Any]) -> Verdict:
         first_failed_at=row.first_failed_at,
         expires_at=row.expires_at,
         fix_by=row.fix_by,
-        message=_read_text(row.message),
+        message=unpack_text(row.message) if row.message is not None else None,
         rows=tuple(row.rows or ()),
         exempt_until=row.exempt_until,
     )
-
-
-def _write_text(text: Text | None) -> dict[str, Any] | None:
-    """Write a text so that it can still be said in both languages later."""
-    if text is None:
-        return None
-    params = {
-        name: _write_text(value) if isinstance(value, Text) else value
-        for name, value in text.params.items()
-    }
-    return {"id": text.id, "params": params}
-
-
-def _read_text(raw: Any) -> Text | None:
-    if raw is None:
-        return None
-    params = {
-        name: _read_text(value) if isinstance(value, dict) else value
-        for name, value in raw["params"].items()
-    }
-    return Text(raw["id"], params)
 
 
 def _subject(row: Row[Any]) -> Subject:

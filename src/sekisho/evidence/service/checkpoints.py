@@ -25,7 +25,7 @@ from sekisho.evidence.store import checkpoints as store
 from sekisho.evidence.store import records as record_store
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import SekishoError, UnavailableError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import new_id
 from sekisho.kernel.installation import get_fact
 from sekisho.kernel.principal import SYSTEM, PrincipalKind
@@ -162,28 +162,31 @@ def _deliver(
 ) -> str | None:
     """Try one delivery; return why it failed, or None."""
     if place is None:
-        reason = str(msg("This destination is no longer in the settings."))
+        reason = msg("This destination is no longer in the settings.")
         _note(database, delivery, state=DeliveryState.DROPPED.value, error=reason)
-        return reason
+        return str(reason)
     try:
         receipt = place.send(lines[delivery.checkpoint_id])
     except SekishoError as error:
         _note_failure(database, delivery, error)
         return str(error.message)
-    _note(database, delivery, state=DeliveryState.DELIVERED.value, error="", receipt=receipt,
+    _note(database, delivery, state=DeliveryState.DELIVERED.value, error=None, receipt=receipt,
           tries=delivery.tries + 1, done_at=database.clock.now())  # fmt: skip
     return None
 
 
 def _note_failure(database: Database, delivery: Delivery, error: SekishoError) -> None:
     pause = min(_FIRST_PAUSE * 2 ** min(delivery.tries, _MOST_DOUBLINGS), _LONGEST_PAUSE)
-    _note(database, delivery, tries=delivery.tries + 1, error=str(error.message),
+    said = error.message if isinstance(error.message, Text) else Text(error.message)
+    _note(database, delivery, tries=delivery.tries + 1, error=said,
           next_at=database.clock.now() + pause)  # fmt: skip
 
 
-def _note(database: Database, delivery: Delivery, **values: Any) -> None:
+def _note(database: Database, delivery: Delivery, *, error: Text | None, **values: Any) -> None:
     with database.write(SYSTEM) as tx:
-        store.update_delivery(tx, delivery.checkpoint_id, delivery.destination, **values)
+        store.update_delivery(
+            tx, delivery.checkpoint_id, delivery.destination, error=error, **values
+        )
 
 
 def get_state(tx: Transaction) -> EvidenceState:
@@ -220,7 +223,7 @@ def _judge_destinations(tx: Transaction) -> list[DestinationState]:
     found = []
     for name in sorted(arrivals.keys() | waiting.keys()):
         last, queue = arrivals.get(name), waiting.get(name, [])
-        error = next((d.error for d in queue if d.error), "")
+        error = next((d.error for d in queue if d.error), None)
         found.append(
             DestinationState(
                 name, last.done_at if last else None, last.seq if last else None, len(queue), error

@@ -20,7 +20,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timest
 from sekisho.evidence.engine import timestamps
 from sekisho.evidence.sources.shelf import sync_folder
 from sekisho.kernel.errors import InvalidInputError, UnavailableError
-from sekisho.kernel.i18n import Text, msg
+from sekisho.kernel.i18n import Text, msg, system_reason
 from sekisho.kernel.settings import Settings
 
 _TIMEOUT_SECONDS = 20
@@ -55,7 +55,7 @@ class FileDestination:
         except OSError as error:
             raise UnavailableError(
                 msg("The checkpoint could not be appended to %(path)s: %(why)s",
-                    path=self.path, why=error.strerror or error),
+                    path=self.path, why=system_reason(error)),
                 hint=msg("Check that the share is mounted and has space."),
             ) from error  # fmt: skip
 

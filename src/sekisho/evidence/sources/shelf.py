@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sekisho.evidence.model import ArtifactDigest
 from sekisho.kernel.errors import NotFoundError, UnavailableError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import msg, system_reason
 
 _CHUNK = 1024 * 1024
 _DIGEST_LENGTH = 64
@@ -38,7 +38,7 @@ class Shelf:
                 self._write(target, content)
         except OSError as error:
             raise UnavailableError(
-                msg("The artefact could not be kept: %(why)s", why=error.strerror or error),
+                msg("The artefact could not be kept: %(why)s", why=system_reason(error)),
                 hint=msg("Check the disk space of the data folder; nothing was recorded."),
             ) from error
         return digest

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, func, insert, select, update
 
 from sekisho.evidence.model import Checkpoint, Delivery, DeliveryState
 from sekisho.evidence.store.tables import checkpoints, deliveries, keys
 from sekisho.kernel.db import Transaction
+from sekisho.kernel.i18n import Text, pack_text, unpack_text
 
 
 def find_signing_key(tx: Transaction) -> Row[Any] | None:
@@ -84,8 +86,11 @@ def list_waiting(tx: Transaction, *, due_by: datetime | None, limit: int) -> lis
     return [_read(row) for row in rows]
 
 
-def update_delivery(tx: Transaction, checkpoint_id: str, destination: str, **values: Any) -> None:
-    """Write down what a try gave."""
+def update_delivery(
+    tx: Transaction, checkpoint_id: str, destination: str, *, error: Text | None, **values: Any
+) -> None:
+    """Write down what a try gave; ``error`` is kept so that it can be said in both languages."""
+    values["error"] = msgspec.json.encode(pack_text(error), enc_hook=str).decode() if error else ""
     tx.execute(
         update(deliveries)
         .where(deliveries.c.checkpoint_id == checkpoint_id, deliveries.c.destination == destination)
@@ -115,6 +120,14 @@ def list_arrivals(tx: Transaction) -> Sequence[Row[Any]]:
 
 def _read(row: Row[Any]) -> Delivery:
     return Delivery(
-        row.checkpoint_id, row.destination, DeliveryState(row.state), row.tries, row.error,
-        row.next_at, row.done_at, row.receipt,
+        row.checkpoint_id, row.destination, DeliveryState(row.state), row.tries,
+        _read_error(row.error), row.next_at, row.done_at, row.receipt,
     )  # fmt: skip
+
+
+def _read_error(stored: str) -> Text | None:
+    if not stored:
+        return None
+    if not stored.startswith("{"):  # written by an early version: an English sentence
+        return Text(stored)
+    return unpack_text(msgspec.json.decode(stored))

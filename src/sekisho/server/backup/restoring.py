@@ -29,7 +29,7 @@ from sekisho.evidence.sources.shelf import sync_folder
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, UnavailableError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import msg, system_reason
 from sekisho.kernel.migrations import known_revisions, migrate
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import load_settings
@@ -118,7 +118,7 @@ def _reading(source: Path, lock: Lock) -> Iterator[tarfile.TarFile]:
                 yield tar
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InvalidInputError(
-            msg("%(path)s cannot be read: %(why)s", path=error.filename, why=error.strerror)
+            msg("%(path)s cannot be read: %(why)s", path=error.filename, why=system_reason(error))
         ) from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, msgspec.MsgspecError,
             exc.IntegrityError, KeyError) as error:  # fmt: skip

@@ -26,7 +26,7 @@ from sekisho.evidence import service as evidence
 from sekisho.evidence.sources.shelf import Shelf, sync_folder
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import ConflictError, UnavailableError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import msg, system_reason
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
 from sekisho.server.backup import store
@@ -153,7 +153,7 @@ def _draft_of(target: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise UnavailableError(
             msg("The backup %(path)s could not be written: %(why)s",
-                path=target, why=error.strerror or error),
+                path=target, why=system_reason(error)),
             hint=msg("Check space and rights there; nothing was left behind."),
         ) from error  # fmt: skip
     finally:
