@@ -121,8 +121,9 @@ def _add_noun(
         if (error.name or "").startswith("sekisho"):
             raise
         missing = error.name
-        parser = nouns.add_parser(noun)
-        parser.add_argument("rest", nargs=argparse.REMAINDER)
+        # Options cannot be known here; with an impossible prefix all of them are plain words.
+        parser = nouns.add_parser(noun, prefix_chars="\0", add_help=False)
+        parser.add_argument("rest", nargs="*")
         parser.set_defaults(run=lambda _: _needs_server(noun, missing))
 
 
