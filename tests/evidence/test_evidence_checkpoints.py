@@ -152,7 +152,10 @@ def test_a_failure_is_shown_and_tried_again_later(
     with database.read(SYSTEM) as tx:
         states = {s.destination: s for s in service.get_state(tx).destinations}
     assert (states[good.name].waiting, states[good.name].delivered_seq) == (0, made.seq)
-    assert (states[bad.name].waiting, str(states[bad.name].error)) == (1, "the share is not mounted")
+    assert (states[bad.name].waiting, str(states[bad.name].error)) == (
+        1,
+        "the share is not mounted",
+    )
     bad.broken = False
     clock.advance(minutes=2)
     assert service.deliver_checkpoints(database, [good, bad]).delivered == 1
