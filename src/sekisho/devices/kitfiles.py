@@ -9,11 +9,12 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from urllib.parse import urlsplit
 
 from sekisho.devices.model import Kit, Ownership, Platform
+from sekisho.kernel.times import say_minute
 from sekisho.wire.kit import Kit as AgentKit
 
 # Tables every client may always read: who it is, what it knows, what time it is.
@@ -115,7 +116,7 @@ def write_instructions(
         organisation=site.organisation,
         server=site.server_url,
         ownership=words[ownership],
-        end=ends_at.strftime("%Y-%m-%d %H:%M UTC"),
+        end=f"{say_minute(ends_at, UTC, language)} UTC",
         folder=_FOLDERS[platform],
         command=install_command(platform),
     )
