@@ -37,7 +37,7 @@ class Look:
 
     name: str
     fine: bool
-    seen: Text
+    seen: Text | str
     hint: Text | str = ""
 
 
