@@ -33,9 +33,9 @@ class Job(msgspec.Struct, frozen=True):
 
     Devices with a node key begin one after the other over the ``ramp`` (make it as long as they
     wait between two reads, and the load is even afterwards); those without enrol now and then.
-    ``kept`` devices keep their connection as osqueryd does; the others (a machine's limit of open
-    files leaves no room for them) connect anew for each call. ``warm`` seconds pass between the
-    last connection and the measurement.
+    The devices share ``lines`` connections, which stay open as osqueryd's do: one for each where
+    the machine's limit of open files leaves room, else some for two devices. ``warm`` seconds
+    pass between the last connection and the measurement.
     """
 
     host: str
@@ -44,7 +44,7 @@ class Job(msgspec.Struct, frozen=True):
     secret: str
     population: Population
     cadence: Cadence
-    kept: int
+    lines: int
     ramp: float
     warm: float
     seconds: float
@@ -74,38 +74,43 @@ class Report(msgspec.Struct):
     config_bytes: int = 0
 
 
-class Call:
-    """One exchange: what, wanted when, tried how often."""
-
-    __slots__ = ("body", "kind", "tries", "wanted")
-
-    def __init__(self, kind: str, wanted: float, body: bytes) -> None:
-        self.kind = kind
-        self.wanted = wanted
-        self.body = body
-        self.tries = 0
-
-
 class Client:
-    """One device and its connection."""
+    """One device: its key, its results that nobody has taken yet, and its connection."""
 
-    __slots__ = (
-        "buffer", "call", "configured", "deadline", "device", "drop", "fresh", "kept", "key",
-        "open", "out", "queue", "results", "sent", "sock",
-    )  # fmt: skip
+    __slots__ = ("configured", "device", "key", "line", "results", "sent")
 
-    def __init__(self, device: Device, *, kept: bool) -> None:
+    def __init__(self, device: Device, line: "Line") -> None:
         self.device = device
         self.key = device.node_key
-        self.kept = kept
-        self.sock: ssl.SSLSocket | None = None
-        self.open = False  # the handshake is over
-        self.fresh = True  # nothing was sent on this connection yet
-        self.call: Call | None = None
-        self.queue: deque[Call] = deque()
+        self.line = line
         self.configured = False
         self.results: dict[str, Any] = {}
         self.sent = 0.0
+
+
+class Call:
+    """One exchange: whose, what, wanted when, tried how often."""
+
+    __slots__ = ("client", "kind", "tries", "wanted")
+
+    def __init__(self, client: Client, kind: str, wanted: float) -> None:
+        self.client = client
+        self.kind = kind
+        self.wanted = wanted
+        self.tries = 0
+
+
+class Line:
+    """One connection and the calls that wait for it; usually of one device alone."""
+
+    __slots__ = ("buffer", "call", "deadline", "drop", "fresh", "open", "out", "queue", "sock")
+
+    def __init__(self) -> None:
+        self.sock: ssl.SSLSocket | None = None
+        self.open = False  # the handshake is over
+        self.fresh = True  # nothing was answered on this connection yet
+        self.call: Call | None = None
+        self.queue: deque[Call] = deque()
         self.buffer = b""
         self.out = b""
         self.deadline = 0.0

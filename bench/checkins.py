@@ -148,7 +148,7 @@ def make_jobs(
             secret=secret,
             population=Population(list(devices[at :: scale.generators]), at + 1),
             cadence=scale.cadence,
-            kept=scale.kept // scale.generators,
+            lines=max(1, scale.kept // scale.generators),
             ramp=ramp,
             warm=5.0,
             seconds=scale.seconds,

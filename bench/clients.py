@@ -16,7 +16,6 @@ import socket
 import ssl
 import sys
 import time
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from bench.calls import (
     Call,
     Client,
     Job,
+    Line,
     Report,
     content_length,
     read_reply,
@@ -48,16 +48,17 @@ class Play:
         self.random = random.Random(job.population.seed)  # noqa: S311 - a scenario, no secret
         self.context = ssl.create_default_context(cafile=job.ca)
         self.poll = select.epoll()
+        self.lines = [Line() for _ in range(job.lines)]
         self.clients = [
-            Client(device, kept=at < job.kept) for at, device in enumerate(job.population.devices)
+            Client(device, self.lines[at % job.lines])
+            for at, device in enumerate(job.population.devices)
         ]
-        self.by_number: dict[int, Client] = {}
+        self.by_number: dict[int, Line] = {}
         self.heap: list[tuple[float, int, Client, str]] = []
         self.order = 0
         self.report = Report()
         self.lags: list[float] = []
         self.measuring = False
-        self.waiting: deque[Client] = deque()
 
     # --- time -------------------------------------------------------------------------------
 
@@ -90,7 +91,7 @@ class Play:
         self.measuring = True
         self.report.began = time.time()
         self.report.cpu = -time.process_time()
-        self.report.connected = sum(client.open for client in self.clients)
+        self.report.connected = sum(line.open for line in self.lines)
         print("measuring", flush=True)
 
     def finish(self) -> None:
@@ -109,14 +110,14 @@ class Play:
             if now >= watch:
                 watch = now + 0.5
                 self.end_late_calls(now)
-                if idle_ends and not any(client.call for client in self.clients):
+                if idle_ends and not any(line.call for line in self.lines):
                     return
             self.fire(now)
             wait = min(end, watch, self.heap[0][0] if self.heap else end) - time.monotonic()
             for number, _ in self.poll.poll(max(0.0, wait), 512):
-                client = self.by_number.get(number)
-                if client is not None:
-                    self.serve(client)
+                line = self.by_number.get(number)
+                if line is not None:
+                    self.serve(line)
 
     def fire(self, now: float) -> None:
         """Begin every call that is wanted by now."""
@@ -138,27 +139,24 @@ class Play:
             self.later(at + interval * (self.random.random() if first else 1), client, kind)
         if kind == WRITE and not client.results:
             return
-        client.queue.append(Call(kind, at, b""))
-        if client.call is None:
-            self.next_call(client)
+        client.line.queue.append(Call(client, kind, at))
+        if client.line.call is None:
+            self.next_call(client.line)
 
     # --- one exchange -----------------------------------------------------------------------
 
-    def next_call(self, client: Client) -> None:
+    def next_call(self, line: Line) -> None:
         """Send the next waiting call, on a new connection if there is none."""
-        if not client.queue:
-            if not client.kept and client.sock is not None:
-                self.close(client)
+        if not line.queue:
             return
-        client.call = client.queue.popleft()
-        client.call.body = self.compose(client, client.call.kind)
-        client.deadline = time.monotonic() + REQUEST_SECONDS
-        client.drop = client.call.kind == WRITE and self.random.random() < self.job.lost
-        client.out = client.call.body
-        if client.sock is None:
-            self.connect(client)
+        line.call = call = line.queue.popleft()
+        line.out = self.compose(call.client, call.kind)
+        line.deadline = time.monotonic() + REQUEST_SECONDS
+        line.drop = call.kind == WRITE and self.random.random() < self.job.lost
+        if line.sock is None:
+            self.connect(line)
         else:
-            self.serve(client)
+            self.serve(line)
 
     def compose(self, client: Client, kind: str) -> bytes:
         """Write the request of one call."""
@@ -182,50 +180,50 @@ class Play:
         )
         return head.encode() + body
 
-    def connect(self, client: Client) -> None:
+    def connect(self, line: Line) -> None:
         """Begin a connection; TLS with the installation's own CA and the host's name checked."""
         plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.connect_ex(("127.0.0.1", self.job.port))
         try:
-            client.sock = self.context.wrap_socket(
+            line.sock = self.context.wrap_socket(
                 plain, server_hostname=self.job.host, do_handshake_on_connect=False
             )
         except OSError as error:  # refused at once
             plain.close()
-            self.broken(client, type(error).__name__)
+            self.broken(line, type(error).__name__)
             return
-        client.open, client.fresh, client.buffer = False, True, b""
-        self.by_number[client.sock.fileno()] = client
-        self.poll.register(client.sock.fileno(), select.EPOLLOUT | select.EPOLLIN)
+        line.open, line.fresh, line.buffer = False, True, b""
+        self.by_number[line.sock.fileno()] = line
+        self.poll.register(line.sock.fileno(), select.EPOLLOUT | select.EPOLLIN)
 
-    def close(self, client: Client) -> None:
+    def close(self, line: Line) -> None:
         """Close a connection without ceremony."""
-        if client.sock is not None:
-            number = client.sock.fileno()
+        if line.sock is not None:
+            number = line.sock.fileno()
             self.by_number.pop(number, None)
             self.poll.unregister(number)
-            client.sock.close()
-        client.sock, client.open = None, False
+            line.sock.close()
+        line.sock, line.open = None, False
 
-    def serve(self, client: Client) -> None:
-        """Go on with a client whose socket is ready."""
-        sock = client.sock
+    def serve(self, line: Line) -> None:
+        """Go on with a connection whose socket is ready."""
+        sock = line.sock
         if sock is None:
             return
         try:
-            if not client.open and not self.shake(client, sock):
+            if not line.open and not self.shake(line, sock):
                 return
-            if client.out and not self.send(client, sock):
+            if line.out and not self.send(line, sock):
                 return
-            self.receive(client, sock)
+            self.receive(line, sock)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except (OSError, ssl.SSLError) as error:
-            self.broken(client, type(error).__name__)
+            self.broken(line, type(error).__name__)
 
-    def shake(self, client: Client, sock: ssl.SSLSocket) -> bool:
+    def shake(self, line: Line, sock: ssl.SSLSocket) -> bool:
         """Go on with the handshake; tell whether it is over."""
         number = sock.fileno()
         try:
@@ -237,69 +235,70 @@ class Play:
             if error.errno in {107, 11}:  # not connected yet
                 return False
             raise
-        client.open = True
+        line.open = True
         self.poll.modify(number, select.EPOLLIN)
         self.count("connections")
         return True
 
-    def send(self, client: Client, sock: ssl.SSLSocket) -> bool:
+    def send(self, line: Line, sock: ssl.SSLSocket) -> bool:
         """Send what is left; tell whether all of it is on its way."""
-        while client.out:
+        while line.out:
             try:
-                sent = sock.send(client.out)
+                sent = sock.send(line.out)
             except ssl.SSLWantWriteError:
                 self.poll.modify(sock.fileno(), select.EPOLLOUT | select.EPOLLIN)
                 return False
-            client.out = client.out[sent:]
+            line.out = line.out[sent:]
         self.poll.modify(sock.fileno(), select.EPOLLIN)
         return True
 
-    def receive(self, client: Client, sock: ssl.SSLSocket) -> None:
+    def receive(self, line: Line, sock: ssl.SSLSocket) -> None:
         """Read what has come; end the call when its reply is whole."""
         while True:
             part = sock.recv(65536)
             if not part:
                 raise ConnectionResetError
-            if client.call is None:
+            if line.call is None:
                 continue
-            if client.drop:  # the server has answered, and the answer is lost on the way
+            if line.drop:  # the server has answered, and the answer is lost on the way
                 self.count("replies lost on purpose")
-                self.broken(client, "")
+                self.broken(line, "")
                 return
-            client.buffer += part
-            head, found, rest = client.buffer.partition(b"\r\n\r\n")
+            line.buffer += part
+            head, found, rest = line.buffer.partition(b"\r\n\r\n")
             if not found:
                 continue
             size = content_length(head)
             if len(rest) >= size:
-                client.buffer = rest[size:]
-                self.answered(client, head, rest[:size])
+                line.buffer = rest[size:]
+                self.answered(line, head, rest[:size])
                 return
 
     # --- what a reply means -----------------------------------------------------------------
 
-    def answered(self, client: Client, head: bytes, body: bytes) -> None:
+    def answered(self, line: Line, head: bytes, body: bytes) -> None:
         """Take a whole reply over, as osqueryd would."""
-        call, client.call, client.fresh = client.call, None, False
+        call, line.call, line.fresh = line.call, None, False
         if call is None:
             return
-        reply = read_reply(head, body)
+        self.judge(call, read_reply(head, body), len(body))
+        if line.call is None:
+            self.next_call(line)
+
+    def judge(self, call: Call, reply: dict[str, Any], size: int) -> None:
+        """Tell success from failure by the body, and go on accordingly."""
         if reply.get("node_invalid"):
             self.error(f"{call.kind}: node_invalid")
-            client.key = ""
-            client.queue.clear()
-            self.want(client, ENROLL, time.monotonic())
+            call.client.key = ""
+            self.want(call.client, ENROLL, time.monotonic())
             return
         if "error" in reply:
-            self.again(client, call, f"{call.kind}: {reply['error']}")
-            self.next_call(client)
+            self.again(call, f"{call.kind}: {reply['error']}")
             return
         if self.measuring:
             self.report.latencies.setdefault(call.kind, []).append(time.monotonic() - call.wanted)
         self.count(call.kind)
-        self.take(client, call, reply, len(body))
-        if client.call is None:
-            self.next_call(client)
+        self.take(call.client, call, reply, size)
 
     def take(self, client: Client, call: Call, reply: dict[str, Any], size: int) -> None:
         """Do what a good reply asks for."""
@@ -328,35 +327,35 @@ class Play:
             self.report.sent[client.device.identifier] = client.sent
             client.results = {}
 
-    def broken(self, client: Client, why: str) -> None:
+    def broken(self, line: Line, why: str) -> None:
         """Mind a connection that ended; a reused one is tried anew at once, as osqueryd does."""
-        call, client.call = client.call, None
-        reused = not client.fresh
-        self.close(client)
+        call, line.call = line.call, None
+        reused = not line.fresh
+        self.close(line)
         if call is None:
             return
-        if reused and not client.drop and call.tries == 0:
+        if reused and not line.drop and call.tries == 0:
             call.tries = 1
-            client.queue.appendleft(call)
+            line.queue.appendleft(call)
             self.count("tried anew on a new connection")
         else:
-            self.again(client, call, f"{call.kind}: {why}" if why else "")
-        self.next_call(client)
+            self.again(call, f"{call.kind}: {why}" if why else "")
+        self.next_call(line)
 
-    def again(self, client: Client, call: Call, why: str) -> None:
+    def again(self, call: Call, why: str) -> None:
         """Plan the next attempt, or give the call up; results that were not taken are kept."""
         if why:
             self.error(why)
         wait = RETRY_WAITS[min(call.tries, len(RETRY_WAITS) - 1)]
         if call.kind in {WRITE, ENROLL}:
-            self.later(time.monotonic() + wait, client, call.kind)
+            self.later(time.monotonic() + wait, call.client, call.kind)
 
     def end_late_calls(self, now: float) -> None:
         """Give up exchanges that take longer than osqueryd waits."""
-        for client in self.clients:
-            if client.call is not None and now > client.deadline:
-                client.fresh = True
-                self.broken(client, "timeout")
+        for line in self.lines:
+            if line.call is not None and now > line.deadline:
+                line.fresh = True
+                self.broken(line, "timeout")
 
     def count(self, what: str) -> None:
         """Count something that happened while it was measured."""

@@ -35,9 +35,9 @@ BENCHES = (
           ("--cadence", "fleet", "--devices", "6000", "--seconds", "120", "--generators", "2")),
     Bench("pages", "bench.pages"),
     Bench("idle", "bench.idle", (), ("--seconds", "120")),
-    Bench("verdicts", "bench.verdicts"),
-    Bench("evidence", "bench.evidence"),
-    Bench("agent", "bench.agent_footprint"),
+    Bench("verdicts", "bench.verdicts", ("--devices", "4000")),
+    Bench("evidence", "bench.evidence", ("100000",)),
+    Bench("agent", "bench.agent_footprint", ("--minutes", "1")),
 )  # fmt: skip
 
 
