@@ -75,6 +75,18 @@ _GOOD = _pack({"sekisho-kit.json": b"{}" * 200})
         (b"", "is not a kit"),
         (b"\xff\xfe\x00", "is not a kit"),
     ],
+    ids=[
+        "other",
+        "torn-json",
+        "large",
+        "cut",
+        "changed",
+        "holed",
+        "bomb",
+        "spaces",
+        "empty",
+        "rubbish",
+    ],
 )
 def test_what_is_no_kit_is_refused_with_its_reason(
     tmp_path: Path, content: bytes, said: str
