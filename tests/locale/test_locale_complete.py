@@ -28,7 +28,7 @@ _EVERYWHERE = {"msg": 0}
 _AGENT_ERRORS = dict.fromkeys(
     ("AgentError", "EnrolmentError", "InstallError", "KeyMakingError", "LinkError", "StateError"), 0
 )
-_BY_FILE = {"cli/agent.py": {"_text": 1, "_say": 1, **_AGENT_ERRORS}}
+_BY_FILE = {"cli/agent.py": {"_text": 1, "_say": 1, "_add": 3, **_AGENT_ERRORS}}
 
 _JAPANESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 _PLACE = re.compile(r"%\((\w+)\)[#0 +-]*\d*(?:\.\d+)?[a-z]")
@@ -55,13 +55,18 @@ def _marks(path: Path) -> dict[str, int]:
 def _python_ids(path: Path) -> Iterator[tuple[str, int]]:
     marks = _marks(path)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.keyword) and node.arg == "help" and path.parent.name == "cli":
+            yield from _literal(node.value)
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
         place = marks.get(node.func.id)
         if place is not None and len(node.args) > place:
-            literal = node.args[place]
-            if isinstance(literal, ast.Constant) and isinstance(literal.value, str):
-                yield literal.value, node.lineno
+            yield from _literal(node.args[place])
+
+
+def _literal(node: ast.expr) -> Iterator[tuple[str, int]]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value, node.lineno
 
 
 def _template_ids(path: Path) -> Iterator[tuple[str, int]]:

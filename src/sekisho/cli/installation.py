@@ -10,8 +10,8 @@ from sekisho.kernel.settings import Settings, load_settings
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--data DIR`` and ``--format text|json``."""
-    parser.add_argument("--data", type=Path, default=None, metavar="DIR",
-                        help=f"the data folder (default: {default_data()})")  # fmt: skip
+    parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR",
+                        help="the data folder (default: %(default)s)")  # fmt: skip
     parser.add_argument("--format", choices=("text", "json"), default="text")
 
 

@@ -77,6 +77,10 @@ def run() -> NoReturn:
 def main(arguments: Sequence[str]) -> int:
     """Run ``sekisho`` with ``arguments``; return the exit code."""
     parser = make_parser(arguments)
+    if _asks_for_help(arguments) and speaking() == "ja":
+        from sekisho.cli.helping import say_in_japanese  # noqa: PLC0415 - only for Japanese help
+
+        say_in_japanese(parser)
     chosen = parser.parse_args(arguments)
     if not hasattr(chosen, "run"):
         parser.print_help()
@@ -90,6 +94,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     except Exception as error:  # noqa: BLE001 - whatever is not ours is raised again
         return _explain(error)
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    return not arguments or not {"-h", "--help"}.isdisjoint(arguments)
 
 
 def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
