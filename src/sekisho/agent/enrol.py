@@ -16,8 +16,8 @@ from sekisho.agent import keys
 from sekisho.agent.builtin import Identity, current_platform
 from sekisho.agent.errors import AgentError
 from sekisho.agent.helper import delegate, helper_folders
-from sekisho.agent.link import Address, Link
-from sekisho.agent.session import Session, enrol, fetch_config, load_manifest
+from sekisho.agent.link import Address, Link, LinkError
+from sekisho.agent.session import Session, enrol, fetch_config, load_manifest, withdraw
 from sekisho.agent.sql import Engine
 from sekisho.agent.state import State
 from sekisho.agent.tables import tables_for
@@ -213,6 +213,7 @@ def _ask_owner(session: Session, consent: Consent) -> None:
             "nothing was approved. Ask the organisation and enrol again"
         )
     if not consent(session.kit, offered):
+        _take_back(session)
         session.state.erase()
         raise EnrolmentError("not agreed: this device stays unknown and nothing is kept here")
     session.link.post(
@@ -225,6 +226,14 @@ def _ask_owner(session: Session, consent: Consent) -> None:
         node_key=session.node_key,
     )
     approve(session.state)
+
+
+def _take_back(session: Session) -> None:
+    """Let the server forget this device too; the kit stays good for an owner who thinks again."""
+    try:
+        withdraw(session)
+    except (LinkError, MessageError, osquery.NodeInvalidError, osquery.ServerRefusedError):
+        return  # the server knows nothing but a random number and a system's version
 
 
 def approve(state: State) -> Manifest:

@@ -47,12 +47,13 @@ def run_request(folder: Path) -> Request:
 
 
 def run_verify(offered: SignedManifest, key: str) -> bool:
-    """Check a manifest's signature in a process of its own; every doubt is False."""
+    """Check a manifest's signature in a process of its own; every doubt is False.
+
+    Raises ``KeyMakingError`` when that process cannot run, so that nobody is told of a wrong
+    signature that nobody has looked at.
+    """
     question = json.dumps({"key": key, **offered.to_message()})
-    try:
-        return _run([sys.executable, "-m", __name__, "verify"], question).strip() == "signed"
-    except KeyMakingError:
-        return False
+    return _run([sys.executable, "-m", __name__, "verify"], question).strip() == "signed"
 
 
 def keep_new_key(folder: Path) -> None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 from sekisho.controls import service as controls
 from sekisho.controls.model import Subject
 from sekisho.devices.consent import CONSENT_VERSION
-from sekisho.devices.model import Device, DeviceState, Ownership
+from sekisho.devices.model import Device, DeviceState, KitKind, Ownership
 from sekisho.devices.store import devices as store
+from sekisho.devices.store import kits as kit_store
 from sekisho.devices.store import privacy as privacy_store
 from sekisho.devices.words import STATE_WORDS
 from sekisho.evidence import service as evidence
@@ -139,7 +140,8 @@ def withdraw_device(tx: Transaction, device_id: str) -> Device:
     controls.forget_device(tx, device.id)
     findings.close_subject(tx, f"device:{device.id}", "withdrawn")
     if device.ownership is Ownership.PRIVATE:
-        _erase_evidence(tx, device)
+        _erase_evidence(tx, f"device:{device.id}")
+        _let_go_of_kit(tx, device)
     store.update_device(tx, device.id, **_BLANK, state=DeviceState.WITHDRAWN)
     evidence.record(
         tx,
@@ -192,13 +194,29 @@ _BLANK: dict[str, object] = {
 }  # fmt: skip
 
 
-def _erase_evidence(tx: Transaction, device: Device) -> None:
-    """Erase what the records about this device say; their place in the chain stays.
+def _let_go_of_kit(tx: Transaction, device: Device) -> None:
+    """Let a private PC's own kit forget whose it was; it stays used.
+
+    An owner who never agreed may think again: that kit is free once more.
+    """
+    kit = kit_store.find_kit(tx, kit_id=device.kit_id) if device.kit_id else None
+    if kit is None or kit.kind is not KitKind.DEVICE or kit.bound_device != device.id:
+        return
+    if device.consented_at is None:
+        kit_store.update_kit(tx, kit.id, bound_identifier=None, bound_device=None, used_devices=0)
+        return
+    blank = {"bound_identifier": "", "bound_device": None, "label": "", "owner_id": None}
+    kit_store.update_kit(tx, kit.id, **blank)
+    _erase_evidence(tx, f"kit:{kit.id}")
+
+
+def _erase_evidence(tx: Transaction, subject: str) -> None:
+    """Erase what the records about a device or a kit say; their place in the chain stays.
 
     This is owed to the owner and not a matter of the caller's rights, so Sekisho does it itself.
     """
     own = replace(tx, principal=SYSTEM)
-    subject, before = f"device:{device.id}", None
+    before = None
     while True:
         page = evidence.list_records(own, subject=subject, before=before, limit=_PAGE)
         names = [record.id for record in page if record.detail is not None]
