@@ -68,6 +68,11 @@ class Stop:
         if readable:
             self._ours.recv(64)
 
+    def close(self) -> None:
+        """Give the sockets back; nothing can wake the loop after this."""
+        self._ours.close()
+        self._theirs.close()
+
     def _on_signal(self, _number: int, _frame: object) -> None:
         self.requested = True
 
@@ -107,14 +112,22 @@ class Loop:
         try:
             self._act(step)
         except NodeInvalidError as error:
-            say(f"the server does not know this device any more: {error}")
-            self.session.state.put(node_key="")
-            self.plan = cadence.lose_enrolment(self.plan, self.clock())
+            self._note_unknown(step, error)
         except _FAILURES as error:
             say(f"{step.name.lower()} failed: {error}")
             self.plan = cadence.fail(self.plan, step, self.clock())
         else:
             self.plan = cadence.succeed(self.plan, step, self.clock())
+
+    def _note_unknown(self, step: Step, error: NodeInvalidError) -> None:
+        """Enrol again when the server forgot us; a refused enrolment is slowed down like any."""
+        if step is Step.ENROL:
+            say(f"enrol failed: {error}")
+            self.plan = cadence.fail(self.plan, step, self.clock())
+            return
+        say(f"the server does not know this device any more: {error}")
+        self.session.state.put(node_key="")
+        self.plan = cadence.lose_enrolment(self.plan, self.clock())
 
     def _act(self, step: Step) -> None:
         actions: dict[Step, Callable[[], object]] = {
