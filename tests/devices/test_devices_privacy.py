@@ -165,6 +165,8 @@ def test_withdrawal_in_one_click_deletes_and_leaves_the_least(
     private.read()
     private.write()
     device = the_device(database)
+    key = ec.generate_private_key(ec.SECP256R1())
+    serial = agent(client, private, "certificate", csr=request_pem(key))["serial"]
     client.get(f"/api/devices/{device.id}")
     client.app.state["principal"] = OWNER
     assert client.post(f"/api/devices/{device.id}/withdraw").status_code == 200
@@ -174,6 +176,8 @@ def test_withdrawal_in_one_click_deletes_and_leaves_the_least(
         left = evidence.list_records(tx, subject=f"device:{device.id}")
         assert [record.kind for record in left if record.detail is not None] == ["device.withdrawn"]
         assert privacy.list_looks(tx, device.id) == []
+        assert certificates.find_certificate_holder(tx, serial, tx.now) is None
+        assert certificates.list_certificates(tx, device.id) == []
         assert inventory.list_devices(tx).total == 0
     assert client.post(f"/api/devices/{device.id}/withdraw").status_code == 404
 
@@ -265,6 +269,24 @@ def test_a_certificate_is_for_a_week_for_one_device_and_can_be_revoked(
     assert client.delete(f"/api/devices/{device.id}/certificates").status_code == 204
     with database.read(SYSTEM) as tx:
         assert certificates.find_certificate_holder(tx, serial, clock.now()) is None
+
+
+def test_a_withdrawn_company_devices_certificates_are_revoked_and_stay_known(
+    make_osqueryd: Any, client: Client, database: Database
+) -> None:
+    host = make_osqueryd()
+    host.enroll()
+    key = ec.generate_private_key(ec.SECP256R1())
+    serial = agent(client, host, "certificate", csr=request_pem(key))["serial"]
+    device = the_device(database)
+
+    assert client.post(f"/api/devices/{device.id}/withdraw").status_code == 200
+
+    with database.read(SYSTEM) as tx:
+        assert certificates.find_certificate_holder(tx, serial, tx.now) is None
+        (kept,) = certificates.list_certificates(tx, device.id)
+        assert kept.serial == serial
+        assert kept.revoked_at == tx.now
 
 
 def test_a_device_that_waits_gets_no_certificate(

@@ -127,9 +127,10 @@ def resume_device(tx: Transaction, device_id: str) -> Device:
 def withdraw_device(tx: Transaction, device_id: str) -> Device:
     """End an enrolment at once and delete what was learned from it.
 
-    Answers, verdicts, findings, node keys, certificates and looks go; evidence payloads about
-    the device are erased (with an erasure record); what stays is that a device was enrolled and
-    withdrawn, and when. By the owner, the device itself, or ``devices.write``.
+    Answers, verdicts, findings, node keys and looks go, and certificates are revoked. Of a
+    private PC the certificates go too (one that is not known here is worth nothing), and
+    evidence payloads about it are erased, with an erasure record: what stays is that a device
+    was enrolled and withdrawn, and when. By the owner, the device itself, or ``devices.write``.
     """
     device = require_device(tx, device_id, "devices.write")
     if device.state is DeviceState.WITHDRAWN:
@@ -140,6 +141,7 @@ def withdraw_device(tx: Transaction, device_id: str) -> Device:
     controls.forget_device(tx, device.id)
     findings.close_subject(tx, f"device:{device.id}", "withdrawn")
     if device.ownership is Ownership.PRIVATE:
+        privacy_store.delete_certificates(tx, device.id)
         _erase_evidence(tx, f"device:{device.id}")
         _let_go_of_kit(tx, device)
     store.update_device(tx, device.id, **_BLANK, state=DeviceState.WITHDRAWN)

@@ -82,6 +82,11 @@ def revoke_certificates(tx: Transaction, device_id: str) -> int:
     return int(tx.execute(update(CERTIFICATES).where(*where).values(revoked_at=tx.now)).rowcount)
 
 
+def delete_certificates(tx: Transaction, device_id: str) -> None:
+    """Forget a device's certificates: one that is not known here is worth nothing."""
+    tx.execute(delete(CERTIFICATES).where(CERTIFICATES.c.device_id == device_id))
+
+
 def forget_privacy(tx: Transaction, device_id: str) -> None:
     """Delete the looks at a device (its owner has been shown them; nothing of them is owed)."""
     tx.execute(delete(LOOKS).where(LOOKS.c.device_id == device_id))
