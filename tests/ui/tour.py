@@ -1,0 +1,340 @@
+"""Walks every page of a real, running Sekisho in a real browser.
+
+``python -m ui.tour FOLDER [NAME…] [1440-ja-light…]``, run in ``tests``, starts ``sekisho up``,
+brings people and devices in, and takes a picture of every page in two widths, two languages and
+two themes, so that each can be looked at. ``test_ui_tour`` walks the same way with axe-core.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from fakes.osqueryd import Osqueryd
+from support.browser import add_authenticator, running_chromium
+from support.running import Running, running_up
+from support.visiting import Post, make_kit, public_client, query, wait_until
+
+WIDTHS = (1440, 390)
+LANGUAGES = ("ja", "en")
+THEMES = ("light", "dark")
+POLICY = "fleet_policy_query_"
+WAIT_SECONDS = 60
+
+
+@dataclass(slots=True)
+class Town:
+    """A running installation, whoever is signed in to it, and devices by name."""
+
+    up: Running
+    browser: Browser
+    folder: Path
+    wire: httpx.Client
+    admin: BrowserContext
+    stranger: BrowserContext
+    devices: dict[str, str] = field(default_factory=dict)
+    hosts: dict[str, Osqueryd] = field(default_factory=dict)
+    link: str = ""
+
+    def url(self, path: str) -> str:
+        return f"{self.up.url}{path}"
+
+    def enrol(self, name: str, ownership: str, failing: int = 0) -> str:
+        """Enrol a Windows computer of the administrator's and let it answer once."""
+        owner = str(query(self.up, "SELECT id FROM identity_people ORDER BY id")[0][0])
+        archive = self.folder / f"{name}.zip"
+        kit = make_kit(
+            self.up, archive, "--ownership", ownership, "--owner", owner, "--label", name
+        )
+        host = Osqueryd(
+            Post(self.wire), kit["secret"], host_identifier=f"uuid-{name}", hostname=name
+        )
+        host.enroll()
+        self.hosts[name] = host
+        rows = query(self.up, "SELECT id FROM devices ORDER BY id DESC LIMIT 1")
+        self.devices[name] = str(rows[0][0])
+        self.answer(name, failing)
+        return self.devices[name]
+
+    def answer(self, name: str, failing: int = 0) -> int:
+        """Let a device answer what is due, "no" to the first ``failing`` rules; count the rules."""
+        host = self.hosts[name]
+        host.read()
+        rules = sorted(q for q in host.pending.get("queries", {}) if q.startswith(POLICY))
+        for rule in rules[:failing]:
+            host.pending["queries"][rule] = []
+        if host.pending:
+            host.write()
+        return len(rules)
+
+
+def register(town: Town) -> None:
+    """Become the first administrator by a passkey, then invite somebody."""
+    page = town.admin.new_page()
+    add_authenticator(town.admin, page)
+    page.goto(town.up.ready["first_admin_url"])
+    page.fill("#name", "佐伯 航")
+    page.fill("#email", "saeki@example.jp")
+    page.click("[data-passkey] button")
+    page.wait_for_url("**/account/recovery-codes")
+    page.goto(town.url("/people"))
+    page.fill("#i-name", "高橋 遥")
+    page.fill("#i-email", "takahashi@example.jp")
+    page.locator("section[aria-labelledby=h-invite] button").click()
+    found = re.search(r"https?://\S+/start/\S+", page.inner_text("main"))
+    assert found
+    town.link = found[0]
+    page.close()
+
+
+def settle(town: Town) -> None:
+    """Bring in devices in every state of their life."""
+    wait_until(
+        lambda: query(town.up, "SELECT 1 FROM control_verdicts WHERE kind = 'pass'"),
+        WAIT_SECONDS, "this machine's verdicts",
+    )  # fmt: skip
+    town.devices["here"] = str(query(town.up, "SELECT id FROM devices ORDER BY id")[0][0])
+    town.enrol("mnt-l-0231", "company", failing=3)
+    for name in ("jitaku-active", "jitaku-paused", "jitaku-withdrawn", "jitaku-consent"):
+        town.enrol(name, "private")
+    page = town.admin.new_page()
+    for name in ("jitaku-active", "jitaku-paused", "jitaku-withdrawn"):
+        page.goto(town.url(f"/my/devices/{town.devices[name]}"))
+        page.click("form[action$='/consent'] button")
+        town.answer(name, failing=1)
+    for name, act in (("jitaku-paused", "pause"), ("jitaku-withdrawn", "withdraw")):
+        page.goto(town.url(f"/my/devices/{town.devices[name]}"))
+        page.click(f"form[action$='/{act}'] button")
+    page.goto(town.url(f"/devices/{town.devices['mnt-l-0231']}"))
+    page.close()
+
+
+Walk = Callable[[Town, Page], None]
+
+
+def go(path: str) -> Walk:
+    """Walk to an address; ``{name}`` stands for the id of a device."""
+    return lambda town, page: _goto(page, town.url(path.format(**town.devices)))
+
+
+def press(path: str, selector: str) -> Walk:
+    """Walk to an address and send the form whose button is named."""
+
+    def walk(town: Town, page: Page) -> None:
+        page.goto(town.url(path.format(**town.devices)))
+        with page.expect_navigation():
+            page.click(selector)
+
+    return walk
+
+
+def _goto(page: Page, url: str) -> None:
+    page.goto(url)
+
+
+def _kit(town: Town, page: Page) -> None:
+    page.goto(town.url("/devices/kits/new"))
+    page.fill("#label", "営業部 2027年春入社（在宅勤務・貸与端末）")
+    with page.expect_navigation():
+        page.click("form.form button[type=submit]")
+
+
+def _token(town: Town, page: Page) -> None:
+    page.goto(town.url("/account/tokens"))
+    page.fill("#label", "社内ポータル")
+    page.locator("input[name=scope]").first.check()
+    with page.expect_navigation():
+        page.click("form[action='/account/tokens'] button[type=submit]")
+
+
+def _invited(town: Town, page: Page) -> None:
+    page.goto(town.url("/people"))
+    page.fill("#i-name", "森下 彩")
+    page.fill("#i-email", f"morishita-{time.monotonic_ns()}@example.jp")
+    with page.expect_navigation():
+        page.locator("section[aria-labelledby=h-invite] button").click()
+
+
+def _guess(town: Town, page: Page) -> None:
+    """Guess codes until the door asks to wait."""
+    for _ in range(30):
+        page.goto(town.url("/sign-in"))
+        page.locator("details summary").last.click()
+        page.fill("#email", "takahashi@example.jp")
+        page.fill("#code", "000000")
+        with page.expect_navigation():
+            page.locator("form[action='/sign-in/code'] button").click()
+        if "429" in page.inner_text("main"):
+            return
+    raise AssertionError("thirty guesses were let through")
+
+
+def _wrong_code(town: Town, page: Page) -> None:
+    page.goto(town.url("/account"))
+    with page.expect_navigation():
+        page.click("form[action='/account/totp'] button")
+    page.fill("#code", "000000")
+    with page.expect_navigation():
+        page.click("form[action='/account/totp/confirm'] button")
+
+
+def _forged(town: Town, page: Page) -> None:
+    """Send a form without the page's token."""
+    page.goto(town.url("/settings"))
+    with page.expect_navigation():
+        page.evaluate(
+            "() => { const f = document.createElement('form'); f.method = 'post';"
+            " f.action = '/sign-out'; document.body.append(f); f.submit(); }"
+        )
+
+
+def _open_details(walk: Walk) -> Walk:
+    def opened(town: Town, page: Page) -> None:
+        walk(town, page)
+        page.evaluate("document.querySelectorAll('main details').forEach((d) => d.open = true)")
+
+    return opened
+
+
+def _record(town: Town, page: Page) -> None:
+    page.goto(town.url("/evidence?kind=control"))
+    page.goto(town.url(str(page.locator("#records th a").first.get_attribute("href"))))
+
+
+def _dialog(town: Town, page: Page) -> None:
+    go("/devices/{here}")(town, page)
+    page.click("[data-dialog=remove]")
+
+
+def _rule(town: Town, page: Page) -> None:
+    go("/controls")(town, page)
+    page.goto(town.url(str(page.locator("tr.row th a").first.get_attribute("href"))))
+
+
+FIRST: dict[str, Walk] = {
+    "start_first": lambda town, page: _goto(page, town.up.ready["first_admin_url"]),
+}
+EMPTY: dict[str, Walk] = {"my_none": go("/my"), "kits_none": go("/devices/kits")}
+STRANGER: dict[str, Walk] = {
+    "sign_in": go("/sign-in"),
+    "sign_in_code": _open_details(go("/sign-in")),
+    "start_invited": lambda town, page: _goto(page, town.link),
+    "start_spent": lambda town, page: _goto(page, town.up.ready["first_admin_url"]),
+    "error_429": _guess,
+}
+SIGNED_IN: dict[str, Walk] = {
+    "overview": go("/"),
+    "devices": go("/devices"),
+    "devices_no_match": go("/devices?q=nothing-of-the-kind"),
+    "device_here": go("/devices/{here}"),
+    "device_owned": go("/devices/{mnt-l-0231}"),
+    "device_private": go("/devices/{jitaku-active}"),
+    "device_consent": go("/devices/{jitaku-consent}"),
+    "device_withdrawn": go("/devices/{jitaku-withdrawn}"),
+    "device_dialog": _dialog,
+    "kits": go("/devices/kits"),
+    "kit_new": go("/devices/kits/new"),
+    "kit_made": _kit,
+    "controls": go("/controls"),
+    "control": _rule,
+    "evidence": go("/evidence"),
+    "record": _record,
+    "settings": go("/settings"),
+    "people": go("/people"),
+    "people_invited": _invited,
+    "account": go("/account"),
+    "new_name": go("/account/new-name"),
+    "totp": press("/account", "form[action='/account/totp'] button"),
+    "totp_wrong": _wrong_code,
+    "recovery": go("/account/recovery-codes"),
+    "recovery_made": press("/account/recovery-codes", "main form button"),
+    "tokens": go("/account/tokens"),
+    "token_made": _token,
+    "my_company": _open_details(go("/my/devices/{mnt-l-0231}")),
+    "my_private": go("/my/devices/{jitaku-active}"),
+    "my_paused": go("/my/devices/{jitaku-paused}"),
+    "my_consent": go("/my/devices/{jitaku-consent}"),
+    "error_404": go("/devises"),
+    "error_no_device": go("/devices/dev_nope"),
+    "error_403": _forged,
+}
+
+
+@contextmanager
+def open_town(folder: Path) -> Iterator[Town]:
+    """Start ``sekisho up --yes`` and a browser; nobody is registered yet."""
+    with (
+        running_up(folder / "data", "--yes") as up,
+        running_chromium() as browser,
+        public_client(up) as wire,
+    ):
+        made = [browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo") for _ in range(2)]
+        yield Town(up, browser, folder, wire, *made)
+        for context in made:
+            context.close()
+
+
+Look = Callable[[str, str, Page], None]
+
+
+def walk_all(town: Town, look: Look, wanted: set[str] | None = None) -> None:
+    """Walk everywhere in both languages and call ``look(name, language, page)`` at each stop."""
+    _walk(town, town.stranger, FIRST, look, wanted)
+    register(town)
+    _walk(town, town.admin, EMPTY, look, wanted)
+    settle(town)
+    _walk(town, town.admin, SIGNED_IN, look, wanted)
+    _walk(town, town.stranger, STRANGER, look, wanted)
+
+
+def _walk(
+    town: Town, context: BrowserContext, stops: dict[str, Walk], look: Look,
+    wanted: set[str] | None,
+) -> None:  # fmt: skip
+    page = context.new_page()
+    for language in LANGUAGES:
+        cookie = {"name": "sekisho_language", "value": language, "url": town.up.url}
+        context.add_cookies([cookie])  # type: ignore[list-item] # a plain dict of its shape
+        for name, walk in stops.items():
+            if not wanted or name in wanted:
+                walk(town, page)
+                look(name, language, page)
+    page.close()
+
+
+def measure_excess(page: Page) -> int:
+    """Return by how many pixels a page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def take_pictures(folder: Path, wanted: set[str], variants: set[str]) -> None:
+    """Take the pictures and say which page is too wide for its window."""
+
+    def look(name: str, language: str, page: Page) -> None:
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            for theme in THEMES:
+                variant = f"{width}-{language}-{theme}"
+                if variants and variant not in variants:
+                    continue
+                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type] # one of two words
+                page.evaluate("document.fonts.ready")
+                if (excess := measure_excess(page)) > 0:
+                    sys.stdout.write(f"{name} {variant}: {excess}px too wide\n")
+                page.screenshot(path=folder / f"{name}-{variant}.png", full_page=True)
+
+    with open_town(folder) as town:
+        walk_all(town, look, wanted)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    names = {a for a in sys.argv[2:] if not a[0].isdigit()}
+    take_pictures(target, names, {a for a in sys.argv[2:] if a[0].isdigit()})
