@@ -6,7 +6,7 @@ Nothing here holds a secret in the clear: links, sessions and tokens are known b
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.i18n import Text, msg
@@ -94,6 +94,7 @@ class Purpose(StrEnum):
     FIRST_ADMIN = "first-admin"
     RECOVERY = "recovery"
     INVITE = "invite"
+    LOST_FACTOR = "lost-factor"
 
 
 class Method(StrEnum):
@@ -102,12 +103,37 @@ class Method(StrEnum):
     PASSKEY = "passkey"
     TOTP = "totp"
     RECOVERY = "recovery"
+    OIDC = "oidc"
+
+
+class Strength(IntEnum):
+    """How much a proof is worth, weakest first (NIST SP 800-63B-4 section 2 in plain words).
+
+    ``ONE``: one factor, such as a code. ``TWO``: two different ones. ``RESISTANT``: two, and of no
+    use to a false page (a passkey).
+    """
+
+    ONE = 1
+    TWO = 2
+    RESISTANT = 3
 
 
 WORDS_OF_METHOD: Mapping[Method, Text] = {
     Method.PASSKEY: msg("Passkey"),
     Method.TOTP: msg("Authenticator app"),
     Method.RECOVERY: msg("Recovery code"),
+    Method.OIDC: msg("Organisation account"),
+}
+STRENGTH_OF_METHOD: Mapping[Method, Strength] = {
+    Method.PASSKEY: Strength.RESISTANT,
+    Method.TOTP: Strength.ONE,
+    Method.RECOVERY: Strength.ONE,
+    Method.OIDC: Strength.ONE,  # unless the provider says how it was proven
+}
+WORDS_OF_STRENGTH: Mapping[Strength, Text] = {
+    Strength.ONE: msg("One factor"),
+    Strength.TWO: msg("Two factors"),
+    Strength.RESISTANT: msg("Two factors, safe from false pages"),
 }
 
 
@@ -183,6 +209,7 @@ class Session:
     ends_at: datetime
     address: str
     browser: str
+    strength: Strength = Strength.ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +271,7 @@ class SignedIn:
     secret: str = field(repr=False)
     method: Method = Method.PASSKEY
     next: str = ""
+    strength: Strength = Strength.ONE
 
 
 @dataclass(frozen=True, slots=True)

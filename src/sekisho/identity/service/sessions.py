@@ -13,12 +13,14 @@ from sekisho.identity.model import (
     SESSION_IDLE,
     SESSION_LIFE,
     STEP_UP_LIFE,
+    STRENGTH_OF_METHOD,
     Admission,
     Method,
     Person,
     PersonState,
     Session,
     SignedIn,
+    Strength,
     Visit,
 )
 from sekisho.identity.store import doorway, passes, people
@@ -39,14 +41,18 @@ class StepUpNeededError(NotPermittedError):
 
 
 def open_session(
-    tx: Transaction, person: Person, method: Method, visit: Visit, *, replaces: str = ""
-) -> SignedIn:
+    tx: Transaction, person: Person, method: Method, visit: Visit, *,
+    replaces: str = "", strength: Strength | None = None,
+) -> SignedIn:  # fmt: skip
     """Open a session for a person who has just proved themselves; record the sign-in.
 
-    ``replaces`` is the secret of the browser's former session, which ends.
+    ``replaces`` is the secret of the browser's former session, which ends; two different proofs
+    within minutes of each other are two factors. ``strength`` is what the proof is worth where
+    that differs from its kind.
     """
+    proved = strength or STRENGTH_OF_METHOD[method]
     if replaces:
-        _end_replaced(tx, replaces)
+        proved = max(proved, _end_replaced(tx, replaces, person, method))
     secret = new_token()
     session = Session(
         id=SessionID(new_id("ses")),
@@ -58,6 +64,7 @@ def open_session(
         ends_at=tx.now + SESSION_LIFE,
         address=visit.address[:_LONGEST_ADDRESS],
         browser=visit.browser[:_LONGEST_BROWSER],
+        strength=proved,
     )
     passes.insert_session(tx, session, digest_token(secret))
     evidence.record(
@@ -66,19 +73,26 @@ def open_session(
         subject=f"person:{person.id}",
         detail={
             "method": method.value,
+            "strength": proved.name.lower(),
             "session": session.id,
             "address": session.address,
             "browser": session.browser,
         },
         person=person.id,
     )
-    return SignedIn(person, session.id, secret, method)
+    return SignedIn(person, session.id, secret, method, strength=proved)
 
 
-def _end_replaced(tx: Transaction, secret: str) -> None:
+def _end_replaced(tx: Transaction, secret: str, person: Person, method: Method) -> Strength:
+    """End a browser's former session; say what it adds to another proof of the same person."""
     former = passes.find_session(tx, digest_token(secret))
-    if former is not None:
-        passes.delete_sessions(tx, former.person_id, only=former.id)
+    if former is None:
+        return Strength.ONE
+    passes.delete_sessions(tx, former.person_id, only=former.id)
+    fresh = tx.now - former.authenticated_at <= STEP_UP_LIFE and former.ends_at > tx.now
+    # A password at the provider and a code of the app are two factors; app and list are one.
+    both = {former.method, method} == {Method.OIDC, Method.TOTP}
+    return Strength.TWO if fresh and both and former.person_id == person.id else Strength.ONE
 
 
 def admit_session(tx: Transaction, secret: str) -> Admission:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, delete, insert, select, update
 
-from sekisho.identity.model import APIToken, Method, Session
+from sekisho.identity.model import APIToken, Method, Session, Strength
 from sekisho.identity.store.tables import sessions, tokens
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.ids import PersonID, SessionID, TokenID
@@ -15,7 +15,8 @@ from sekisho.kernel.ids import PersonID, SessionID, TokenID
 def insert_session(tx: Transaction, session: Session, digest: str) -> None:
     """Add a session under the digest of its secret."""
     row = {name: getattr(session, name) for name in Session.__slots__}
-    tx.execute(insert(sessions), row | {"digest": digest, "method": session.method.value})
+    plain = {"method": session.method.value, "strength": int(session.strength)}
+    tx.execute(insert(sessions), row | plain | {"digest": digest})
 
 
 def find_session(tx: Transaction, digest: str) -> Session | None:
@@ -63,6 +64,7 @@ def _session(row: Row[Any]) -> Session:
         ends_at=row.ends_at,
         address=row.address,
         browser=row.browser,
+        strength=Strength(row.strength),
     )
 
 

@@ -94,6 +94,7 @@ sessions = Table(
     Column("ends_at", UTCDateTime, nullable=False),
     Column("address", String(64), nullable=False),
     Column("browser", String(200), nullable=False),
+    Column("strength", Integer, nullable=False, server_default="1"),
     Index("ix_identity_sessions_person_id", "person_id"),
 )
 tokens = Table(
