@@ -7,7 +7,9 @@ import pytest
 
 from pages.conftest import Town
 from sekisho.controls import service as controls
+from sekisho.controls.faults import Fault
 from sekisho.identity.model import Role
+from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import mark_code
 from sekisho.kernel.principal import SYSTEM
 
@@ -49,6 +51,19 @@ def test_a_failing_device_is_seen_everywhere(town: Town, guard: dict[str, str]) 
     rule = read(town, f"/controls/{first.id}", guard)
     assert "mnt-l-0231" in rule
     assert first.why["ja"] in rule
+
+
+def test_mistakes_in_the_controls_on_disk_are_shown(town: Town, guard: dict[str, str]) -> None:
+    mistake = Fault("/rules/firewall.yaml", 7, msg("The severity is not known; <b>"))
+    controls.note_faults((mistake,))
+    try:
+        page = town.client().get("/controls", headers=guard).text
+    finally:
+        controls.note_faults(())
+    assert "直前の正しい版を使っています" in page
+    assert "/rules/firewall.yaml:7" in page
+    assert "&lt;b&gt;" in page
+    assert "/rules/" not in read(town, "/controls", guard)
 
 
 def test_pages_are_complete_in_english(town: Town, guard: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import pytest
 
 from fakes.clock import FakeClock
 from sekisho.controls import service as controls
+from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError
 from sekisho.kernel.ids import ControlID
 from sekisho.kernel.settings import Settings
 from sekisho.server.bootstrap import House, open_house
-from sekisho.server.rulebook import Rulebook, open_rulebook, put_in_force
+from sekisho.server.rulebook import Rulebook, keep_last_good, open_rulebook, put_in_force
 
 DISK = ControlID("disk-encrypted")
 
@@ -62,6 +64,37 @@ def test_a_mistake_leaves_the_last_good_set(
     assert not rulebook.refresh(house)
     assert controls.catalogue_in_force().controls[DISK].severity == "critical"
     assert "disk-encrypted.yaml:" in capsys.readouterr().out
+    (fault,) = controls.known_faults()
+    assert fault.file.endswith("disk-encrypted.yaml")
+
+    _change(folder / "disk-encrypted.yaml", "severity: terrible", "severity: critical")
+
+    assert not rulebook.refresh(house)
+    assert controls.known_faults() == ()
+
+
+def test_a_copy_that_cannot_be_kept_does_not_stop_a_change(house: House, folder: Path) -> None:
+    rulebook = Rulebook(house.settings)
+    _change(folder / "disk-encrypted.yaml", "grace_days: 7", "grace_days: 3")
+    good = house.settings.data / "controls.good"
+    shutil.rmtree(good)
+    good.write_text("a file in the place of the folder")
+
+    rulebook.refresh_safely(house)
+
+    assert not list(house.settings.data.glob("controls.new-*"))
+    assert controls.catalogue_in_force().controls[DISK].grace.days == 3
+
+
+def test_two_processes_that_keep_the_same_set_do_not_meet(house: House) -> None:
+    good = house.settings.data / "controls.good"
+    for _ in range(5):
+        shutil.rmtree(good)
+        with ThreadPoolExecutor(4) as pool:
+            done = [pool.submit(keep_last_good, house.settings) for _ in range(4)]
+            assert [one.result() for one in done] == [None] * 4
+        assert set(load_catalogue(good).controls) == {"disk-encrypted", "firewall"}
+        assert not list(house.settings.data.glob("controls.new-*"))
 
 
 def test_the_last_good_set_survives_a_restart(house: House, folder: Path) -> None:

@@ -77,7 +77,8 @@ def show_rules(
     ]
     rows = arrange_lines([line for line in lines if matches(catalogue, line, filters)])
     return Page("controls/list.html", {
-        "rows": rows, "filters": filters, "digest": catalogue.digest[:10], "faults": [],
+        "rows": rows, "filters": filters, "digest": catalogue.digest[:10],
+        "faults": service.known_faults(),
     })  # fmt: skip
 
 

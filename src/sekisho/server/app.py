@@ -142,7 +142,7 @@ async def follow_rulebook(house: House) -> None:
     rulebook = Rulebook(house.settings)
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
-        await asyncio.to_thread(rulebook.refresh, house)
+        await asyncio.to_thread(rulebook.refresh_safely, house)
 
 
 async def _before_send(message: Message, scope: Scope) -> None:

@@ -5,7 +5,9 @@ fault is logged with file and line, and the last good set (kept in the data fold
 """
 
 import shutil
+import tempfile
 from pathlib import Path
+from stat import S_ISREG
 
 import structlog
 
@@ -13,6 +15,7 @@ from sekisho.controls import service as controls
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError, Fault
 from sekisho.controls.model import Catalogue
+from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
 from sekisho.server.bootstrap import House
@@ -35,15 +38,23 @@ class Rulebook:
         signs = _signs(self._folder)
         if signs == self._seen:
             return False
-        self._seen = signs
         current = controls.catalogue_in_force()
         found, faults = controls.reload_catalogue(self._folder, current)
-        log_faults(faults)
-        if found.digest == current.digest:
-            return False
-        put_in_force(house, found)
-        keep_last_good(house.settings)
-        return True
+        tell_faults(faults)
+        changed = found.digest != current.digest
+        if changed:
+            put_in_force(house, found)
+        if not faults:
+            keep_last_good(house.settings)
+        self._seen = signs  # only now: what failed on the way is tried again
+        return changed
+
+    def refresh_safely(self, house: House) -> None:
+        """Do ``refresh``; what goes wrong (a full disk, a busy database) is tried again later."""
+        try:
+            self.refresh(house)
+        except (OSError, SekishoError) as error:
+            log.warning("the controls could not be read again", why=str(error))
 
 
 def open_rulebook(settings: Settings) -> Catalogue:
@@ -56,12 +67,13 @@ def open_rulebook(settings: Settings) -> Catalogue:
     try:
         found = load_catalogue(Path(settings.controls))
     except CatalogueError as error:
-        log_faults(error.faults)
+        tell_faults(error.faults)
         kept = _last_good(settings)
         if not kept.is_dir():
             raise
         log.warning("the last good controls are used", folder=str(kept))
         return load_catalogue(kept)
+    tell_faults(())
     keep_last_good(settings)
     return found
 
@@ -73,17 +85,35 @@ def put_in_force(house: House, catalogue: Catalogue) -> None:
 
 
 def keep_last_good(settings: Settings) -> None:
-    """Copy the folder of controls, which has just been read without a fault."""
-    if settings.controls:
-        target, draft = _last_good(settings), settings.data / "controls.new"
+    """Copy the folder of controls, which has just been read without a fault.
+
+    Web and worker do this at the same time: each makes a copy of its own, and the one that comes
+    second takes its copy away again.
+    """
+    if not settings.controls or _is_copy(Path(settings.controls), _last_good(settings)):
+        return
+    draft = Path(tempfile.mkdtemp(prefix="controls.new-", dir=settings.data))
+    shutil.copytree(settings.controls, draft, dirs_exist_ok=True)
+    shutil.rmtree(_last_good(settings), ignore_errors=True)
+    try:
+        draft.rename(_last_good(settings))
+    except OSError:
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(settings.controls, draft)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
 
 
-def log_faults(faults: tuple[Fault, ...]) -> None:
-    """Log every fault of a catalogue with its file and line."""
+def _is_copy(folder: Path, other: Path) -> bool:
+    """Tell whether two folders hold the same files with the same content."""
+    return other.is_dir() and _contents(folder) == _contents(other)
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+def tell_faults(faults: tuple[Fault, ...]) -> None:
+    """Log every fault of a catalogue with its file and line, and show it on the page of rules."""
+    controls.note_faults(faults)
     for fault in faults:
         log.error("control has a fault", fault=str(fault))
 
@@ -96,5 +126,13 @@ def _signs(folder: Path | None) -> Signs:
     """Return name, time and size of every file of the folder; () without one."""
     if folder is None:
         return ()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files)
+    return tuple(sign for path in sorted(folder.rglob("*")) for sign in _sign(path))
+
+
+def _sign(path: Path) -> Signs:
+    """Return a file's name, time and size; () for anything else, or if it has just gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return ((str(path), found.st_mtime_ns, found.st_size),) if S_ISREG(found.st_mode) else ()

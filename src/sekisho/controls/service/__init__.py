@@ -1,7 +1,12 @@
 """What other rooms, the worker and the faces may do with controls and verdicts."""
 
 from sekisho.controls.service.asking import control_queries, due_queries
-from sekisho.controls.service.catalogue import reload_catalogue, replace_catalogue
+from sekisho.controls.service.catalogue import (
+    known_faults,
+    note_faults,
+    reload_catalogue,
+    replace_catalogue,
+)
 from sekisho.controls.service.judging import (
     catalogue_in_force,
     expire_stale,
@@ -48,6 +53,7 @@ __all__ = [
     "forget_device",
     "grant_exemption",
     "judge_answers",
+    "known_faults",
     "list_changes",
     "list_control_devices",
     "list_controls_status",
@@ -56,6 +62,7 @@ __all__ = [
     "list_standings",
     "list_trend",
     "list_verdicts",
+    "note_faults",
     "put_in_force",
     "reload_catalogue",
     "replace_catalogue",

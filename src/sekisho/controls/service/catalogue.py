@@ -1,5 +1,6 @@
 """Which controls are in force in this process, and how a new set takes over."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.controls import engine
@@ -49,6 +50,26 @@ def reload_catalogue(path: Path | None, current: Catalogue) -> tuple[Catalogue, 
         return load_catalogue(path), ()
     except CatalogueError as error:
         return current, error.faults
+
+
+@dataclass(slots=True)
+class _Disk:
+    """What this process knows of the controls on disk beside those in force."""
+
+    faults: tuple[Fault, ...] = ()
+
+
+_disk = _Disk()
+
+
+def note_faults(faults: tuple[Fault, ...]) -> None:
+    """Remember why the controls on disk are not those in force; () once they are."""
+    _disk.faults = faults
+
+
+def known_faults() -> tuple[Fault, ...]:
+    """Return the mistakes that keep the controls on disk from being in force."""
+    return _disk.faults
 
 
 def _versions(catalogue: Catalogue) -> dict[str, tuple[int, str]]:
