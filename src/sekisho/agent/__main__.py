@@ -23,14 +23,18 @@ from sekisho.wire.kit import Ownership
 
 _USAGE = "usage: python -m sekisho.agent --state DIR | --user"
 _STATE_WORDS = 2
+_SUPERVISED_WORDS = 4
 
 
-def run_agent(folder: Path) -> int:
-    """Run the loop of the device enrolled in ``folder`` until SIGTERM."""
+def run_agent(folder: Path, supervisor: int = 0) -> int:
+    """Run the loop of the device enrolled in ``folder`` until SIGTERM.
+
+    ``supervisor`` is the process without which this one is to end too; 0: none.
+    """
     session = open_session(State(folder / STATE_FILE))
     private = session.kit.ownership is Ownership.PRIVATE
     watcher = Watcher(sources_for(session.platform, Path.home() if private else None))
-    loop = Loop(session, _first_plan(session.state), watcher.find_changes)
+    loop = Loop(session, _first_plan(session.state), watcher.find_changes, Stop(supervisor))
     loop.stop.listen()
     say(f"running for {session.kit.organisation}, memory in {session.state.path}")
     # What was made so far stays for good; not walking it again keeps its pages shared and cold.
@@ -62,6 +66,14 @@ def run_helper() -> int:
     return 0
 
 
+def _is_supervised(arguments: Sequence[str]) -> bool:
+    return (
+        len(arguments) == _SUPERVISED_WORDS
+        and tuple(arguments[::2]) == ("--state", "--supervisor")
+        and arguments[3].isdecimal()
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments say; 2 means that it could not be started, and stderr says why."""
     try:
@@ -69,6 +81,8 @@ def main(arguments: Sequence[str]) -> int:
             return run_helper()
         if len(arguments) == _STATE_WORDS and arguments[0] == "--state":
             return run_agent(Path(arguments[1]))
+        if _is_supervised(arguments):
+            return run_agent(Path(arguments[1]), int(arguments[3]))
     except (EnrolmentError, StateError, MessageError, OSError) as error:
         say(str(error))
         return 2

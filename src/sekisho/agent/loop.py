@@ -5,6 +5,7 @@ what fails comes again later, what the server does not know any more enrols agai
 a watched setting is answered at once.
 """
 
+import os
 import select
 import signal
 import socket
@@ -46,7 +47,8 @@ def sleepless_clock() -> float:
 class Stop:
     """Turns SIGTERM and SIGINT into a wake-up, so that the loop ends between two questions."""
 
-    def __init__(self) -> None:
+    def __init__(self, supervisor: int = 0) -> None:
+        self._supervisor = supervisor
         self._ours, self._theirs = socket.socketpair()
         self._theirs.setblocking(False)
         self.requested = False
@@ -67,6 +69,11 @@ class Stop:
         readable, _, _ = select.select([self._ours], [], [], max(0.0, seconds))
         if readable:
             self._ours.recv(64)
+
+    @property
+    def orphaned(self) -> bool:
+        """Tell whether the process that started us, if it is to be watched, is gone."""
+        return bool(self._supervisor) and os.getppid() != self._supervisor
 
     def close(self) -> None:
         """Give the sockets back; nothing can wake the loop after this."""
@@ -90,8 +97,8 @@ class Loop:
     damper: Damper = field(default_factory=Damper)
 
     def run(self) -> None:
-        """Work until a stop is requested."""
-        while not self.stop.requested:
+        """Work until a stop is requested, or whoever started us is gone."""
+        while not self.stop.requested and not self.stop.orphaned:
             self.turn()
             self.stop.wait(cadence.find_wake(self.plan) - self.clock())
         self.session.link.close()

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sekisho.cli.orphans import add_supervisor_option
+
 if TYPE_CHECKING:
     from sekisho.agent.state import State
     from sekisho.wire.kit import Kit
@@ -34,6 +36,7 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_enroll(verbs)
     run = _add(verbs, "run", run_agent, "run the agent until it is stopped")
+    add_supervisor_option(run)
     run.add_argument("--user", action="store_true", help="help the system service in this session")
     _add(verbs, "show", show, "show exactly what would be sent, and the manifest")
     _add(verbs, "approve", approve, "approve the organisation's newest manifest").add_argument(
@@ -146,6 +149,8 @@ def _print_enrolled(arguments: argparse.Namespace, result: dict[str, object]) ->
 def run_agent(arguments: argparse.Namespace) -> int:
     """Become the agent's process (on Windows: run it inside this one)."""
     words = ["--user"] if arguments.user else ["--state", str(_find_folder(arguments))]
+    if arguments.supervisor and not arguments.user:
+        words += ["--supervisor", str(arguments.supervisor)]
     if os.name != "nt":
         sys.stdout.flush()
         command = [sys.executable, "-m", "sekisho.agent", *words]

@@ -7,7 +7,9 @@ the base install works without the server's packages. Exit codes: 0 fine, 1 foun
 
 import argparse
 import importlib
+import io
 import locale
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -71,6 +73,9 @@ NOUNS: dict[str, tuple[str, str, str]] = {
 
 def run() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None under pythonw
+            stream.reconfigure(errors="replace")  # code page 932 has no “✖”; say the rest
     sys.exit(main(sys.argv[1:]))
 
 
@@ -170,14 +175,26 @@ def _said(text: object, language: str) -> str:
 
 
 def speaking() -> str:
-    """Return the language of the terminal: ``ja`` or ``en``."""
-    name = locale.setlocale(locale.LC_CTYPE, None) or ""
+    """Return the language of the terminal: ``ja`` or ``en``.
+
+    The first of LC_ALL, LC_MESSAGES and LANG that is set decides (POSIX, XBD 8.2), also where
+    that locale was never generated on this machine; then the C library, then Windows.
+    """
+    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))  # noqa: TID251 - the terminal's own words, no setting of ours
+    told = next((value for value in named if value), "") or _system_language()
+    return "ja" if told.lower().startswith("ja") else "en"
+
+
+def _system_language() -> str:
+    """Return the C library's language for messages, or that of Windows' own windows."""
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - Windows only
+
+        return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
     try:
-        locale.setlocale(locale.LC_ALL, "")
-        name = locale.setlocale(locale.LC_MESSAGES, None)
-    except (locale.Error, AttributeError):
-        pass  # an unknown locale name, or Windows, which has no LC_MESSAGES
-    return "ja" if name.lower().startswith("ja") else "en"
+        return locale.setlocale(locale.LC_MESSAGES, "")
+    except locale.Error:
+        return ""
 
 
 def _words(pair: tuple[str, str]) -> str:

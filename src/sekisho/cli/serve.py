@@ -5,6 +5,7 @@ import asyncio
 import threading
 
 from sekisho.cli.installation import add_data_option, read_settings
+from sekisho.cli.orphans import add_supervisor_option, leave_with
 
 
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -12,6 +13,7 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = nouns.add_parser("serve", help="run one process of the server")
     parser.add_argument("process", choices=("web", "worker"))
     add_data_option(parser)
+    add_supervisor_option(parser)
     parser.set_defaults(run=serve)
 
 
@@ -21,6 +23,7 @@ def serve(arguments: argparse.Namespace) -> int:
     from sekisho.server.log import configure_logs  # noqa: PLC0415 - the same
     from sekisho.server.rulebook import open_rulebook, put_in_force  # noqa: PLC0415 - the same
 
+    leave_with(arguments.supervisor)
     settings = read_settings(arguments)
     configure_logs(settings.log_format, arguments.process)
     catalogue = open_rulebook(settings)

@@ -28,6 +28,7 @@ from sekisho.server.certificates import ensure_certificate
 from sekisho.server.changes import record_settings
 from sekisho.server.first_device import enrol_this_machine, is_enrolled
 from sekisho.server.log import configure_logs
+from sekisho.server.rulebook import open_rulebook
 from sekisho.server.supervise import Child, Supervisor, own_command, quiet_environment
 
 log = structlog.get_logger()
@@ -79,6 +80,8 @@ def up(arguments: argparse.Namespace) -> int:
         save_settings(settings)  # with the ports chosen, so that other commands find this server
         with open_house(settings) as house:
             ensure_certificate(house)
+            if settings.controls:
+                open_rulebook(settings)  # a mistake is told here and now, not by a child's log
             with house.database.write(SYSTEM) as tx:
                 record_settings(tx, settings)
         supervisor = Supervisor(_children(settings))
@@ -109,12 +112,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         time_zone=arguments.time_zone,
         database_url=arguments.database_url,
     )
-    if arguments.listen and settings.public.port == 0:  # "any port" means so for all three
-        settings = replace(
-            settings,
-            intake=replace(settings.intake, port=0),
-            admin=replace(settings.admin, port=0),
-        )
+    if arguments.listen and settings.public.port == 0:  # "any port" means so for all not named
+        unnamed = [name for name in ("intake", "admin") if not getattr(arguments, name)]
+        free = {name: replace(getattr(settings, name), port=0) for name in unnamed}
+        settings = replace(settings, **free)
     return settings
 
 
@@ -140,9 +141,9 @@ def _free(address: Address) -> Address:
 def _children(settings: Settings) -> list[Child]:
     addresses = {f"SEKISHO_{n.upper()}": str(getattr(settings, n)) for n in _LISTENERS}
     environment = quiet_environment(os.environ, **addresses)  # noqa: TID251 - handed to children
-    data = ("--data", str(settings.data))
+    options = ("--data", str(settings.data), "--supervisor", str(os.getpid()))
     return [
-        Child(name, own_command("serve", name, *data), environment) for name in ("worker", "web")
+        Child(name, own_command("serve", name, *options), environment) for name in ("worker", "web")
     ]
 
 
@@ -196,7 +197,8 @@ def _first_device(
             log.warning("this machine is not enrolled", why=str(error.message))
             return
     environment = quiet_environment(os.environ)  # noqa: TID251 - handed to the agent
-    command = own_command("agent", "run", "--state", str(state))
+    own = ("--state", str(state), "--supervisor", str(os.getpid()))
+    command = own_command("agent", "run", *own)
     supervisor.add(Child("agent", command, environment))
     if arguments.format == "text":
         _say(msg("This machine is enrolled; its verdicts appear within a minute."))
