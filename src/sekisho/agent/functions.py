@@ -1,22 +1,20 @@
 """The SQL functions and collations that osquery adds to SQLite, so that one SQL runs on both.
 
-Source: osquery's "SQL additions" page. Every function returns NULL for a NULL argument. Patterns
-and texts are bounded, because Python's regular expressions can take exponential time and SQLite's
-progress handler does not see inside them.
+Source: osquery's "SQL additions" page. Every function returns NULL for a NULL argument. Regular
+expressions are judged before they run (``regex``), because SQLite's progress handler does not see
+inside a function.
 """
 
 import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import apsw
 
 from sekisho.agent import versions
+from sekisho.agent.regex import compile_for
 
-MAX_PATTERN = 512
-MAX_SUBJECT = 65_536
 _IPV4_PARTS = 4
 
 Value = str | int | float | bytes | None
@@ -60,14 +58,16 @@ def regex_split(text: Value, pattern: Value, index: Value) -> str | None:
     """``regex_split(text, pattern, n)`` → the n-th part, counted from 0."""
     if text is None or pattern is None or not isinstance(index, int):
         return None
-    return _nth(_compiled(_text(pattern)).split(_subject(text)), index)
+    subject = _text(text)
+    return _nth(compile_for(_text(pattern), subject).split(subject), index)
 
 
 def regex_match(text: Value, pattern: Value, index: Value) -> str | None:
     """``regex_match(text, pattern, n)`` → group n of the first match (0: the whole), or NULL."""
     if text is None or pattern is None or not isinstance(index, int):
         return None
-    found = _compiled(_text(pattern)).search(_subject(text))
+    subject = _text(text)
+    found = compile_for(_text(pattern), subject).search(subject)
     if found is None or not 0 <= index <= found.re.groups:
         return None
     return found.group(index)
@@ -135,20 +135,6 @@ _FUNCTIONS: dict[str, tuple[Function, int]] = {
 
 def _nth(parts: Sequence[str | None], index: int) -> str | None:
     return parts[index] if 0 <= index < len(parts) else None
-
-
-@lru_cache(maxsize=32)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > MAX_PATTERN:
-        raise ValueError(f"a pattern has {len(pattern)} characters; at most {MAX_PATTERN} are run")
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError) as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-
-
-def _subject(value: Value) -> str:
-    return _text(value)[:MAX_SUBJECT]
 
 
 def _text(value: Value) -> str:

@@ -4,7 +4,8 @@ Invariants:
 - Only SELECT over tables that exist here; the authorizer denies everything else (sqlite3's
   ``sqlite3_set_authorizer``), and it is also what tells which columns a query reads.
 - A table that cannot be read fails the whole query (status 1): unknown, never "nothing found".
-- One statement, at most 5 seconds, 5,000 rows and 8 MiB of answer.
+- One statement, at most 5 seconds of SQLite's own work (``budget``; readers have their own
+  limits), 5,000 rows and 8 MiB of answer.
 """
 
 import contextlib
@@ -16,12 +17,12 @@ from typing import Any, cast
 import apsw
 
 from sekisho.agent import functions
+from sekisho.agent.budget import ENGINE_SECONDS, Budget
 from sekisho.agent.builtin import Identity, builtin_tables
 from sekisho.agent.table import Table, UnreadableError
 from sekisho.agent.vtable import Module
 from sekisho.wire.manifest import TableColumn
 
-MAX_SECONDS = 5.0
 MAX_ROWS = 5_000
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_SQL_BYTES = 256 * 1024
@@ -67,17 +68,19 @@ class _Watch:
 class Engine:
     """SQLite with this computer's tables; one engine serves one thread."""
 
-    def __init__(self, tables: Mapping[str, Table], identity: Identity) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], identity: Identity, budget: Budget | None = None
+    ) -> None:
         self._tables = dict(tables) | builtin_tables(identity, lambda: self._tables)
         self._watch = _Watch()
-        self._deadline = 0.0
+        self._budget = budget or Budget()
         # No statement cache: a cached statement would not ask the authorizer again.
         self._database = apsw.Connection(":memory:", statementcachesize=0)
         self._prepare_database()
 
     def _prepare_database(self) -> None:
         # APSW's protocol also names methods that only writable or shadow tables need.
-        module = cast("Any", Module(self._tables, self._note_use))
+        module = cast("Any", Module(self._tables, self._note_use, self._budget))
         for name in self._tables:
             self._database.create_module(
                 name, module, use_bestindex_object=True, eponymous_only=True, read_only=True
@@ -86,7 +89,7 @@ class Engine:
         self._database.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
         self._database.limit(apsw.SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES)
         self._database.set_authorizer(self._authorize)
-        self._database.set_progress_handler(self._is_late, _PROGRESS_STEPS)
+        self._database.set_progress_handler(self._budget.is_spent, _PROGRESS_STEPS)
 
     def table_names(self) -> tuple[str, ...]:
         """Return the names of all tables here, sorted."""
@@ -111,7 +114,8 @@ class Engine:
     @contextlib.contextmanager
     def _watching(self, watch: _Watch) -> Iterator[_Watch]:
         """Run a block under ``watch`` and turn what goes wrong into ``QueryError``."""
-        self._watch, self._deadline = watch, time.monotonic() + MAX_SECONDS
+        self._watch = watch
+        self._budget.start()
         try:
             yield watch
         except QueryError:
@@ -184,9 +188,6 @@ class Engine:
         if not all(self._note_read(table, column) for column in columns):
             raise QueryError(_explain_denied(self._watch.denied[0]))
 
-    def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline
-
 
 def as_text(value: object) -> str:
     """Write a value as osquery sends it: text, NULL as ""."""
@@ -215,7 +216,7 @@ def _explain(error: apsw.Error, watch: _Watch) -> str:
         # osquery's own words, on which servers rely.
         return f"no such table: {watch.unknown[0]}"
     if isinstance(error, apsw.InterruptError):
-        return f"the query took longer than {MAX_SECONDS:g} seconds and was stopped"
+        return f"the query took longer than {ENGINE_SECONDS:g} seconds and was stopped"
     if isinstance(error, apsw.AuthError):
         return f"not authorized: a query may only SELECT ({error})"
     return str(error)

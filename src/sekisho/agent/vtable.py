@@ -10,7 +10,8 @@ from typing import Any
 
 import apsw
 
-from sekisho.agent.table import Column, Row, Table
+from sekisho.agent.budget import Budget
+from sekisho.agent.table import Column, Row, Table, Where
 
 Value = str | int | float | None
 
@@ -27,15 +28,16 @@ _INTEGERS = frozenset({"INTEGER", "BIGINT"})
 class Module:
     """The module that SQLite asks for a table of a given name."""
 
-    def __init__(self, tables: Mapping[str, Table], note_use: NoteUse) -> None:
+    def __init__(self, tables: Mapping[str, Table], note_use: NoteUse, budget: Budget) -> None:
         self._tables = tables
         self._note_use = note_use
+        self._budget = budget
 
     def Connect(self, _db: object, name: str, *_rest: object) -> tuple[str, "_Source"]:  # noqa: N802 - APSW's name
         """Declare the table to SQLite."""
         table = self._tables[name]
         columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
-        return f"CREATE TABLE x({columns})", _Source(table, self._note_use)
+        return f"CREATE TABLE x({columns})", _Source(table, self._note_use, self._budget)
 
     Create = Connect
 
@@ -43,9 +45,10 @@ class Module:
 class _Source:
     """One table within one statement: chooses constraints and opens cursors."""
 
-    def __init__(self, table: Table, note_use: NoteUse) -> None:
+    def __init__(self, table: Table, note_use: NoteUse, budget: Budget) -> None:
         self.table = table
         self._note_use = note_use
+        self._budget = budget
 
     def BestIndexObject(self, info: apsw.IndexInfo) -> bool:  # noqa: N802 - APSW's name
         """Pick the constraints to hand down; the plan is a JSON list of where-keys."""
@@ -83,7 +86,7 @@ class _Source:
         return column.name if operator == _EQ and same else None
 
     def Open(self) -> "_Cursor":  # noqa: N802 - APSW's name
-        return _Cursor(self.table)
+        return _Cursor(self.table, self._budget)
 
     def Disconnect(self) -> None:  # noqa: N802 - APSW's name
         """Nothing is held between statements."""
@@ -94,8 +97,9 @@ class _Source:
 class _Cursor:
     """One pass over a table's rows."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, budget: Budget) -> None:
         self._table = table
+        self._budget = budget
         self._rows: Iterator[Row] = iter(())
         self._row: tuple[Value, ...] | None = None
         self._seen: dict[tuple[Value, ...], int] = {}
@@ -107,8 +111,25 @@ class _Cursor:
         self._seen = {}
         # A constraint that no value can meet (= NULL, an empty IN) needs no reading.
         impossible = any(not wanted for wanted in where.values())
-        self._rows = iter(()) if impossible else iter(self._table.rows(where))
+        self._rows = iter(()) if impossible else self._read(where)
         self.Next()
+
+    def _read(self, where: Where) -> Iterator[Row]:
+        """Yield the reader's rows; the time it takes is not SQLite's."""
+        self._budget.begin_reading()
+        try:
+            rows = iter(self._table.rows(where))
+        finally:
+            self._budget.end_reading()
+        while (row := self._next(rows)) is not None:
+            yield row
+
+    def _next(self, rows: Iterator[Row]) -> Row | None:
+        self._budget.begin_reading()
+        try:
+            return next(rows, None)
+        finally:
+            self._budget.end_reading()
 
     def Eof(self) -> bool:  # noqa: N802 - APSW's name
         return self._row is None
