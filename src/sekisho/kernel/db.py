@@ -8,6 +8,7 @@
 """
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -221,17 +222,25 @@ def upsert(
 
     All rows must have the same keys. With an empty ``update`` existing rows stay as they are.
     """
-    if not rows:
-        return
-    insert = (sqlite if tx.dialect == "sqlite" else postgresql).insert(table)
-    statement = (
-        insert.on_conflict_do_update(
-            index_elements=list(index), set_={name: insert.excluded[name] for name in update}
-        )
-        if update
-        else insert.on_conflict_do_nothing(index_elements=list(index))
+    if rows:
+        statement = _upsert_statement(tx.dialect, table, tuple(index), tuple(update))
+        tx.execute(statement, [dict(row) for row in rows])
+
+
+@functools.lru_cache(maxsize=256)
+def _upsert_statement(
+    dialect: str, table: Table, index: tuple[str, ...], update: tuple[str, ...]
+) -> Executable:
+    """Make the statement once: its ``excluded`` columns cost more than running it for a row."""
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    if not update:
+        nothing: Executable = insert.on_conflict_do_nothing(index_elements=list(index))
+        return nothing
+    excluded = insert.excluded
+    changed: Executable = insert.on_conflict_do_update(
+        index_elements=list(index), set_={name: excluded[name] for name in update}
     )
-    tx.execute(statement, [dict(row) for row in rows])
+    return changed
 
 
 def chunked(items: Sequence[Any], columns: int = 1) -> Iterator[Sequence[Any]]:

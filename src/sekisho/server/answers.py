@@ -48,6 +48,11 @@ _STATUS_WORDS = {
     405: msg("This address does not take this kind of request."),
     413: msg("The request is too large."),
 }
+_STATUS_HINTS = {
+    404: msg("Check the address, or start from the first page."),
+    405: msg("Go back and use the page's own buttons."),
+    413: msg("Send less at a time; the limit is 20 MB."),
+}
 _UNEXPECTED = msg("Something went wrong inside Sekisho; nothing was changed.")
 _UNEXPECTED_HINT = msg("Try again; if it stays, give the administrator the number below.")
 
@@ -100,6 +105,7 @@ class Answers:
             return self.unexpected(request, error)
         said = _STATUS_WORDS.get(error.status_code, error.detail)
         hint: Text | str = error.detail if error.status_code == 400 else ""  # noqa: PLR2004 - Bad Request
+        hint = _STATUS_HINTS.get(error.status_code, hint)
         return self._say(request, error.status_code, said, _explained(error, hint), {})
 
     def unexpected(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -157,12 +163,19 @@ def _wants_page(request: Request[Any, Any, Any]) -> bool:
 def secure(message_headers: list[tuple[bytes, bytes]], *, https: bool) -> None:
     """Add the security headers to a response that is about to leave."""
     present = {name.lower() for name, _ in message_headers}
-    wanted = SECURITY_HEADERS | ({"Strict-Transport-Security": _HSTS} if https else {})
     message_headers.extend(
-        (name.lower().encode(), value.encode())
-        for name, value in wanted.items()
-        if name.lower().encode() not in present
-    )
+        header for header in _PREPARED[https] if header[0] not in present
+    )  # fmt: skip
+
+
+def _prepare(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+_PREPARED = {
+    False: _prepare(SECURITY_HEADERS),
+    True: _prepare(SECURITY_HEADERS | {"Strict-Transport-Security": _HSTS}),
+}
 
 
 def observe(scope: Any, status: int) -> None:

@@ -35,6 +35,7 @@ from sekisho.server import answers, live, metrics
 from sekisho.server.auth import FrontDoor
 from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
+from sekisho.server.knock import DEVICE_PREFIXES
 from sekisho.server.rooms import Roster, room_handlers, room_lifespans
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 
@@ -54,7 +55,8 @@ def build_app(house: House) -> Litestar:
         try:
             await door.admit(request)
         finally:  # a refusal is said in the language of whoever was refused, too
-            answers.current_frame.set(frames.make(request))
+            at_check_in = request.scope["path"].startswith(DEVICE_PREFIXES)  # has no page
+            answers.current_frame.set(None if at_check_in else frames.make(request))
 
     async def leave(response: Response[Any]) -> Response[Any]:
         if answers.is_page(response):
