@@ -19,7 +19,7 @@ import structlog
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
 from sekisho.identity import service as identity
-from sekisho.kernel.errors import ConflictError, UnavailableError
+from sekisho.kernel.errors import ConflictError, InvalidInputError, UnavailableError
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Address, Settings, save_settings
@@ -125,6 +125,7 @@ def _free(address: Address) -> Address:
     Raises ConflictError naming the address, because a second listener could otherwise share
     the port unnoticed (SO_REUSEPORT).
     """
+    address = _numbered(address)
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -136,6 +137,20 @@ def _free(address: Address) -> Address:
                 hint=msg("Stop what uses it, or choose another with --listen, --admin, --intake."),
             ) from error
         return Address(address.host, int(probe.getsockname()[1]))
+
+
+def _numbered(address: Address) -> Address:
+    """Return the address with its host as a number (“localhost”); raise InvalidInputError."""
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise InvalidInputError(
+            msg("%(address)s: there is no such host on this machine: %(why)s",
+                address=address, why=error),
+            hint=msg("Name an address of this machine, such as 127.0.0.1 or 0.0.0.0."),
+        ) from error  # fmt: skip
+    family_first = sorted(found, key=lambda one: one[0] != socket.AF_INET)
+    return replace(address, host=str(family_first[0][4][0]))
 
 
 def _children(settings: Settings) -> list[Child]:
