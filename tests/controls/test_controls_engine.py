@@ -227,12 +227,3 @@ def test_a_private_device_keeps_its_words() -> None:
 
     assert "tanaka" not in repr(evidence)
     assert judged(evidence).kind is VerdictKind.PASS
-
-
-def test_a_document_holds_no_longer_than_the_rule_allows() -> None:
-    short = engine.attest(CONTROL, Proof.DOCUMENT, NOW + timedelta(hours=1), None, NOW)
-    long = engine.attest(CONTROL, Proof.SELF, NOW + timedelta(days=900), short, NOW)
-
-    assert short.expires_at == NOW + timedelta(hours=1)
-    assert long.expires_at == NOW + CONTROL.max_age
-    assert long.proof is Proof.SELF

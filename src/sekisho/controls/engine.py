@@ -84,28 +84,7 @@ def judge(control: Control, evidence: Evidence, previous: Verdict | None, now: d
         fix_by=first_failed + control.grace if fails and first_failed is not None else None,
         message=message,
         rows=_shorten(evidence.detail),
-    )
-
-
-def attest(
-    control: Control, proof: Proof, valid_until: datetime, previous: Verdict | None, now: datetime
-) -> Verdict:
-    """Pass a control by a document or a statement; it holds until ``valid_until`` at most.
-
-    A control can never be proven by something weaker in kind than silence: the caller has checked
-    that the control accepts documents. The control's maximum age counts as well.
-    """
-    passed = previous is not None and previous.judged is VerdictKind.PASS
-    return Verdict(
-        control_id=control.id,
-        control_version=control.version,
-        kind=VerdictKind.PASS,
-        judged=VerdictKind.PASS,
-        proof=proof,
-        since=previous.since if passed and previous is not None else now,
-        checked_at=now,
-        received_at=now,
-        expires_at=min(valid_until, now + control.max_age),
+        machine_at=_machine_at(kind, checked, previous),
     )
 
 
@@ -293,6 +272,13 @@ def _first_failed(kind: VerdictKind, previous: Verdict | None, now: datetime) ->
         return None
     before = previous.first_failed_at if previous is not None else None
     return before or (now if kind is VerdictKind.FAIL else None)
+
+
+def _machine_at(kind: VerdictKind, checked: datetime, previous: Verdict | None) -> datetime | None:
+    """Return when the machine last said something; not being able to answer says nothing."""
+    if kind is not VerdictKind.UNKNOWN:
+        return checked
+    return previous.machine_at if previous is not None else None
 
 
 def _expiry(control: Control, kind: VerdictKind, checked: datetime) -> datetime | None:

@@ -247,7 +247,8 @@ class Verdict:
     - ``since``: when the present kind began;
     - ``first_failed_at``: when it began to fail; survives unknown, ends with a pass;
     - ``expires_at``: from then on nothing is known any more;
-    - ``rows``: the device's own words (never for private devices).
+    - ``rows``: the device's own words (never for private devices);
+    - ``machine_at``: when the machine itself last said pass or fail, whatever is shown since.
     """
 
     control_id: ControlID
@@ -264,6 +265,7 @@ class Verdict:
     message: Text | None = None
     rows: Rows = ()
     exempt_until: datetime | None = None
+    machine_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ from sekisho.controls.model import (
     VerdictChange,
     VerdictKind,
 )
+from sekisho.controls.statements import Statement, mark_contradictions, uncover, weigh
 from sekisho.controls.store import figures, verdicts
+from sekisho.controls.store import statements as statement_store
 from sekisho.evidence import service as evidence
 from sekisho.evidence.model import NewRecord
 from sekisho.findings import service as findings
@@ -84,11 +86,13 @@ def judge_answers(
         check = control.find_check(subject.platform)
         if check is not None:
             evidence_of = engine.gather_evidence(control, check, by_name, subject.ownership)
-            after[control.id] = engine.judge(
-                control, evidence_of, after.get(control.id), received_at
-            )
+            own = uncover(control, after[control.id], tx.now)
+            after[control.id] = engine.judge(control, evidence_of, own, received_at)
+    stated = statement_store.find_statements(tx, subject.device_id)
+    after = weigh_all(controls, after, stated, tx.now)
     batch = Batch(tx, controls)
     batch.replace(subject, stored, _conclude(after, stored, exemptions, tx.now))
+    note_contradictions(tx, controls, after, stated)
     return batch.write()
 
 
@@ -100,30 +104,31 @@ def start_device(tx: Transaction, subject: Subject) -> None:
 def expire_stale(tx: Transaction, limit: int = 500) -> int:
     """Write down what changed by mere time, of ``limit`` devices; return how many there were."""
     devices = verdicts.list_overdue(tx, tx.now, limit)
-    stored = verdicts.find_verdicts_of(tx, devices)
-    exemptions = verdicts.find_exemptions_of(tx, devices)
-    subjects = verdicts.find_subjects(tx, devices)
-    batch = Batch(tx, catalogue_in_force())
-    for device_id in devices:
-        before = stored[device_id]
-        after = _conclude(before, before, exemptions[device_id], tx.now)
-        batch.replace(subjects[device_id], before, after)
-    batch.write()
+    settle_devices(tx, verdicts.find_subjects(tx, devices))
     return len(devices)
 
 
-def settle_device(tx: Transaction, device_id: DeviceID, changed: Verdict | None = None) -> None:
-    """Store one verdict that did not come from answers, and lay exceptions over all of them."""
-    subject = verdicts.find_subject(tx, device_id)
-    if subject is None:
-        return
-    stored = verdicts.find_verdicts(tx, device_id)
-    after = dict(stored) | ({changed.control_id: changed} if changed is not None else {})
-    batch = Batch(tx, catalogue_in_force())
-    batch.replace(
-        subject, stored, _conclude(after, stored, verdicts.find_exemptions(tx, device_id), tx.now)
-    )
-    batch.write()
+def settle_device(tx: Transaction, device_id: DeviceID) -> None:
+    """Weigh what is said about one device again, and lay exceptions over its verdicts."""
+    settle_devices(tx, verdicts.find_subjects(tx, [device_id]))
+
+
+def settle_devices(
+    tx: Transaction, subjects: Mapping[DeviceID, Subject], *, start: bool = False
+) -> list[VerdictChange]:
+    """Weigh what is said about many devices again; with ``start`` also give what is missing."""
+    controls, devices = catalogue_in_force(), list(subjects)
+    stored = verdicts.find_verdicts_of(tx, devices)
+    exemptions = verdicts.find_exemptions_of(tx, devices)
+    stated = statement_store.find_statements_of(tx, devices)
+    batch = Batch(tx, controls)
+    for device_id, subject in subjects.items():
+        before = stored[device_id]
+        whole = _complete(controls, subject, before, tx.now) if start else before
+        after = weigh_all(controls, whole, stated[device_id], tx.now)
+        batch.replace(subject, before, _conclude(after, before, exemptions[device_id], tx.now))
+        note_contradictions(tx, controls, after, stated[device_id])
+    return batch.write()
 
 
 def forget_device(tx: Transaction, device_id: DeviceID) -> None:
@@ -134,6 +139,7 @@ def forget_device(tx: Transaction, device_id: DeviceID) -> None:
         gone[_figure(verdict)] -= 1
     figures.add_counts(tx, gone)
     verdicts.delete_device(tx, device_id)
+    statement_store.delete_device(tx, device_id)
     findings.close_findings(tx, [_key(device_id, c) for c in stored], "forgotten")
 
 
@@ -213,6 +219,42 @@ def _complete(catalogue: Catalogue, subject: Subject, stored: Verdicts, now: dat
         control.id: stored.get(control.id) or engine.start_verdict(control, now)
         for control in catalogue.applying(subject.platform, subject.ownership)
     }
+
+
+def weigh_all(
+    catalogue: Catalogue, verdicts_of: Verdicts, stated: Sequence[Statement], now: datetime
+) -> dict[ControlID, Verdict]:
+    """Return the verdicts after everything that is said was weighed against the machine."""
+    by_control: dict[ControlID, list[Statement]] = {}
+    for statement in stated:
+        by_control.setdefault(statement.control_id, []).append(statement)
+    after = dict(verdicts_of)
+    for control_id, verdict in verdicts_of.items():
+        control = catalogue.controls.get(control_id)
+        said = by_control.get(control_id, ())
+        if control is not None and (said or _is_covered(control, verdict)):
+            after[control_id] = weigh(control, verdict, said, now)
+    return after
+
+
+def _is_covered(control: Control, verdict: Verdict) -> bool:
+    """Return whether a verdict stands on a statement, which may be gone by now."""
+    if control.proof is Proof.MACHINE:
+        return verdict.proof is not Proof.MACHINE
+    return verdict.judged is not VerdictKind.UNKNOWN
+
+
+def note_contradictions(
+    tx: Transaction, catalogue: Catalogue, after: Verdicts, stated: Sequence[Statement]
+) -> None:
+    """Store where somebody says yes and the machine says no, or no longer does."""
+    if stated:
+        pairs = [
+            (catalogue.controls[key], verdict)
+            for key, verdict in after.items()
+            if key in catalogue.controls
+        ]
+        statement_store.mark_statements(tx, mark_contradictions(pairs, stated, tx.now))
 
 
 def _asked(

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sekisho.controls import engine
-from sekisho.controls.model import Control, Exemption, Proof, Verdict
+from sekisho.controls.model import Control, Exemption, Proof, Verdict, VerdictKind
 from sekisho.controls.service.judging import catalogue_in_force, settle_device
+from sekisho.controls.statements import Statement
+from sekisho.controls.store import statements as statement_store
 from sekisho.controls.store import verdicts
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Transaction
@@ -47,7 +48,9 @@ def submit_document(
     if control_id not in stored:
         raise NotFoundError(msg("This rule does not apply to this device."))
     proof = Proof.SELF if artefact is None else control.proof
-    verdict = engine.attest(control, proof, valid_until, stored.get(control_id), tx.now)
+    statement_store.save_statements(
+        tx, [_make_statement(tx, device_id, control, proof, valid_until)]
+    )
     evidence.record(
         tx,
         kind="control.document_submitted",
@@ -61,8 +64,19 @@ def submit_document(
         },
         person=tx.principal.id,
     )
-    settle_device(tx, device_id, verdict)
-    return verdict
+    settle_device(tx, device_id)
+    return verdicts.find_verdicts(tx, device_id)[control_id]
+
+
+def _make_statement(
+    tx: Transaction, device_id: DeviceID, control: Control, proof: Proof, valid_until: datetime
+) -> Statement:
+    """Make what a handed-in proof says; the rule's own maximum age counts as well."""
+    return Statement(
+        device_id=device_id, control_id=control.id, control_version=control.version, proof=proof,
+        said=VerdictKind.PASS, source="handed-in", stated_at=tx.now, received_at=tx.now,
+        valid_until=min(valid_until, tx.now + control.max_age), person_id=tx.principal.id,
+    )  # fmt: skip
 
 
 def grant_exemption(

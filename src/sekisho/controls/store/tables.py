@@ -27,6 +27,7 @@ VERDICTS = Table(
     Column("exempt_until", UTCDateTime()),
     Column("message", JSONText()),
     Column("rows", JSONText()),
+    Column("machine_at", UTCDateTime()),
     sqlite_with_rowid=False,
 )
 Index("ix_control_verdicts_control_id_kind", VERDICTS.c.control_id, VERDICTS.c.kind)

@@ -43,6 +43,7 @@ _TOUCH = (
         checked_at=bindparam("new_checked"),
         received_at=bindparam("new_received"),
         expires_at=bindparam("new_expires"),
+        machine_at=bindparam("new_machine"),
     )
 )
 
@@ -141,13 +142,15 @@ def touch_verdicts(tx: Transaction, device_id: DeviceID, verdicts: Iterable[Verd
     """Move only the times of verdicts that said the same again, in as few statements as can be."""
     groups: dict[tuple[datetime | None, ...], list[ControlID]] = {}
     for verdict in verdicts:
-        times = (verdict.checked_at, verdict.received_at, verdict.expires_at)
+        times = (
+            verdict.checked_at, verdict.received_at, verdict.expires_at, verdict.machine_at,
+        )  # fmt: skip
         groups.setdefault(times, []).append(verdict.control_id)
-    for (checked, received, expires), those in groups.items():
+    for (checked, received, expires, machine), those in groups.items():
         tx.execute(
             _TOUCH,
             {"of_device": device_id, "those": those, "new_checked": checked,
-             "new_received": received, "new_expires": expires},
+             "new_received": received, "new_expires": expires, "new_machine": machine},
         )  # fmt: skip
 
 
@@ -232,6 +235,7 @@ def _row(device_id: DeviceID, verdict: Verdict) -> dict[str, Any]:
         "exempt_until": verdict.exempt_until,
         "message": pack_text(verdict.message) if verdict.message is not None else None,
         "rows": [dict(row) for row in verdict.rows] or None,
+        "machine_at": verdict.machine_at,
     }
 
 
@@ -251,6 +255,7 @@ def _verdict(row: Row[Any]) -> Verdict:
         message=unpack_text(row.message) if row.message is not None else None,
         rows=tuple(row.rows or ()),
         exempt_until=row.exempt_until,
+        machine_at=row.machine_at,
     )
 
 
