@@ -6,15 +6,18 @@ first-admin link, and enrols this very machine as the first device after asking.
 
 import argparse
 import os
+import select
 import socket
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TextIO
 
 import msgspec
-import structlog
 
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
@@ -27,11 +30,9 @@ from sekisho.server.bootstrap import hold_folder, open_house, prepare_data
 from sekisho.server.certificates import ensure_certificate
 from sekisho.server.changes import record_settings
 from sekisho.server.first_device import enrol_this_machine, is_enrolled
-from sekisho.server.log import configure_logs
+from sekisho.server.log import configure_logs, open_log
 from sekisho.server.rulebook import open_rulebook
 from sekisho.server.supervise import Child, Supervisor, own_command, quiet_environment
-
-log = structlog.get_logger()
 
 _READY_SECONDS = 45
 _LISTENERS = ("public", "intake", "admin")
@@ -69,8 +70,7 @@ def up(arguments: argparse.Namespace) -> int:
     """Run until told to stop."""
     settings = _settings(arguments)
     prepare_data(settings.data)
-    with hold_folder(settings.data):
-        configure_logs(settings.log_format, "up")
+    with hold_folder(settings.data), _logging(settings, arguments) as file:
         settings = replace(
             settings,
             public=_free(settings.public),
@@ -84,17 +84,29 @@ def up(arguments: argparse.Namespace) -> int:
                 open_rulebook(settings)  # a mistake is told here and now, not by a child's log
             with house.database.write(SYSTEM) as tx:
                 record_settings(tx, settings)
-        supervisor = Supervisor(_children(settings))
+        supervisor = Supervisor(_children(settings, file))
         supervisor.start()
         try:
             _wait_until_ready(settings, supervisor)
             if not supervisor.stopping:
-                _announce(settings, arguments)
-                _first_device(settings, arguments, supervisor)
+                _announce(settings, arguments, file)
+                _first_device(settings, arguments, supervisor, file)
             supervisor.run()
         finally:
             supervisor.stop()
     return 0
+
+
+@contextmanager
+def _logging(settings: Settings, arguments: argparse.Namespace) -> Iterator[TextIO | None]:
+    """Log to stderr; but where a person looks on, to a file, so that they can read what we say."""
+    if arguments.format == "json" or not sys.stderr.isatty():
+        configure_logs(settings.log_format, "up")
+        yield None
+        return
+    with open_log(settings.data) as file:
+        configure_logs(settings.log_format, "up", file)
+        yield file
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -153,13 +165,18 @@ def _numbered(address: Address) -> Address:
     return replace(address, host=str(family_first[0][4][0]))
 
 
-def _children(settings: Settings) -> list[Child]:
+def _children(settings: Settings, file: TextIO | None) -> list[Child]:
     addresses = {f"SEKISHO_{n.upper()}": str(getattr(settings, n)) for n in _LISTENERS}
     environment = quiet_environment(os.environ, **addresses)  # noqa: TID251 - handed to children
     options = ("--data", str(settings.data), "--supervisor", str(os.getpid()))
     return [
-        Child(name, own_command("serve", name, *options), environment) for name in ("worker", "web")
+        Child(name, own_command("serve", name, *options), environment, output=_number(file))
+        for name in ("worker", "web")
     ]
+
+
+def _number(file: TextIO | None) -> int | None:
+    return None if file is None else file.fileno()
 
 
 def _wait_until_ready(settings: Settings, supervisor: Supervisor) -> None:
@@ -172,13 +189,17 @@ def _wait_until_ready(settings: Settings, supervisor: Supervisor) -> None:
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     msg("The web process did not answer within %(n)s seconds.", n=_READY_SECONDS),
-                    hint=msg("Its log above says why; `sekisho doctor` looks further."),
+                    hint=msg(
+                        "Its log says why (%(data)s/sekisho.log, or above); `sekisho doctor` "
+                        "looks further.",
+                        data=settings.data,
+                    ),
                 ) from None
         supervisor.turn()
         time.sleep(0.1)
 
 
-def _announce(settings: Settings, arguments: argparse.Namespace) -> None:
+def _announce(settings: Settings, arguments: argparse.Namespace, file: TextIO | None) -> None:
     with open_house(settings) as house, house.database.write(SYSTEM) as tx:
         token = identity.issue_first_admin_link(tx)
     link = f"{settings.admin_url}{token}" if token else None
@@ -187,6 +208,7 @@ def _announce(settings: Settings, arguments: argparse.Namespace) -> None:
                  "data": str(settings.data), "public_url": settings.public_url}  # fmt: skip
         print(msgspec.json.encode(ready).decode(), flush=True)
         return
+    print()
     _say(msg("Sekisho is running."))
     _say(msg("  Sign in here:        %(url)s", url=settings.admin_url))
     if link:
@@ -197,29 +219,36 @@ def _announce(settings: Settings, arguments: argparse.Namespace) -> None:
         _say(msg("  Only this machine can reach it; for others: "
                  "sekisho up --listen 0.0.0.0:8443 --public-name NAME"))  # fmt: skip
     _say(msg("  Data:                %(data)s", data=settings.data))
+    if file is not None:
+        _say(msg("  Log:                 %(path)s", path=file.name))
+        _say(msg("  Ctrl-C stops it."))
+    print(flush=True)
 
 
 def _first_device(
-    settings: Settings, arguments: argparse.Namespace, supervisor: Supervisor
+    settings: Settings,
+    arguments: argparse.Namespace,
+    supervisor: Supervisor,
+    file: TextIO | None,
 ) -> None:
     state = settings.data / "this-device"
     if not is_enrolled(state):
-        if not _agreed(arguments):
+        if not _agreed(arguments, supervisor):
             return
         try:
             enrol_this_machine(settings, state)
         except UnavailableError as error:
-            log.warning("this machine is not enrolled", why=str(error.message))
+            _say(msg("This machine is not enrolled: %(why)s", why=error.message), sys.stderr)
             return
     environment = quiet_environment(os.environ)  # noqa: TID251 - handed to the agent
     own = ("--state", str(state), "--supervisor", str(os.getpid()))
     command = own_command("agent", "run", *own)
-    supervisor.add(Child("agent", command, environment))
+    supervisor.add(Child("agent", command, environment, output=_number(file)))
     if arguments.format == "text":
         _say(msg("This machine is enrolled; its verdicts appear within a minute."))
 
 
-def _agreed(arguments: argparse.Namespace) -> bool:
+def _agreed(arguments: argparse.Namespace, supervisor: Supervisor) -> bool:
     if arguments.no_device:
         return False
     if arguments.yes:
@@ -231,7 +260,16 @@ def _agreed(arguments: argparse.Namespace) -> bool:
         return False
     _say(msg("Enrol this very machine as the first device? Its settings are read, "
              "nothing is changed. [y/N] "), end="")  # fmt: skip
-    return sys.stdin.readline().strip().lower() in {"y", "yes", "はい"}
+    return _read_answer(supervisor).strip().lower() in {"y", "yes", "はい"}
+
+
+def _read_answer(supervisor: Supervisor) -> str:
+    """Read a line from the terminal and look after the processes meanwhile; "" when stopping."""
+    while sys.platform != "win32" and not select.select([sys.stdin], [], [], 0.25)[0]:
+        supervisor.turn()
+        if supervisor.stopping:
+            return ""
+    return sys.stdin.readline()
 
 
 def _say(text: Text, file: object = None, end: str = "\n") -> None:

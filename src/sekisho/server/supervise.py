@@ -26,7 +26,10 @@ START_ANEW = 75
 
 @dataclass(slots=True)
 class Child:
-    """One supervised process: its name, its command, its environment."""
+    """One supervised process: its name, its command, its environment.
+
+    ``output`` is the file number that it writes to; None: where we do.
+    """
 
     name: str
     command: Sequence[str]
@@ -35,11 +38,13 @@ class Child:
     started_at: float = 0.0
     deaths: int = 0
     again_at: float = field(default=0.0)
+    output: int | None = None
 
     def start(self, now: float) -> None:
         """Start the process in a group of its own, so that Ctrl-C reaches only us."""
         self.process = subprocess.Popen(  # noqa: S603 - our own program, arguments made by us
             list(self.command), env=dict(self.environment), start_new_session=True,
+            stdout=self.output, stderr=self.output,
         )  # fmt: skip
         self.started_at = now
         log.info("process started", name=self.name, pid=self.process.pid)
