@@ -6,6 +6,7 @@ in has been registered with it, not when it is looked at (mail scanners look at 
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sekisho.evidence import service as evidence
@@ -45,7 +46,7 @@ from sekisho.identity.service.people import (
     clean_name,
     get_person,
 )
-from sekisho.identity.service.sessions import open_session, sign_out_everywhere
+from sekisho.identity.service.sessions import Proof, open_session, sign_out_everywhere
 from sekisho.identity.store import doorway, factors, people
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, NotFoundError, NotPermittedError
@@ -58,6 +59,7 @@ LINK_LIFE: Mapping[Purpose, dt.timedelta] = {
     Purpose.FIRST_ADMIN: dt.timedelta(hours=1),
     Purpose.RECOVERY: dt.timedelta(minutes=15),
     Purpose.INVITE: dt.timedelta(days=LINK_DAYS),
+    Purpose.LOST_FACTOR: dt.timedelta(hours=1),
 }
 CODES_PAGE = "/account/recovery-codes"
 
@@ -179,7 +181,7 @@ def finish_link_passkey(
     ceremony = take_ceremony(tx, "start-passkey", handle, digest_token(token))
     person = _redeem(tx, token, ceremony)
     add_passkey(tx, person.id, answer, ceremony, label)
-    return _enter(tx, person, Method.PASSKEY, visit)
+    return enter_by_link(tx, person, Method.PASSKEY, visit)
 
 
 def begin_link_totp(
@@ -200,7 +202,7 @@ def finish_link_totp(
         return refuse_first_code(tx, handle, ceremony)
     person = _redeem(tx, token, ceremony)
     keep_totp(tx, box, person.id, ceremony, step)
-    return _enter(tx, person, Method.TOTP, visit)
+    return enter_by_link(tx, person, Method.TOTP, visit)
 
 
 def _prepare(
@@ -230,7 +232,7 @@ def _redeem(tx: Transaction, token: str, ceremony: Ceremony) -> Person:
         raise _dead_link()
     if person is None:
         return _add_first_admin(tx, ceremony)
-    if link.purpose is Purpose.RECOVERY:
+    if link.purpose in {Purpose.RECOVERY, Purpose.LOST_FACTOR}:
         sign_out_everywhere(tx, person.id, "recovery link used")
     people.activate_person(tx, person.id)
     return get_person(tx, person.id)
@@ -258,7 +260,21 @@ def _add_first_admin(tx: Transaction, ceremony: Ceremony) -> Person:
     )
 
 
-def _enter(tx: Transaction, person: Person, method: Method, visit: Visit) -> SignedIn:
+def redeem_invitation(tx: Transaction, token: str) -> Person:
+    """Use up an invitation and return whom it is for (for this room's services)."""
+    link, person = open_link(tx, token)
+    if link.purpose is not Purpose.INVITE or person is None:
+        raise _dead_link()
+    if not doorway.use_link(tx, link.digest):
+        raise _dead_link()
+    people.activate_person(tx, person.id)
+    return get_person(tx, person.id)
+
+
+def enter_by_link(
+    tx: Transaction, person: Person, method: Method, visit: Visit, proof: Proof | None = None
+) -> SignedIn:
+    """Sign in a person whose link was just used up; codes for a lost device come next."""
     evidence.record(
         tx,
         kind="identity.link_used",
@@ -266,5 +282,5 @@ def _enter(tx: Transaction, person: Person, method: Method, visit: Visit) -> Sig
         detail={"method": method.value, "address": visit.address},
         person=person.id,
     )
-    signed_in = open_session(tx, person, method, visit)
-    return SignedIn(person, signed_in.session_id, signed_in.secret, method, CODES_PAGE)
+    signed_in = open_session(tx, person, method, visit, proof=proof)
+    return replace(signed_in, next=CODES_PAGE)

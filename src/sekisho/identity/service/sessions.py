@@ -5,7 +5,8 @@ the database nor an id chosen by somebody else (session fixation) lets anyone in
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine.rights import rights_of
@@ -30,6 +31,7 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import PersonID, SessionID, digest_token, new_id, new_token
 from sekisho.kernel.principal import PrincipalKind
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _TOUCH_AFTER = timedelta(minutes=1)
 _KEPT_AFTER_END = timedelta(days=7)
 _LONGEST_BROWSER = 200
@@ -40,17 +42,26 @@ class StepUpNeededError(NotPermittedError):
     """The act needs a fresh proof of who is asking; pages lead to the sign-in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a proof is worth and when it was given; None: the provider does not say when."""
+
+    strength: Strength
+    at: datetime | None
+
+
 def open_session(
     tx: Transaction, person: Person, method: Method, visit: Visit, *,
-    replaces: str = "", strength: Strength | None = None,
+    replaces: str = "", proof: Proof | None = None,
 ) -> SignedIn:  # fmt: skip
     """Open a session for a person who has just proved themselves; record the sign-in.
 
     ``replaces`` is the secret of the browser's former session, which ends; two different proofs
-    within minutes of each other are two factors. ``strength`` is what the proof is worth where
-    that differs from its kind.
+    within minutes of each other are two factors. ``proof`` is what the proof is worth where that
+    differs from its kind.
     """
-    proved = strength or STRENGTH_OF_METHOD[method]
+    proof = proof or Proof(STRENGTH_OF_METHOD[method], tx.now)
+    proved = proof.strength
     if replaces:
         proved = max(proved, _end_replaced(tx, replaces, person, method))
     secret = new_token()
@@ -59,7 +70,8 @@ def open_session(
         person_id=person.id,
         method=method,
         created_at=tx.now,
-        authenticated_at=tx.now,
+        # A proof of unknown age is none where a fresh one is asked for.
+        authenticated_at=min(proof.at or _LONG_AGO, tx.now),
         seen_at=tx.now,
         ends_at=tx.now + SESSION_LIFE,
         address=visit.address[:_LONGEST_ADDRESS],

@@ -4,6 +4,7 @@ Every way passes the same gate in the same order: address limit, account limit, 
 the person. A wrong proof, an unknown address and a disabled person get the same answer.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from sekisho.identity.engine import codes
@@ -126,4 +127,4 @@ def _lead(tx: Transaction, signed_in: SignedIn, site: Site) -> SignedIn:
     lacking = bool(site.rp_id) and site.rp_id not in {key.rp_id for key in keys}
     target = ACCOUNT_PAGE if method is Method.RECOVERY else ""
     target = NEW_NAME_PAGE if keys and lacking else target
-    return SignedIn(person, signed_in.session_id, signed_in.secret, method, target)
+    return replace(signed_in, next=target)
