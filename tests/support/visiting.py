@@ -67,14 +67,22 @@ def query(up: Running, sql: str, *values: object) -> list[tuple[Any, ...]]:
 
 def find_everywhere(up: Running, word: str) -> list[str]:
     """Return ``table.column`` of every cell in which a word occurs, whatever its case."""
-    found = []
-    for (table,) in query(up, "SELECT name FROM sqlite_master WHERE type = 'table'"):
-        columns = [row[1] for row in query(up, f"SELECT * FROM pragma_table_info('{table}')")]  # noqa: S608 - names from the schema itself
-        for column in columns:
-            wanted = f'SELECT 1 FROM "{table}" WHERE instr(lower(CAST("{column}" AS TEXT)), ?)'  # noqa: S608 - the same
-            if query(up, wanted, word.lower()):
-                found.append(f"{table}.{column}")
-    return found
+    connection = sqlite3.connect(f"file:{up.data / 'sekisho.db'}?mode=ro", uri=True, timeout=20)
+    try:
+        tables = [row[0] for row in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'")]  # fmt: skip
+        return [f"{table}.{column}" for table in tables
+                for column in _columns_with(connection, table, word.lower())]  # fmt: skip
+    finally:
+        connection.close()
+
+
+def _columns_with(connection: sqlite3.Connection, table: str, word: str) -> list[str]:
+    """Read a table once; both names come from the schema itself."""
+    columns = [row[1] for row in connection.execute(f"SELECT * FROM pragma_table_info('{table}')")]  # noqa: S608 - see above
+    counted = ", ".join(f'total(instr(lower(CAST("{c}" AS TEXT)), :word) > 0)' for c in columns)
+    ((*counts,),) = connection.execute(f'SELECT {counted} FROM "{table}"', {"word": word})  # noqa: S608 - the same
+    return [column for column, count in zip(columns, counts, strict=True) if count]
 
 
 def verify_evidence(up: Running) -> dict[str, Any]:
