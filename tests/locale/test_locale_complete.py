@@ -26,7 +26,11 @@ _CATALOGUES = sorted((_SOURCE / "locale" / "ja").glob("*.po"))
 _EVERYWHERE = {"msg": 0}
 # The agent cannot import the kernel: its errors and the words of its commands are ids themselves.
 _AGENT_ERRORS = dict.fromkeys(
-    ("AgentError", "EnrolmentError", "InstallError", "KeyMakingError", "LinkError", "StateError"), 0
+    (
+        *("AgentError", "EnrolmentError", "InstallError", "KeyMakingError", "LinkError"),
+        *("MessageError", "NodeInvalidError", "ServerRefusedError", "StateError", "words"),
+    ),
+    0,
 )
 _BY_FILE = {"cli/agent.py": {"_text": 1, "_say": 1, "_add": 3, **_AGENT_ERRORS}}
 
@@ -48,7 +52,7 @@ def _marks(path: Path) -> dict[str, int]:
     return {
         **_EVERYWHERE,
         **_BY_FILE.get(name, {}),
-        **(_AGENT_ERRORS if name.startswith("agent/") else {}),
+        **(_AGENT_ERRORS if name.startswith(("agent/", "wire/")) else {}),
     }
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from sekisho.agent import keys
 from sekisho.agent.session import Session
 from sekisho.wire import fields, osquery
-from sekisho.wire.errors import MessageError
+from sekisho.wire.errors import MessageError, words
 
 CERTIFICATE = "device-certificate.pem"
-_WHERE = "the reply to the certificate request"
+_WHERE = words("the reply to the certificate request")
 
 
 def is_renewal_due(issued_at: float, not_after: float, now: float) -> bool:
@@ -48,7 +48,11 @@ def _keep(session: Session, folder: Path, reply: fields.JSONObject, key_storage:
     chain = fields.optional_text(reply, "chain_pem", _WHERE)
     not_after = fields.instant(reply, "not_after", _WHERE).timestamp()
     if not_after <= time.time():
-        raise MessageError(f"{_WHERE} brought a certificate that has ended already")
+        raise MessageError(
+            "%(where)s brought a certificate that has ended already; "
+            "set the clock of this computer or of the server",
+            where=_WHERE,
+        )
     (folder / CERTIFICATE).write_text(certificate + chain, encoding="ascii")
     keys.keep_new_key(folder)
     session.state.put(

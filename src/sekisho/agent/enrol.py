@@ -23,7 +23,7 @@ from sekisho.agent.state import State
 from sekisho.agent.tables import tables_for
 from sekisho.agent.tables.certificates import offer_own
 from sekisho.wire import osquery
-from sekisho.wire.errors import MessageError
+from sekisho.wire.errors import MessageError, words
 from sekisho.wire.kit import Kit, Ownership
 from sekisho.wire.manifest import Manifest
 
@@ -76,7 +76,7 @@ def read_kit(path: Path) -> Kit:
         kit = Kit.parse(_read_kit_bytes(path))
     except OSError as error:
         raise EnrolmentError(
-            "%(path)s cannot be read: %(why)s", path=path, why=error.strerror
+            "%(path)s cannot be read: %(why)s", path=path, why=words(error.strerror or str(error))
         ) from error
     except MessageError as error:
         raise EnrolmentError(
@@ -127,8 +127,11 @@ def _unpack_kit(path: Path, archive: bytes) -> bytes:
     return found
 
 
-def open_session(state: State) -> Session:
-    """Open everything a remembered device needs; raises ``EnrolmentError`` when there is none."""
+def open_session(state: State, language: str = "") -> Session:
+    """Open everything a remembered device needs; raises ``EnrolmentError`` when there is none.
+
+    ``language`` is that of the person who waits, if one does: the server answers in it.
+    """
     stored = state.get("kit")
     if not stored:
         raise EnrolmentError(
@@ -136,7 +139,7 @@ def open_session(state: State) -> Session:
         )
     kit = Kit.parse(stored)
     platform = current_platform()
-    link = Link(Address(kit.server_url, kit.ca_pem, state.get("proxy")))
+    link = Link(Address(kit.server_url, kit.ca_pem, state.get("proxy"), language))
     return Session(state, make_engine(state, kit, platform), link, kit, platform, keys.run_verify)
 
 

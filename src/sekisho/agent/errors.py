@@ -1,13 +1,7 @@
-"""The base of what can go wrong with the agent before a person: a sentence and its parameters.
+"""The base of what can go wrong with the agent before a person."""
 
-The English sentence is also the id under which the command line finds the Japanese one.
-"""
+from sekisho.wire.errors import SaidError
 
 
-class AgentError(Exception):
+class AgentError(SaidError):
     """Something could not be done; the text says what was got and what to do."""
-
-    def __init__(self, text: str, /, **params: object) -> None:
-        super().__init__(text % params if params else text)
-        self.text = text
-        self.params = params

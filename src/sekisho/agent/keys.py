@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sekisho.agent.errors import AgentError
 from sekisho.wire.errors import MessageError
 from sekisho.wire.manifest import SignedManifest, decode_base64
 
@@ -28,7 +29,7 @@ _TPM_DEVICE = Path("/dev/tpmrm0")
 _USAGE_ARGUMENTS = 2
 
 
-class KeyMakingError(Exception):
+class KeyMakingError(AgentError):
     """No key or certificate request could be made; the text says why."""
 
 
@@ -184,9 +185,13 @@ def _run(command: Sequence[str], given: str = "") -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise KeyMakingError(f"{command[0]} could not be run: {error}") from error
+        raise KeyMakingError(
+            "%(what)s could not be run: %(why)s", what=command[0], why=error
+        ) from error
     if done.returncode:
-        raise KeyMakingError(f"{command[0]} failed: {done.stderr.strip()[-300:]}")
+        raise KeyMakingError(
+            "%(what)s failed: %(why)s", what=command[0], why=done.stderr.strip()[-300:]
+        )
     return done.stdout
 
 

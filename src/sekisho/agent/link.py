@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from sekisho.agent.builtin import AGENT_VERSION
 from sekisho.agent.errors import AgentError
-from sekisho.wire.errors import MessageError
+from sekisho.wire.errors import MessageError, words
 from sekisho.wire.osquery import ServerRefusedError, parse_reply
 
 TIMEOUT_SECONDS = 16.0
@@ -33,11 +33,15 @@ class LinkError(AgentError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server is: ``server_url`` (https://host[:port]), PEM, proxy host:port or ""."""
+    """Where the server is: ``server_url`` (https://host[:port]), PEM, proxy host:port or "".
+
+    ``language`` is that of the person who waits for the answer, "" when nobody does.
+    """
 
     server_url: str
     ca_pem: str
     proxy: str = ""
+    language: str = ""
 
 
 class Link:
@@ -62,7 +66,7 @@ class Link:
         Raises ``LinkError`` (try again), ``ServerRefusedError`` or ``NodeInvalidError``.
         """
         payload = json.dumps(body, separators=(",", ":")).encode()
-        headers = _headers(node_key, compress=compress)
+        headers = _headers(node_key, self._address.language, compress=compress)
         data = _gzip(payload) if compress else payload
         status, reply = self._send_with_retry(path, data, headers)
         try:
@@ -70,7 +74,9 @@ class Link:
         except MessageError as error:
             raise LinkError("HTTP %(status)s: %(why)s", status=status, why=error) from error
         if status not in _OK:
-            raise ServerRefusedError(f"the server answered {path} with HTTP {status}")
+            raise ServerRefusedError(
+                "the server answered %(path)s with HTTP %(status)s", path=path, status=status
+            )
         return parsed
 
     def _send_with_retry(
@@ -156,7 +162,7 @@ def _gzip(payload: bytes) -> bytes:
     return packer.compress(payload) + packer.flush()
 
 
-def _headers(node_key: str, *, compress: bool) -> dict[str, str]:
+def _headers(node_key: str, language: str, *, compress: bool) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json",
@@ -164,6 +170,8 @@ def _headers(node_key: str, *, compress: bool) -> dict[str, str]:
     }
     if node_key:
         headers["Authorization"] = f"NodeKey {node_key}"
+    if language:
+        headers["Accept-Language"] = language
     if compress:
         headers["Content-Encoding"] = "gzip"
     return headers
@@ -189,5 +197,6 @@ def _explain(error: Exception, server: str) -> LinkError:
         return LinkError(
             "%(server)s did not answer within %(n)s seconds", server=server, n=int(TIMEOUT_SECONDS)
         )
-    why = str(error) or type(error).__name__
+    reason = error.strerror if isinstance(error, OSError) else None
+    why = words(reason or str(error) or type(error).__name__)
     return LinkError("%(server)s could not be reached (%(why)s)", server=server, why=why)

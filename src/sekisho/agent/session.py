@@ -14,7 +14,7 @@ from sekisho.agent.link import Link
 from sekisho.agent.sql import Answer, Engine
 from sekisho.agent.state import State
 from sekisho.wire import osquery
-from sekisho.wire.errors import MessageError
+from sekisho.wire.errors import MessageError, words
 from sekisho.wire.kit import Kit, Ownership
 from sekisho.wire.manifest import Manifest, SignedManifest
 
@@ -33,6 +33,8 @@ _PRIVATE_DETAILS: Mapping[str, frozenset[str]] = {
     "os_version": frozenset({"name", "version", "major", "minor", "patch", "build", "platform"}),
     "osquery_info": frozenset({"version", "instance_id", "build_platform", "platform_mask"}),
 }
+
+_OWNED = {Ownership.COMPANY: words("company"), Ownership.PRIVATE: words("private")}
 
 Verifier = Callable[[SignedManifest, str], bool]
 """(message, the kit's key) → whether the organisation signed it."""
@@ -54,6 +56,10 @@ class Session:
     def node_key(self) -> str:
         """The key that the server gave at enrolment, or ""."""
         return self.state.get("node_key")
+
+    def close(self) -> None:
+        """Close the connection; what is remembered stays open for who opened it."""
+        self.link.close()
 
     def gate(self) -> manifest.Gate:
         """Return what may be read, from the remembered approval and the signed manifest."""
@@ -129,12 +135,15 @@ def accept_manifest(session: Session, offered: SignedManifest) -> None:
         return
     if not session.verify(offered, session.kit.manifest_key):
         raise MessageError(
-            "the manifest's signature is not by the organisation's key in the kit; it was dropped"
+            "the manifest's signature is not by the organisation's key in the kit; it was dropped. "
+            "Ask the organisation for a new kit"
         )
     parsed = Manifest.parse(offered.payload)
     if parsed.ownership is not session.kit.ownership:
         raise MessageError(
-            f"the manifest is for {parsed.ownership} devices, this one is {session.kit.ownership}"
+            "the manifest is for %(got)s devices, and this one is %(want)s; it was dropped",
+            got=_OWNED[parsed.ownership],
+            want=_OWNED[session.kit.ownership],
         )
     session.state.put(manifest_offered=message)
 

@@ -78,7 +78,10 @@ class State:
         text = self.get(name)
         value = json.loads(text) if text else {}
         if not isinstance(value, dict):
-            raise MessageError(f"{self.path} has a damaged entry {name!r}; enrol this device again")
+            raise MessageError(
+                "%(path)s has a damaged entry “%(name)s”; enrol this device again",
+                path=self.path, name=name,
+            )  # fmt: skip
         return value
 
     def put_results(self, results: Mapping[str, Mapping[str, object]]) -> None:

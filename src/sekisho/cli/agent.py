@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,20 +75,12 @@ def _add(
 
 def _guard(action: Action, arguments: argparse.Namespace) -> int:
     """Run an action; an expected failure is told on stderr and becomes exit code 2."""
-    from sekisho.agent.enrol import EnrolmentError  # noqa: PLC0415 - see the module's docstring
-    from sekisho.agent.install import InstallError  # noqa: PLC0415
-    from sekisho.agent.keys import KeyMakingError  # noqa: PLC0415
-    from sekisho.agent.link import LinkError  # noqa: PLC0415
-    from sekisho.agent.state import StateError  # noqa: PLC0415
-    from sekisho.wire.errors import MessageError  # noqa: PLC0415
-    from sekisho.wire.osquery import NodeInvalidError, ServerRefusedError  # noqa: PLC0415
+    from sekisho.wire.errors import SaidError  # noqa: PLC0415 - see the module's docstring
 
-    expected = (EnrolmentError, InstallError, KeyMakingError, LinkError, StateError)
     try:
         return action(arguments)
-    except (*expected, MessageError, NodeInvalidError, ServerRefusedError) as error:
-        text, params = getattr(error, "text", str(error)), getattr(error, "params", {})
-        print(f"sekisho: {_text(arguments, text, **params)}", file=sys.stderr)
+    except SaidError as error:
+        print(f"sekisho: {_text(arguments, error.text, **error.params)}", file=sys.stderr)
         return 2
 
 
@@ -102,12 +95,12 @@ def enroll(arguments: argparse.Namespace) -> int:
     folder = arguments.state or enrol.default_folder(kit.ownership, current_platform())
     state = State(folder / enrol.STATE_FILE)
     enrol.prepare_state(state, kit, arguments.proxy)
-    session = enrol.open_session(state)
-    done = enrol.enrol_device(session, lambda kit, seen: _ask(arguments, kit, seen))
-    try:
-        certificate.request_certificate(session)
-    except Exception as error:  # noqa: BLE001 - the device is enrolled; the loop asks again
-        _say(arguments, "No certificate yet; the agent will ask again: %(why)s", why=error)
+    with closing(enrol.open_session(state, _language(arguments))) as session:
+        done = enrol.enrol_device(session, lambda kit, seen: _ask(arguments, kit, seen))
+        try:
+            certificate.request_certificate(session)
+        except Exception as error:  # noqa: BLE001 - the device is enrolled; the loop asks again
+            _say(arguments, "No certificate yet; the agent will ask again: %(why)s", why=error)
     result = {
         "enrolled": True,
         "organisation": done.organisation,
@@ -166,7 +159,7 @@ def show(arguments: argparse.Namespace) -> int:
     from sekisho.agent import show as showing  # noqa: PLC0415 - see the module's docstring
     from sekisho.agent.enrol import open_session  # noqa: PLC0415
 
-    session = open_session(_open_state(arguments))
+    session = open_session(_open_state(arguments), _language(arguments))
     facts = showing.describe(session)
     indent = 1 if arguments.format == "text" else None
     print(json.dumps(facts, ensure_ascii=False, indent=indent))
@@ -227,7 +220,8 @@ def _tell_pause(arguments: argparse.Namespace, state: "State", *, paused: bool) 
     from sekisho.agent import enrol, session  # noqa: PLC0415 - see the module's docstring
 
     try:
-        session.tell_paused(enrol.open_session(state), paused=paused)
+        with closing(enrol.open_session(state, _language(arguments))) as current:
+            session.tell_paused(current, paused=paused)
     except Exception as error:  # noqa: BLE001 - the owner's word holds here in any case
         _say(arguments, "The server could not be told: %(why)s", why=error)
 
@@ -235,13 +229,13 @@ def _tell_pause(arguments: argparse.Namespace, state: "State", *, paused: bool) 
 def leave(arguments: argparse.Namespace) -> int:
     """Withdraw on a private device, and forget the enrolment and all that is kept here."""
     from sekisho.agent import enrol, session  # noqa: PLC0415 - see the module's docstring
-    from sekisho.wire.kit import Ownership  # noqa: PLC0415
+    from sekisho.wire.kit import Kit, Ownership  # noqa: PLC0415
 
     state = _open_state(arguments)
-    current = enrol.open_session(state)
-    if current.kit.ownership is Ownership.PRIVATE:
+    if Kit.parse(state.get("kit")).ownership is Ownership.PRIVATE:
         try:
-            session.withdraw(current)
+            with closing(enrol.open_session(state, _language(arguments))) as current:
+                session.withdraw(current)
         except Exception as error:  # noqa: BLE001 - the owner's word holds here in any case
             _say(arguments, "The server could not be told: %(why)s", why=error)
             _say(arguments, "To have the server's data deleted, withdraw on your page.")
@@ -335,11 +329,27 @@ def _open_state(arguments: argparse.Namespace) -> "State":
     return state
 
 
-def _text(arguments: argparse.Namespace, english: str, /, **params: object) -> str:
+def _language(arguments: argparse.Namespace) -> str:
     from sekisho.cli.main import speaking  # noqa: PLC0415 - see the module's docstring
-    from sekisho.kernel.i18n import Text, translate  # noqa: PLC0415
 
-    return translate(Text(english, params), arguments.language or speaking())
+    return str(arguments.language or speaking())
+
+
+def _text(arguments: argparse.Namespace, english: str, /, **params: object) -> str:
+    from sekisho.kernel.i18n import Text, translate  # noqa: PLC0415 - see the module's docstring
+
+    said = Text(english, {name: _sayable(value) for name, value in params.items()})
+    return translate(said, _language(arguments))
+
+
+def _sayable(value: object) -> object:
+    """Make an error or words of the agent, which knows no languages, a text that does."""
+    from sekisho.kernel.i18n import Text  # noqa: PLC0415 - see the module's docstring
+    from sekisho.wire.errors import SaidError, Words  # noqa: PLC0415
+
+    if not isinstance(value, SaidError | Words):
+        return value
+    return Text(value.text, {name: _sayable(inner) for name, inner in value.params.items()})
 
 
 def _say(arguments: argparse.Namespace, english: str, /, **params: object) -> None:

@@ -24,6 +24,11 @@ _KNOWN = (
     msg("no such column: %(column)s"),
     msg("not permitted by the approved manifest: %(read)s"),
     msg("the query took longer than %(n)s seconds and was stopped"),
+    msg("reading took longer than %(n)s seconds in one query; the rest was not read"),
+    msg(
+        "the pattern %(pattern)s could take too long on %(n)s characters; "
+        "write it without repeats inside repeats"
+    ),
     msg("not authorized: a query may only SELECT (%(why)s)"),
     msg("the query is empty; one SELECT was expected"),
     msg("the query has more than one statement; one SELECT was expected"),

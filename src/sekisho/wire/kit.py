@@ -11,10 +11,10 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from sekisho.wire import fields
-from sekisho.wire.errors import MessageError
+from sekisho.wire.errors import MessageError, words
 
 KIT_FORMAT = 1
-_WHERE = "the enrolment kit"
+_WHERE = words("the enrolment kit")
 
 
 class Ownership(StrEnum):
@@ -81,8 +81,10 @@ def _check_format(source: fields.JSONObject) -> None:
     found = fields.number(source, "format", _WHERE)
     if found != KIT_FORMAT:
         raise MessageError(
-            f"{_WHERE} has format {found}; this program reads format {KIT_FORMAT}. "
-            "Install the version of Sekisho that your organisation uses"
+            "the enrolment kit has format %(got)s; this program reads format %(want)s. "
+            "Install the version of Sekisho that your organisation uses",
+            got=found,
+            want=KIT_FORMAT,
         )
 
 
@@ -93,15 +95,20 @@ def _https_url(url: str) -> str:
     except ValueError:
         port_is_good = False
     if parts.scheme != "https" or not parts.hostname or not port_is_good:
-        raise MessageError(f"{_WHERE} has {url!r} as 'server_url'; expected https://host[:port]")
+        raise MessageError(
+            "the enrolment kit has “%(got)s” as “server_url”; expected https://host[:port]", got=url
+        )
     if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
-        raise MessageError(f"{_WHERE} has {url!r} as 'server_url'; expected no path after the host")
+        raise MessageError(
+            "the enrolment kit has “%(got)s” as “server_url”; expected no path after the host",
+            got=url,
+        )
     return f"https://{parts.netloc}"
 
 
 def _certificates(pem: str) -> str:
     if "-----BEGIN CERTIFICATE-----" not in pem:
-        raise MessageError(f"{_WHERE} has no certificate in 'ca_pem'; expected PEM text")
+        raise MessageError("the enrolment kit has no certificate in “ca_pem”; expected PEM text")
     return pem
 
 
@@ -110,5 +117,7 @@ def _ownership(word: str) -> Ownership:
         return Ownership(word)
     except ValueError as error:
         raise MessageError(
-            f"{_WHERE} has {word!r} as 'ownership'; expected 'company' or 'private'"
+            "%(where)s has “%(got)s” as “ownership”; expected “company” or “private”",
+            where=_WHERE,
+            got=word,
         ) from error

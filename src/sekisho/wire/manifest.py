@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sekisho.wire import fields
-from sekisho.wire.errors import MessageError
+from sekisho.wire.errors import MessageError, words
 from sekisho.wire.kit import Ownership
 
 PURPOSE = b"sekisho-manifest-1\n"
-_WHERE = "the signed manifest"
+_WHERE = words("the signed manifest")
 
 TableColumn = tuple[str, str]
 """(table, column); column "" means that rows are only counted."""
@@ -58,7 +58,10 @@ class Manifest:
         source = fields.parse_object(payload, _WHERE)
         ownership = fields.text(source, "ownership", _WHERE)
         if ownership not in tuple(Ownership):
-            raise MessageError(f"{_WHERE} has ownership {ownership!r}; expected company or private")
+            raise MessageError(
+                "%(where)s has “%(got)s” as “ownership”; expected “company” or “private”",
+                where=_WHERE, got=ownership,
+            )  # fmt: skip
         return cls(
             organisation=fields.text(source, "organisation", _WHERE),
             ownership=Ownership(ownership),
@@ -102,14 +105,22 @@ def decode_base64(value: str, length: int, name: str) -> bytes:
     try:
         decoded = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MessageError(f"{_WHERE}: {name} is not base64 ({error})") from error
+        raise MessageError(
+            "the signed manifest: “%(name)s” is not base64 (%(why)s)", name=name, why=error
+        ) from error
     if len(decoded) != length:
-        raise MessageError(f"{_WHERE}: {name} has {len(decoded)} bytes; expected {length}")
+        raise MessageError(
+            "the signed manifest: “%(name)s” has %(got)s bytes; expected %(want)s",
+            name=name, got=len(decoded), want=length,
+        )  # fmt: skip
     return decoded
 
 
 def _reads(tables: Mapping[str, object]) -> Iterable[TableColumn]:
     for table, columns in tables.items():
         if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-            raise MessageError(f"{_WHERE} has a wrong entry for table {table!r}; expected a list")
+            raise MessageError(
+                "the signed manifest has a wrong entry for table “%(table)s”; expected a list",
+                table=table,
+            )
         yield from ((table, name) for name in columns)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sekisho.wire import fields
-from sekisho.wire.errors import MessageError
+from sekisho.wire.errors import MessageError, SaidError, Words, words
 
 ENROLL = "/api/osquery/enroll"
 CONFIG = "/api/osquery/config"
@@ -26,11 +26,11 @@ MAX_INTERVAL_SECONDS = 604_800
 MAX_ACCELERATE_SECONDS = 3_600
 
 
-class NodeInvalidError(Exception):
+class NodeInvalidError(SaidError):
     """The server does not know this node any more: enrol again."""
 
 
-class ServerRefusedError(Exception):
+class ServerRefusedError(SaidError):
     """The server answered with an error; nothing may be taken as delivered."""
 
 
@@ -65,15 +65,19 @@ def parse_reply(body: bytes, path: str) -> dict[str, object]:
     """Judge a reply; raises ``NodeInvalidError``, ``ServerRefusedError`` or ``MessageError``."""
     if not body:
         return {}
-    where = f"the reply to {path}"
+    where = _reply_to(path)
     reply = fields.parse_object(body, where)
     invalid = reply.get("node_invalid", False)
     if not isinstance(invalid, bool):
-        raise MessageError(f"{where} has a 'node_invalid' that is neither true nor false")
+        raise MessageError(
+            "%(where)s has a “node_invalid” that is neither true nor false", where=where
+        )
     if invalid:
-        raise NodeInvalidError(str(reply.get("error", "")))
+        raise NodeInvalidError(
+            "the server does not know this device: %(why)s", why=_quote(reply.get("error", ""))
+        )
     if "error" in reply:
-        raise ServerRefusedError(str(reply["error"])[:500])
+        raise ServerRefusedError("the server refused: %(why)s", why=_quote(reply["error"]))
     return reply
 
 
@@ -82,15 +86,24 @@ def parse_enrolment(reply: fields.JSONObject) -> str:
     name = "node_key" if reply.get("node_key") else "id"
     if not reply.get(name):
         name = "node_key"
-    return fields.text(reply, name, "the reply to enroll")
+    return fields.text(reply, name, _reply_to(ENROLL))
+
+
+def _reply_to(path: str) -> Words:
+    return words("the reply to %(path)s", path=path)
+
+
+def _quote(said: object) -> str:
+    """Return the server's own words, bounded."""
+    return str(said)[:500]
 
 
 def parse_work(reply: fields.JSONObject) -> Work:
     """Read a distributed/read reply; one bad entry rejects the whole, as osquery does."""
-    where = f"the reply to {READ}"
+    where = _reply_to(READ)
     queries = fields.texts_by_name(reply, "queries", where)
     if len(queries) > MAX_QUERIES:
-        raise MessageError(f"{where} has {len(queries)} queries; at most {MAX_QUERIES} are taken")
+        raise _too_many(where, len(queries))
     accelerate = reply.get("accelerate")
     seconds = accelerate if type(accelerate) is int and accelerate > 0 else 0
     return Work(
@@ -102,15 +115,18 @@ def parse_work(reply: fields.JSONObject) -> Work:
 
 def parse_config(reply: fields.JSONObject) -> Config:
     """Read a config reply: snapshot queries of ``schedule`` and ``packs``, and our own options."""
-    where = f"the reply to {CONFIG}"
+    where = _reply_to(CONFIG)
     found = list(_queries(fields.mapping(reply, "schedule", where), "", where))
     for pack, body in fields.mapping(reply, "packs", where).items():
         if not isinstance(body, dict):
-            raise MessageError(f"{where} has pack {pack!r} that is not an object")
-        queries = fields.mapping(body, "queries", f"{where}, pack {pack}")
+            raise MessageError(
+                "%(where)s has a “%(name)s” that is not an object", where=where, name=pack
+            )
+        place = words("%(where)s, %(part)s", where=where, part=pack)
+        queries = fields.mapping(body, "queries", place)
         found += _queries(queries, f"pack_{pack}_", where)
     if len(found) > MAX_QUERIES:
-        raise MessageError(f"{where} has {len(found)} queries; at most {MAX_QUERIES} are taken")
+        raise _too_many(where, len(found))
     return Config(
         tuple(found),
         _interval(fields.mapping(reply, "options", where)),
@@ -118,19 +134,30 @@ def parse_config(reply: fields.JSONObject) -> Config:
     )
 
 
-def _queries(source: Mapping[str, object], prefix: str, where: str) -> list[ScheduledQuery]:
+def _too_many(where: Words, count: int) -> MessageError:
+    return MessageError(
+        "%(where)s has %(got)s queries; at most %(most)s are taken",
+        where=where, got=count, most=MAX_QUERIES,
+    )  # fmt: skip
+
+
+def _queries(source: Mapping[str, object], prefix: str, where: Words) -> list[ScheduledQuery]:
     return [_query(f"{prefix}{name}", body, where) for name, body in source.items()]
 
 
-def _query(name: str, body: object, where: str) -> ScheduledQuery:
+def _query(name: str, body: object, where: Words) -> ScheduledQuery:
     if not isinstance(body, dict):
-        raise MessageError(f"{where} has query {name!r} that is not an object")
-    place = f"{where}, query {name}"
+        raise MessageError(
+            "%(where)s has a “%(name)s” that is not an object", where=where, name=name
+        )
+    place = words("%(where)s, %(part)s", where=where, part=name)
     raw = body.get("interval")
     interval = int(raw) if isinstance(raw, str) and raw.isdecimal() and len(raw) < 10 else raw  # noqa: PLR2004 - more digits than the longest interval
     if type(interval) is not int or not 0 < interval <= MAX_INTERVAL_SECONDS:
         raise MessageError(
-            f"{place} has an interval that is not 1 to {MAX_INTERVAL_SECONDS} seconds"
+            "%(where)s has an interval that is not 1 to %(most)s seconds",
+            where=place,
+            most=MAX_INTERVAL_SECONDS,
         )
     return ScheduledQuery(name, fields.text(body, "query", place), interval)
 

@@ -16,7 +16,7 @@ from sekisho.devices import bodies, protocol
 from sekisho.devices.desk import Desk, Node
 from sekisho.devices.service import enrolment
 from sekisho.kernel.errors import InvalidInputError, SekishoError, UnavailableError
-from sekisho.kernel.i18n import Text, msg
+from sekisho.kernel.i18n import Text, msg, preferred_language, translate
 from sekisho.kernel.ids import digest_token
 
 _IN_THREAD = 256 << 10  # bodies above this many bytes are not decoded on the event loop
@@ -168,7 +168,7 @@ async def guarded(
     except UnknownNodeError:
         return reply(exchange.invalid(msg("this node key is not known here; enrol again")))
     except SekishoError as error:
-        return _failed(error)
+        return _failed(error, preferred_language(request.headers.get("accept-language", ""), "en"))
     except Exception:
         _logger.exception("devices: a request failed")
         internal = msg("The server failed; keep the data and send it again.")
@@ -194,7 +194,9 @@ def _pack(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
-def _failed(error: SekishoError) -> Response[bytes]:
-    body = {"error": f"{error.message} {error.hint}".strip()}
+def _failed(error: SekishoError, language: str) -> Response[bytes]:
+    """Say the error; our agent asks for its person's language, osquery for none (English)."""
+    said = (translate(error.message, language), translate(error.hint, language))
+    body = {"error": " ".join(said).strip()}
     status = error.status if error.status in {400, 413} else 200
     return reply(_encode(body), status)
