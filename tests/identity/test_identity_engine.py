@@ -11,7 +11,8 @@ from sekisho.identity.engine import codes, limits
 from sekisho.identity.engine.browsers import name_browser
 from sekisho.identity.engine.rights import check_scopes, covers, narrow, parse_roles, rights_of
 from sekisho.identity.engine.sites import find_site, host_name, safe_next
-from sekisho.identity.model import RIGHTS_OF_ROLE, WORDS_OF_ROLE, Attempts, Role
+from sekisho.identity.model import Attempts, Role
+from sekisho.identity.roles import RIGHTS_OF_ROLE, SELF_RIGHTS, WORDS_OF_ROLE
 from sekisho.kernel.errors import InvalidInputError, NotPermittedError
 from sekisho.kernel.principal import Principal, PrincipalKind
 
@@ -37,7 +38,7 @@ def test_narrowed_rights_are_in_both(
 
 def test_roles_give_what_they_say() -> None:
     assert set(RIGHTS_OF_ROLE) == set(WORDS_OF_ROLE) == set(Role)
-    assert rights_of([]) == {"self.read", "self.write"}
+    assert rights_of([]) == SELF_RIGHTS
     assert rights_of([Role.TELEWORKER]) == rights_of([])
     assert "*" in rights_of([Role.ADMIN])
     reads = rights_of([Role.AUDITOR]) - rights_of([])

@@ -76,17 +76,28 @@ def test_the_last_admin_stays(town: Town) -> None:
     with pytest.raises(ConflictError, match="last administrator"), town.database.write(admin) as tx:
         service.disable_person(tx, signed_in.person.id)
     with pytest.raises(ConflictError), town.database.write(admin) as tx:
-        service.change_roles(tx, signed_in.person.id, ["security"])
-    with town.database.write(admin) as tx:
+        service.set_roles(tx, signed_in.person.id, [])
+    with town.database.write(SYSTEM) as tx:
         assert service.change_roles(tx, signed_in.person.id, ["admin", "auditor"]).roles == {
             Role.ADMIN, Role.AUDITOR,
         }  # fmt: skip
 
 
+def test_nobody_gives_roles_to_themselves(town: Town) -> None:
+    admin = town.as_person(town.start_admin())
+    by_token = Principal(PrincipalKind.TOKEN, "tok_1", "ci", frozenset({"*"}), owner_id=admin.id)
+    for principal in (admin, by_token):
+        with (
+            pytest.raises(NotPermittedError, match="themselves"),
+            town.database.write(principal) as tx,
+        ):
+            service.change_roles(tx, admin.id, ["admin", "trainer"])
+
+
 def test_a_change_of_roles_ends_the_sessions(town: Town) -> None:
     signed_in = town.start_admin()
-    admin = town.as_person(signed_in)
-    with town.database.write(admin) as tx:
+    other = town.principal(town.add("second@example.jp", Role.ADMIN))
+    with town.database.write(other) as tx:
         service.change_roles(tx, signed_in.person.id, ["admin", "security"])
 
     with pytest.raises(UnauthenticatedError), town.database.read(SYSTEM) as tx:

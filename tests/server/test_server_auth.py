@@ -17,6 +17,7 @@ from fakes.clock import FakeClock
 from sekisho.identity import service
 from sekisho.identity.engine.sites import LOCAL_COOKIE, SECURE_COOKIE
 from sekisho.identity.model import Role, SignedIn
+from sekisho.identity.roles import SELF_RIGHTS
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.pages import PageRenderer
@@ -116,7 +117,7 @@ def test_a_session_comes_in(gate: Gatehouse) -> None:
 
     assert said["kind"] == "person"
     assert said["id"] == gate.signed_in.person.id
-    assert said["rights"] == ["*", "self.read", "self.write"]
+    assert said["rights"] == sorted({"*", *SELF_RIGHTS})
     assert said["address"]
 
 
@@ -156,7 +157,7 @@ def test_changes_need_our_own_page(gate: Gatehouse, change: dict[str, str], stat
 def test_away_from_the_admin_listener_there_are_only_ones_own_things(gate: Gatehouse) -> None:
     said = gate.ask("GET", "/my/probe", listener="public", headers=gate.cookie)
 
-    assert said.json()["rights"] == ["self.read", "self.write"]
+    assert said.json()["rights"] == sorted(SELF_RIGHTS)
 
 
 def test_the_token_may_stand_in_a_form(gate: Gatehouse) -> None:
@@ -437,7 +438,7 @@ def test_no_way_in_gives_more_than_its_weakest_check(
     assert listener in listeners_of(path)
     assert principal.rights <= standing.rights[kind if real else ""]
     if listener != "admin" and principal.kind is not PrincipalKind.DEVICE:
-        assert principal.rights <= {"self.read", "self.write"}
+        assert principal.rights <= SELF_RIGHTS
     if principal.kind is PrincipalKind.ANONYMOUS:
         assert path.startswith(("/sign-in", "/api/osquery/", "/api/agent/", "/static/"))
         assert not principal.rights
@@ -476,7 +477,7 @@ def standing(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
         csrf_token(box, signed_in.secret),
         {
             "": frozenset(),
-            "cookie": frozenset({"*", "self.read", "self.write"}),
+            "cookie": SELF_RIGHTS | {"*"},
             "bearer": frozenset({"devices.read"}),
             "nodekey": frozenset({"device.self"}),
         },

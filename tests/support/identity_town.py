@@ -7,9 +7,10 @@ from fakes.authenticator import Authenticator
 from fakes.clock import FakeClock
 from sekisho.evidence import service as evidence
 from sekisho.identity import service
-from sekisho.identity.engine.rights import rights_of
-from sekisho.identity.model import Person, PersonState, Role, SignedIn, Site, Visit
+from sekisho.identity.model import Assignment, Person, PersonState, Role, SignedIn, Site, Visit
+from sekisho.identity.service.standing import admission_of
 from sekisho.kernel.db import Database
+from sekisho.kernel.ids import UnitID
 from sekisho.kernel.principal import ANONYMOUS, SYSTEM, Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 
@@ -44,22 +45,39 @@ class Town:
         return self.principal(signed_in.person, signed_in.session_id)
 
     def principal(self, person: Person, session_id: str = "ses_x") -> Principal:
-        """Return a person as if signed in this very moment."""
+        """Return a person as if signed in this very moment, with what they may do now."""
+        with self.database.read(SYSTEM) as tx:
+            admission = admission_of(tx, service.get_person(tx, person.id))
         return Principal(
             PrincipalKind.PERSON,
             person.id,
             person.name,
-            rights_of(person.roles),
+            admission.rights,
             session_id,
             self.clock.now(),
+            scoped=admission.scoped,
         )
 
-    def add(self, email: str, *roles: Role) -> Person:
+    def add(self, email: str, *roles: Role, unit: str | None = None) -> Person:
         """Add an active person."""
         with self.database.write(SYSTEM) as tx:
             return service.add_person(
-                tx, name=email, email=email, language="en", roles=roles, state=PersonState.ACTIVE
-            )
+                tx, name=email, email=email, language="en", roles=roles,
+                state=PersonState.ACTIVE, unit_id=unit,
+            )  # fmt: skip
+
+    def unit(self, name: str, parent: str | None = None) -> str:
+        """Make a unit."""
+        with self.database.write(SYSTEM) as tx:
+            return service.create_unit(tx, service.UnitDraft(name), parent).id
+
+    def give(self, person: Person, role: Role, unit: str | None = None) -> Principal:
+        """Give a person one more role, and return them as if signed in."""
+        with self.database.write(SYSTEM) as tx:
+            held = service.get_person(tx, person.id).assignments
+            assignment = Assignment(role, UnitID(unit) if unit else None)
+            service.set_roles(tx, person.id, held | {assignment})
+        return self.principal(person)
 
     def enter_passkey(self, **bent: object) -> SignedIn:
         """Sign in with the newest passkey, the browser's answer bent as told."""

@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.i18n import Text, msg
-from sekisho.kernel.ids import PersonID, SessionID, TokenID
+from sekisho.kernel.ids import GroupID, PersonID, SessionID, TokenID, UnitID
 
 TOKEN_PREFIX = "sks_"  # noqa: S105 - the visible start of every API token, for secret scanners
 SESSION_LIFE = timedelta(hours=12)  # NIST SP 800-63B-4 section 2.2.3: at most 24 h at AAL2
@@ -25,59 +25,16 @@ LONGEST_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 
 
 class Role(StrEnum):
-    """What somebody is to this organisation; a person may have several."""
+    """What somebody is to this organisation or to a part of it; a person may have several."""
 
     ADMIN = "admin"
     SECURITY = "security"
+    CSIRT = "csirt"
+    MANAGER = "manager"
+    TRAINER = "trainer"
+    EXECUTIVE = "executive"
     AUDITOR = "auditor"
     TELEWORKER = "teleworker"
-
-
-SELF_RIGHTS = frozenset({"self.read", "self.write"})
-RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
-    Role.ADMIN: frozenset({"*"}),
-    Role.SECURITY: frozenset(
-        {
-            "devices.*",
-            "controls.*",
-            "findings.*",
-            "evidence.read",
-            "identity.read",
-            "settings.read",
-        }
-    ),
-    Role.AUDITOR: frozenset(
-        {
-            "devices.read",
-            "controls.read",
-            "findings.read",
-            "evidence.read",
-            "identity.read",
-            "settings.read",
-        }
-    ),
-    Role.TELEWORKER: frozenset(),
-}
-WORDS_OF_ROLE: Mapping[Role, Text] = {
-    Role.ADMIN: msg("Administrator"),
-    Role.SECURITY: msg("Security"),
-    Role.AUDITOR: msg("Auditor"),
-    Role.TELEWORKER: msg("Teleworker"),
-}
-# What a token may be made for; always narrowed again to what its owner may do.
-TOKEN_SCOPES = (
-    "devices.read",
-    "devices.write",
-    "devices.approve",
-    "controls.read",
-    "controls.write",
-    "findings.read",
-    "findings.write",
-    "evidence.read",
-    "identity.read",
-    "settings.read",
-    "self.read",
-)
 
 
 class PersonState(StrEnum):
@@ -86,6 +43,7 @@ class PersonState(StrEnum):
     INVITED = "invited"
     ACTIVE = "active"
     DISABLED = "disabled"
+    LEFT = "left"
 
 
 class Purpose(StrEnum):
@@ -138,8 +96,22 @@ WORDS_OF_STRENGTH: Mapping[Strength, Text] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Assignment:
+    """A role held in one unit with all units below it, or in the whole organisation (None)."""
+
+    role: Role
+    unit_id: UnitID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may sign in, with the roles held now."""
+    """Somebody who may sign in, with the roles held now.
+
+    ``roles`` are held in the whole organisation, ``unit_roles`` in one unit each. ``version``
+    grows with every change (of two edits at once the second is refused). ``email`` of somebody
+    who left is their former address, which may be somebody else's by now. ``external_id`` is the
+    id that the directory they came from uses.
+    """
 
     id: PersonID
     name: str
@@ -148,6 +120,54 @@ class Person:
     state: PersonState
     roles: frozenset[Role] = frozenset()
     created_at: datetime | None = None
+    unit_id: UnitID | None = None
+    unit_roles: frozenset[Assignment] = frozenset()
+    manager_id: PersonID | None = None
+    external_id: str = ""
+    version: int = 1
+
+    @property
+    def assignments(self) -> frozenset[Assignment]:
+        """Return all roles with where they are held."""
+        return frozenset(Assignment(role) for role in self.roles) | self.unit_roles
+
+
+class UnitKind(StrEnum):
+    """What a unit is: a company of its own, or a part of one."""
+
+    SUBSIDIARY = "subsidiary"
+    DEPARTMENT = "department"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A part of the organisation; units form a forest by ``parent_id``.
+
+    ``country`` (ISO 3166-1 alpha-2), ``time_zone`` (IANA name) and ``language`` are "" where the
+    unit has none of its own: what is above it counts.
+    """
+
+    id: UnitID
+    name: str
+    kind: UnitKind = UnitKind.DEPARTMENT
+    parent_id: UnitID | None = None
+    country: str = ""
+    time_zone: str = ""
+    language: str = ""
+    external_id: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A named set of people, kept by hand or by a directory."""
+
+    id: GroupID
+    name: str
+    note: str = ""
+    external_id: str = ""
+    version: int = 1
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +277,7 @@ class Admission:
     rights: frozenset[str]
     session: Session | None = None
     token: APIToken | None = None
+    scoped: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

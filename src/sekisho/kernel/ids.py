@@ -17,6 +17,8 @@ RecordID = NewType("RecordID", str)
 SessionID = NewType("SessionID", str)
 TokenID = NewType("TokenID", str)
 KitID = NewType("KitID", str)
+UnitID = NewType("UnitID", str)
+GroupID = NewType("GroupID", str)
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CHANCE_BITS = 80

@@ -17,7 +17,7 @@ admin listener and for known callers only.
 import getpass
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -27,7 +27,8 @@ from litestar.concurrency import sync_to_thread
 from sekisho.identity import service as identity
 from sekisho.identity.engine.limits import group_address
 from sekisho.identity.engine.rights import narrow
-from sekisho.identity.model import SELF_RIGHTS, Admission, Refused
+from sekisho.identity.model import Admission, Refused
+from sekisho.identity.roles import SELF_RIGHTS
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import (
@@ -205,12 +206,15 @@ def _principal(admission: Admission, knock: Knock) -> Principal:
     A session stolen from a page that the whole network reaches then administers nothing.
     """
     person, session, token = admission.person, admission.session, admission.token
-    rights = (
-        admission.rights if knock.listener == "admin" else narrow(SELF_RIGHTS, admission.rights)
-    )
+    inside = knock.listener == "admin"
+    rights = admission.rights if inside else narrow(SELF_RIGHTS, admission.rights)
+    scoped = admission.scoped if inside else {}
     if token is not None:
         name = f"{person.name} ({token.label})"
-        return Principal(PrincipalKind.TOKEN, token.id, name, rights, address=knock.address)
+        return Principal(
+            PrincipalKind.TOKEN, token.id, name, rights, address=knock.address, scoped=scoped,
+            owner_id=person.id,
+        )  # fmt: skip
     return Principal(
         PrincipalKind.PERSON,
         person.id,
@@ -219,13 +223,12 @@ def _principal(admission: Admission, knock: Knock) -> Principal:
         session.id if session else None,
         session.authenticated_at if session else None,
         knock.address,
+        scoped,
     )
 
 
 def _at(principal: Principal, address: str) -> Principal:
-    return Principal(
-        principal.kind, principal.id, principal.name, principal.rights, address=address
-    )
+    return replace(principal, address=address)
 
 
 def command_principal(box: SecretBox) -> Principal:

@@ -12,7 +12,8 @@ from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
 from sekisho.identity.engine.rights import covers
-from sekisho.identity.model import TOKEN_SCOPES, WORDS_OF_METHOD
+from sekisho.identity.model import WORDS_OF_METHOD
+from sekisho.identity.roles import TOKEN_SCOPES
 from sekisho.identity.visits import AnyRequest, better_address, read_site
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError

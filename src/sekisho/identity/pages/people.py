@@ -9,8 +9,9 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
-from sekisho.identity.model import LINK_DAYS, WORDS_OF_ROLE, Person, Role
+from sekisho.identity.model import LINK_DAYS, Person, Role
 from sekisho.identity.pages.account import several
+from sekisho.identity.roles import WORDS_OF_ROLE
 from sekisho.identity.visits import AnyRequest, read_site
 from sekisho.kernel.db import Database
 from sekisho.kernel.pages import Page

@@ -1,19 +1,26 @@
-"""People: invited, changed, disabled and enabled again; what they may do follows their roles."""
+"""People: listed, invited, changed, disabled and enabled again.
+
+A right held in a unit reaches everybody of this unit and of those below it; who belongs to no unit
+is reached only by rights held in the whole organisation.
+"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sekisho.evidence import service as evidence
-from sekisho.identity.engine.rights import covers, parse_roles, rights_of
+from sekisho.identity.engine.rights import missing_for, parse_roles
 from sekisho.identity.model import (
     LONGEST_EMAIL,
     LONGEST_NAME,
+    Assignment,
     PasskeyName,
     Person,
     PersonState,
     Role,
 )
 from sekisho.identity.service.sessions import require_recent, sign_out_everywhere
-from sekisho.identity.store import factors, passes, people
+from sekisho.identity.store import factors, passes, people, units
+from sekisho.identity.store.people import SORTS, PeopleFilter
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import (
     ConflictError,
@@ -22,7 +29,7 @@ from sekisho.kernel.errors import (
     NotPermittedError,
 )
 from sekisho.kernel.i18n import LANGUAGES, msg
-from sekisho.kernel.ids import PersonID, new_id
+from sekisho.kernel.ids import PersonID, UnitID, new_id
 from sekisho.kernel.principal import PrincipalKind
 
 _SHOWN_MISSING = 50
@@ -37,6 +44,7 @@ def add_person(
     roles: Iterable[Role],
     state: PersonState = PersonState.INVITED,
     person_id: PersonID | None = None,
+    unit_id: str | None = None,
 ) -> Person:
     """Add a person; rights are the caller's business (invite or first-admin link).
 
@@ -50,17 +58,25 @@ def add_person(
         state,
         frozenset(roles),
         tx.now,
+        UnitID(unit_id) if unit_id else None,
     )
     if people.find_person_by_email(tx, person.email) is not None:
-        raise ConflictError(
-            msg("%(email)s is already the address of somebody here.", email=person.email),
-            hint=msg("Use another address, or change the person who has it."),
-        )
+        raise taken_address(person.email)
+    require_unit(tx, person.unit_id)
     people.insert_person(tx, person)
-    _record(tx, person.id, "identity.person_added", {
+    record_person(tx, person.id, "identity.person_added", {
         "name": person.name, "email": person.email, "roles": sorted(person.roles),
+        "unit": person.unit_id,
     })  # fmt: skip
     return person
+
+
+def taken_address(email: str) -> ConflictError:
+    """Return the error for an e-mail address that somebody has already."""
+    return ConflictError(
+        msg("%(email)s is already the address of somebody here.", email=email),
+        hint=msg("Use another address, or change the person who has it."),
+    )
 
 
 def clean_name(name: str) -> str:
@@ -96,22 +112,47 @@ def clean_language(language: str) -> str:
     return language
 
 
+def require_unit(tx: Transaction, unit_id: str | None) -> None:
+    """Return if there is such a unit (or none is named); raise NotFoundError otherwise."""
+    if unit_id is not None and units.find_unit(tx, unit_id) is None:
+        raise NotFoundError(
+            msg("There is no unit with this id (%(id)s).", id=unit_id),
+            hint=msg("Units are listed on the page “Units”."),
+        )
+
+
 def invite_person(
-    tx: Transaction, *, name: str, email: str, language: str, roles: Iterable[str]
+    tx: Transaction,
+    *,
+    name: str,
+    email: str,
+    language: str,
+    roles: Iterable[str],
+    unit_id: str | None = None,
 ) -> Person:
-    """Add a person on behalf of the one who asks (identity.write, proved recently)."""
-    _require_write(tx)
+    """Add a person on behalf of the one who asks (identity.write there, proved recently)."""
+    require_write(tx, unit_id)
     wanted = parse_roles(roles)
-    _require_grantable(tx, wanted)
-    return add_person(tx, name=name, email=email, language=language, roles=wanted)
+    require_grantable(tx, (Assignment(role) for role in wanted))
+    return add_person(tx, name=name, email=email, language=language, roles=wanted, unit_id=unit_id)
 
 
 def get_person(tx: Transaction, person_id: str) -> Person:
-    """Return a person; raise NotFoundError if there is none."""
+    """Return a person; raise NotFoundError if there is none. For services: asks for no right."""
     found = people.find_person(tx, person_id)
     if found is None:
         raise NotFoundError(msg("There is no person with this id (%(id)s).", id=person_id))
     return found
+
+
+def read_person(tx: Transaction, person_id: str) -> Person:
+    """Return a person to themselves or to identity.read in their unit; raise NotFoundError."""
+    person = get_person(tx, person_id)
+    may = tx.principal.allows("identity.read", person.unit_id)
+    if not may and tx.principal.person_id != person.id:
+        tx.principal.require_reach("identity.read")
+        raise NotFoundError(msg("There is no person with this id (%(id)s).", id=person_id))
+    return person
 
 
 def find_person(tx: Transaction, person_id: str) -> Person | None:
@@ -125,57 +166,132 @@ def find_person_by_email(tx: Transaction, email: str) -> Person | None:
 
 
 def list_people(
-    tx: Transaction, *, search: str = "", limit: int = 100, offset: int = 0
+    tx: Transaction,
+    *,
+    search: str = "",
+    narrow: PeopleFilter | None = None,
+    sort: str = "name",
+    descending: bool = False,
+    limit: int = 100,
+    offset: int = 0,
 ) -> list[Person]:
-    """List people by name (identity.read)."""
-    tx.principal.require("identity.read")
-    return people.list_people(tx, search=search, limit=limit, offset=offset)
+    """List the people that the caller's identity.read reaches, one page of them.
+
+    ``narrow`` says which; ``search`` is short for a filter that only searches. Raises
+    InvalidInputError for an unknown ``sort``.
+    """
+    wanted = _within_reach(tx, narrow or PeopleFilter(search=search))
+    if sort not in SORTS:
+        raise InvalidInputError(
+            msg("The order %(got)s is not known; one of %(known)s is expected.",
+                got=sort[:40], known=", ".join(SORTS))
+        )  # fmt: skip
+    return people.list_people(
+        tx, wanted, sort=sort, descending=descending, limit=limit, offset=offset
+    )
 
 
-def count_people(tx: Transaction, search: str = "") -> int:
+def count_people(tx: Transaction, search: str = "", narrow: PeopleFilter | None = None) -> int:
     """Count the people that ``list_people`` lists without a limit (identity.read)."""
-    tx.principal.require("identity.read")
-    return people.count_people(tx, search)
+    return people.count_people(tx, _within_reach(tx, narrow or PeopleFilter(search=search)))
 
 
-def change_roles(tx: Transaction, person_id: str, roles: Iterable[str]) -> Person:
-    """Give a person exactly these roles; every session of theirs ends (identity.write)."""
-    _require_write(tx)
-    wanted, person = parse_roles(roles), get_person(tx, person_id)
-    _require_grantable(tx, wanted | person.roles)
-    if wanted == person.roles:
+def count_states(tx: Transaction) -> dict[str, int]:
+    """Return state → how many people are in it, of those identity.read reaches."""
+    return people.count_states(tx, tx.principal.require_reach("identity.read"))
+
+
+def _within_reach(tx: Transaction, narrow: PeopleFilter) -> PeopleFilter:
+    return replace(narrow, reach=tx.principal.require_reach("identity.read"))
+
+
+def change_profile(
+    tx: Transaction,
+    person_id: str,
+    *,
+    version: int,
+    name: str,
+    email: str,
+    language: str,
+    manager_id: str | None,
+) -> Person:
+    """Change who a person is and who leads them (identity.write in their unit).
+
+    Raises ConflictError if the person was changed since ``version``, or the address is taken.
+    """
+    person = require_over(tx, person_id)
+    wanted = {"name": clean_name(name), "email": clean_email(email),
+              "language": clean_language(language), "manager_id": manager_id or None}  # fmt: skip
+    known = people.find_person_by_email(tx, str(wanted["email"]))
+    if known is not None and known.id != person.id:
+        raise taken_address(known.email)
+    if manager_id:
+        _require_manager(tx, person, manager_id)
+    before = {name: getattr(person, name) for name in wanted}
+    changed = {name: value for name, value in wanted.items() if value != before[name]}
+    if changed:
+        save_person(tx, person, version, **wanted)
+        record_person(tx, person.id, "identity.person_changed", {
+            "before": {name: before[name] for name in changed}, "after": changed,
+        })  # fmt: skip
+    return get_person(tx, person_id)
+
+
+def _require_manager(tx: Transaction, person: Person, manager_id: str) -> None:
+    manager = get_person(tx, manager_id)
+    if manager.id == person.id or manager.state is PersonState.LEFT:
+        raise InvalidInputError(
+            msg("%(name)s cannot lead %(person)s.", name=manager.name, person=person.name),
+            hint=msg("Choose somebody else who works here."),
+        )
+
+
+def place_person(
+    tx: Transaction, person_id: str, unit_id: str | None, version: int | None = None
+) -> Person:
+    """Put a person into a unit, or into none (identity.write where they are and will be).
+
+    Roles stay: they are held in units of their own. Raises ConflictError after another's edit.
+    """
+    person = require_over(tx, person_id)
+    tx.principal.require("identity.write", unit_id)
+    require_unit(tx, unit_id)
+    if person.unit_id == unit_id:
         return person
-    if Role.ADMIN not in wanted:
-        _keep_an_admin(tx, person)
-    people.replace_roles(tx, person.id, wanted)
-    sign_out_everywhere(tx, person.id, "roles changed")
-    _record(tx, person.id, "identity.roles_changed", {
-        "before": sorted(person.roles), "after": sorted(wanted),
+    save_person(tx, person, version, unit_id=unit_id)
+    record_person(tx, person.id, "identity.person_moved", {
+        "before": person.unit_id, "after": unit_id,
     })  # fmt: skip
     return get_person(tx, person_id)
 
 
+def save_person(tx: Transaction, person: Person, version: int | None, **values: str | None) -> None:
+    """Store changed columns; raise ConflictError if another change came first."""
+    if not people.update_person(tx, person.id, version=version, **values):
+        raise ConflictError(
+            msg("%(name)s was changed by somebody else meanwhile.", name=person.name),
+            hint=msg("Look at what it says now, then repeat your change if it is still right."),
+        )
+
+
 def disable_person(tx: Transaction, person_id: str) -> None:
-    """Let a person in no longer: sessions and tokens end at once (identity.write)."""
-    _require_write(tx)
-    person = get_person(tx, person_id)
-    _require_grantable(tx, person.roles)
-    _keep_an_admin(tx, person)
+    """Let a person in no longer: sessions and tokens end at once (identity.write there)."""
+    person = require_over(tx, person_id)
+    refuse_left(person)
+    keep_an_admin(tx, person)
     people.update_person(tx, person.id, state=PersonState.DISABLED.value)
     sign_out_everywhere(tx, person.id, "person disabled")
     gone = passes.revoke_tokens(tx, person.id)
-    _record(tx, person.id, "identity.person_disabled", {"tokens": list(gone)})
+    record_person(tx, person.id, "identity.person_disabled", {"tokens": list(gone)})
 
 
 def enable_person(tx: Transaction, person_id: str) -> None:
     """Let a disabled person in again; former sessions and tokens stay ended (identity.write)."""
-    _require_write(tx)
-    person = get_person(tx, person_id)
-    _require_grantable(tx, person.roles)
+    person = require_over(tx, person_id)
     if person.state is not PersonState.DISABLED:
         raise ConflictError(msg("%(name)s is not disabled.", name=person.name))
     people.update_person(tx, person.id, state=PersonState.ACTIVE.value)
-    _record(tx, person.id, "identity.person_enabled", {})
+    record_person(tx, person.id, "identity.person_enabled", {})
 
 
 def change_language(tx: Transaction, language: str) -> None:
@@ -203,17 +319,31 @@ def _without(tx: Transaction, rp_id: str) -> tuple[Person, ...]:
     return tuple(get_person(tx, person_id) for person_id in ids)
 
 
-def _require_write(tx: Transaction) -> None:
-    tx.principal.require("identity.write")
+def require_write(tx: Transaction, unit_id: str | None = None) -> None:
+    """Return if the caller may change people of ``unit_id`` and proved themselves recently."""
+    tx.principal.require("identity.write", unit_id)
     if tx.principal.kind is PrincipalKind.PERSON:
         require_recent(tx)
 
 
-def _require_grantable(tx: Transaction, roles: frozenset[Role]) -> None:
-    """Nobody gives, takes or touches rights beyond their own."""
-    held = tx.principal.rights
-    excess = [r for r in rights_of(roles) if not any(covers(own, r) for own in held)]
-    if excess and tx.principal.kind is not PrincipalKind.SYSTEM:
+def require_over(tx: Transaction, person_id: str) -> Person:
+    """Return a person whom the caller may change; raise otherwise.
+
+    That takes identity.write where the person belongs, and every right the person has: nobody
+    gets at somebody stronger than themselves.
+    """
+    person = get_person(tx, person_id)
+    require_write(tx, person.unit_id)
+    require_grantable(tx, person.assignments)
+    return person
+
+
+def require_grantable(tx: Transaction, assignments: Iterable[Assignment]) -> None:
+    """Return if the caller holds all that ``assignments`` give, as far as they reach."""
+    if tx.principal.kind is PrincipalKind.SYSTEM:
+        return
+    excess = missing_for(assignments, tx.principal.rights, tx.principal.scoped)
+    if excess:
         raise NotPermittedError(
             msg("This touches rights you do not have yourself: %(got)s.",
                 got=", ".join(sorted(excess))),
@@ -221,7 +351,17 @@ def _require_grantable(tx: Transaction, roles: frozenset[Role]) -> None:
         )  # fmt: skip
 
 
-def _keep_an_admin(tx: Transaction, person: Person) -> None:
+def refuse_left(person: Person) -> None:
+    """Return unless the person has left; raise ConflictError for one who has."""
+    if person.state is PersonState.LEFT:
+        raise ConflictError(
+            msg("%(name)s has left.", name=person.name),
+            hint=msg("Somebody who comes back is invited anew."),
+        )
+
+
+def keep_an_admin(tx: Transaction, person: Person) -> None:
+    """Return unless the person is the last administrator who can sign in."""
     if Role.ADMIN in person.roles and not people.count_equipped_admins(tx, without=person.id):
         raise ConflictError(
             msg("%(name)s is the last administrator who can sign in.", name=person.name),
@@ -229,5 +369,8 @@ def _keep_an_admin(tx: Transaction, person: Person) -> None:
         )
 
 
-def _record(tx: Transaction, person_id: PersonID, kind: str, detail: dict[str, object]) -> None:
+def record_person(
+    tx: Transaction, person_id: PersonID, kind: str, detail: dict[str, object]
+) -> None:
+    """Leave a record about a person."""
     evidence.record(tx, kind=kind, subject=f"person:{person_id}", detail=detail, person=person_id)

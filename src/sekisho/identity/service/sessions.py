@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sekisho.evidence import service as evidence
-from sekisho.identity.engine.rights import rights_of
 from sekisho.identity.model import (
     SESSION_IDLE,
     SESSION_LIFE,
@@ -24,6 +23,7 @@ from sekisho.identity.model import (
     Strength,
     Visit,
 )
+from sekisho.identity.service.standing import admission_of
 from sekisho.identity.store import doorway, passes, people
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import NotFoundError, NotPermittedError, UnauthenticatedError
@@ -118,7 +118,7 @@ def admit_session(tx: Transaction, secret: str) -> Admission:
             msg("Your sign-in has ended."), hint=msg("Sign in again; nothing was lost.")
         )
     person = require_active(people.find_person(tx, session.person_id))
-    return Admission(person, rights_of(person.roles), session=session)
+    return admission_of(tx, person, session=session)
 
 
 def require_active(person: Person | None) -> Person:

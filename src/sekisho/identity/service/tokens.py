@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sekisho.evidence import service as evidence
-from sekisho.identity.engine.rights import check_scopes, narrow, rights_of
+from sekisho.identity.engine.rights import check_scopes
 from sekisho.identity.model import LONGEST_TOKEN_LIFE, TOKEN_PREFIX, Admission, APIToken
 from sekisho.identity.service.sessions import require_active, require_person, require_recent
+from sekisho.identity.service.standing import admission_of
 from sekisho.identity.store import passes, people
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import InvalidInputError, NotFoundError, UnauthenticatedError
@@ -36,7 +37,7 @@ def make_token(
                 n=LONGEST_TOKEN_LIFE.days),
             hint=msg("Choose a nearer date; make a new token before it ends."),
         )  # fmt: skip
-    granted = check_scopes(scopes, tx.principal.rights)
+    granted = check_scopes(scopes, tx.principal.rights | tx.principal.scoped.keys())
     secret = TOKEN_PREFIX + new_token()
     token = APIToken(TokenID(new_id("tok")), person_id, label, granted, tx.now, ends_at, None, None)
     passes.insert_token(tx, token, digest_token(secret))
@@ -68,7 +69,7 @@ def admit_token(tx: Transaction, secret: str) -> Admission:
             hint=msg("Make a new one on the page “API tokens”."),
         )
     person = require_active(people.find_person(tx, token.person_id))
-    return Admission(person, narrow(token.scopes, rights_of(person.roles)), token=token)
+    return admission_of(tx, person, token=token)
 
 
 def list_tokens(tx: Transaction) -> Sequence[APIToken]:

@@ -27,13 +27,14 @@ def _digest(credential_id: bytes) -> str:
 def find_passkey(tx: Transaction, credential_id: bytes) -> Passkey | None:
     """Return the passkey with this credential id, or None."""
     wanted = passkeys.c.credential_digest == _digest(credential_id)
-    found = tx.rows(select(passkeys).where(wanted))
+    found = tx.rows(select(passkeys).where(wanted, passkeys.c.ended_at.is_(None)))
     return _passkey(found[0]) if found else None
 
 
 def list_passkeys(tx: Transaction, person_id: PersonID) -> list[Passkey]:
     """List a person's passkeys, oldest first."""
-    query = select(passkeys).where(passkeys.c.person_id == person_id)
+    mine = (passkeys.c.person_id == person_id, passkeys.c.ended_at.is_(None))
+    query = select(passkeys).where(*mine)
     return [_passkey(row) for row in tx.rows(query.order_by(passkeys.c.created_at))]
 
 
@@ -51,20 +52,26 @@ def advance_counter(tx: Transaction, passkey_id: str, count: int) -> bool:
 
 def delete_passkey(tx: Transaction, person_id: PersonID, passkey_id: str) -> bool:
     """Delete one passkey of a person; False if they have no such passkey."""
-    mine = and_(passkeys.c.person_id == person_id, passkeys.c.id == passkey_id)
+    mine = and_(
+        passkeys.c.person_id == person_id,
+        passkeys.c.id == passkey_id,
+        passkeys.c.ended_at.is_(None),
+    )
     return bool(tx.execute(delete(passkeys).where(mine)).rowcount)
 
 
 def count_passkey_names(tx: Transaction) -> dict[str, int]:
     """Return rp_id → number of people with a passkey for that name."""
     people_count = func.count(passkeys.c.person_id.distinct()).label("people")
-    query = select(passkeys.c.rp_id, people_count).group_by(passkeys.c.rp_id)
-    return {row.rp_id: row.people for row in tx.rows(query)}
+    query = select(passkeys.c.rp_id, people_count).where(passkeys.c.ended_at.is_(None))
+    return {row.rp_id: row.people for row in tx.rows(query.group_by(passkeys.c.rp_id))}
 
 
 def list_people_without_passkey(tx: Transaction, rp_id: str, limit: int) -> Sequence[str]:
     """List ids of active people who have no passkey for ``rp_id``."""
-    having = select(passkeys.c.person_id).where(passkeys.c.rp_id == rp_id)
+    having = select(passkeys.c.person_id).where(
+        passkeys.c.rp_id == rp_id, passkeys.c.ended_at.is_(None)
+    )
     query = (
         select(people.c.id)
         .where(people.c.state == "active", people.c.id.not_in(having))

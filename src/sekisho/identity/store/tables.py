@@ -1,4 +1,4 @@
-"""The tables of identity; migration 0003_identity makes the same."""
+"""The tables of identity; the migrations make the same."""
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +20,21 @@ def _person(*, primary: bool = False, optional: bool = False) -> "Column[str]":
     return Column("person_id", String(64), reference, primary_key=primary, nullable=optional)
 
 
+units = Table(
+    "identity_units",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("parent_id", String(64), ForeignKey("identity_units.id")),
+    Column("country", String(2), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("external_id", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Index("ix_identity_units_parent_id", "parent_id"),
+)
 people = Table(
     "identity_people",
     metadata,
@@ -29,12 +44,58 @@ people = Table(
     Column("language", String(8), nullable=False),
     Column("state", String(16), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+    Column("unit_id", String(64), ForeignKey("identity_units.id")),
+    Column("manager_id", String(64), ForeignKey("identity_people.id")),
+    Column("external_id", String(200), nullable=False),
+    # Of somebody who left: ``email`` is free for a new person, this says what it was.
+    Column("former_email", String(254), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed_at", UTCDateTime),
+    Index("ix_identity_people_unit_id", "unit_id"),
+    Index("ix_identity_people_manager_id", "manager_id"),
+    Index("ix_identity_people_name", "name", "id"),
+    Index("ix_identity_people_external_id", "external_id"),
 )
 person_roles = Table(
     "identity_person_roles",
     metadata,
     _person(primary=True),
     Column("role", String(32), primary_key=True),
+)
+unit_roles = Table(
+    "identity_unit_roles",
+    metadata,
+    _person(primary=True),
+    Column("role", String(32), primary_key=True),
+    Column(
+        "unit_id",
+        String(64),
+        ForeignKey("identity_units.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Index("ix_identity_unit_roles_unit_id", "unit_id"),
+)
+groups = Table(
+    "identity_groups",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("note", String(1000), nullable=False),
+    Column("external_id", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+)
+group_members = Table(
+    "identity_group_members",
+    metadata,
+    Column(
+        "group_id",
+        String(64),
+        ForeignKey("identity_groups.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    _person(primary=True),
+    Index("ix_identity_group_members_person_id", "person_id"),
 )
 links = Table(
     "identity_links",
@@ -62,6 +123,7 @@ passkeys = Table(
     Column("backed_up", Boolean, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("used_at", UTCDateTime),
+    Column("ended_at", UTCDateTime),  # of somebody who left: kept as a record, of no use
     Index("ix_identity_passkeys_person_id", "person_id"),
 )
 totp = Table(

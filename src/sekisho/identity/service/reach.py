@@ -1,0 +1,47 @@
+"""Who can be told something: for the rooms that speak to people, not for pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sekisho.identity.engine.rights import covers, rights_of
+from sekisho.identity.model import Role
+from sekisho.identity.store import reach
+from sekisho.kernel.db import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """An active person as far as a letter needs to know them."""
+
+    id: str
+    name: str
+    email: str
+    language: str
+
+
+def list_reachable(tx: Transaction, ids: Sequence[str]) -> list[Reachable]:
+    """Return the active people among ``ids``, by id; strangers and leavers are left out."""
+    rows = reach.list_active(tx, list(dict.fromkeys(ids)))
+    return sorted(
+        (Reachable(r.id, r.name, r.email, r.language) for r in rows), key=lambda person: person.id
+    )
+
+
+def list_holders(
+    tx: Transaction, right: str, *, after: str = "", limit: int = 500
+) -> list[Reachable]:
+    """Return active people who have ``right`` everywhere, by id, those behind ``after``."""
+    roles = [role for role in Role if any(covers(held, right) for held in rights_of([role]))]
+    everyone = any(covers(held, right) for held in rights_of([]))
+    rows = reach.list_with_roles(tx, roles, everyone=everyone, after=after, limit=limit)
+    return [Reachable(r.id, r.name, r.email, r.language) for r in rows]
+
+
+def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
+    """Return id → name of people, whatever their state; what is not there is left out."""
+    return reach.find_names(tx, list(dict.fromkeys(ids)))
+
+
+def search_ids(tx: Transaction, search: str, limit: int = 200) -> list[str]:
+    """Return ids of people whose name or address holds ``search`` (nothing for "")."""
+    return reach.search_ids(tx, search, limit) if search else []

@@ -1,0 +1,51 @@
+"""Reads who can be told something: active people, few columns, many rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, exists, or_, select
+
+from sekisho.identity.model import PersonState
+from sekisho.identity.store.tables import people, person_roles
+from sekisho.kernel.db import Transaction, chunked
+
+
+def list_active(tx: Transaction, ids: Sequence[str]) -> list[Row[Any]]:
+    """Return (id, name, email, language) of the active people among ``ids``."""
+    found: list[Row[Any]] = []
+    for some in chunked(ids):
+        found += tx.rows(_active().where(people.c.id.in_(some)))
+    return found
+
+
+def list_with_roles(
+    tx: Transaction, roles: Sequence[str], *, everyone: bool, after: str, limit: int
+) -> Sequence[Row[Any]]:
+    """Return active people with one of these roles (or all), by id, behind ``after``."""
+    query = _active().where(people.c.id > after).order_by(people.c.id).limit(limit)
+    if not everyone:
+        held = exists().where(
+            person_roles.c.person_id == people.c.id, person_roles.c.role.in_(roles)
+        )
+        query = query.where(held)
+    return tx.rows(query)
+
+
+def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
+    """Return id → name, whatever their state."""
+    found: dict[str, str] = {}
+    for some in chunked(ids):
+        rows = tx.rows(select(people.c.id, people.c.name).where(people.c.id.in_(some)))
+        found.update({row.id: row.name for row in rows})
+    return found
+
+
+def search_ids(tx: Transaction, search: str, limit: int) -> list[str]:
+    """Return ids of people whose name or address holds ``search``."""
+    fits = or_(*(c.icontains(search, autoescape=True) for c in (people.c.name, people.c.email)))
+    return [row.id for row in tx.rows(select(people.c.id).where(fits).limit(limit))]
+
+
+def _active() -> Select[Any]:
+    columns = (people.c.id, people.c.name, people.c.email, people.c.language)
+    return select(*columns).where(people.c.state == PersonState.ACTIVE.value)
