@@ -61,6 +61,7 @@ class Settings:
     ``time_zone``: of times on pages, such as Asia/Tokyo; empty = this machine's.
     ``checkpoint_file``, ``checkpoint_mail``,
     ``checkpoint_tsa``, ``smtp``: where signed checkpoints of the evidence go.
+    ``webhooks_inside``: host names and networks inside that notices may go to, by commas.
     """
 
     data: Path
@@ -83,6 +84,7 @@ class Settings:
     checkpoint_mail: str = ""
     checkpoint_tsa: str = ""
     smtp: str = ""
+    webhooks_inside: str = ""
     log_format: str = "text"
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from enum import StrEnum
 
 from sekisho.kernel.errors import InvalidInputError
@@ -14,7 +14,6 @@ Saying = Text | Mapping[str, str]
 LONGEST_SUBJECT = 300
 LONGEST_KEY = 300
 LONGEST_LINK = 500
-WAYS_INTO_ONE_POST = 5_000
 DAYS_OF_WEEK = 7
 HOURS_OF_DAY = 24
 
@@ -101,6 +100,11 @@ TOPIC_OF_KIND: Mapping[Kind, Topic] = {
     Kind.EVIDENCE_BROKEN: Topic.SECURITY,
     Kind.NOTICE_TEST: Topic.SYSTEM,
 }
+
+
+def kinds_of(topic: Topic) -> list[Kind]:
+    """Return the kinds that belong to a topic."""
+    return [kind for kind, own in TOPIC_OF_KIND.items() if own is topic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +325,8 @@ class Delivery:
 class Letter:
     """What is handed to a channel: one notice, or several as a digest, for one reader.
 
-    ``message_id`` stays the same however often it is sent; ``thread`` names what belongs together.
+    ``message_id`` stays the same however often it is sent; ``thread`` names what belongs together;
+    times are said in ``zone``, the reader's own.
     """
 
     message_id: str
@@ -331,3 +336,4 @@ class Letter:
     address: str = ""
     name: str = ""
     digest: bool = False
+    zone: tzinfo = UTC

@@ -1,5 +1,65 @@
 """What other rooms, the worker and the faces may do with notices."""
 
+from sekisho.notices.service.channels import (
+    ChannelOrder,
+    ChannelState,
+    get_channel,
+    list_channels,
+    list_own_channels,
+    remove_channel,
+    retry_channel,
+    send_test,
+    set_channel,
+    set_own_channel,
+)
+from sekisho.notices.service.choices import get_choices, list_ways_out, set_choices
+from sekisho.notices.service.inbox import (
+    InboxPage,
+    count_unread,
+    list_notices,
+    mark_notices,
+    open_notice,
+)
+from sekisho.notices.service.posting import hand_out
+from sekisho.notices.service.queue import (
+    QueuePage,
+    QueueWish,
+    count_states,
+    forget_old_notices,
+    list_queue,
+    send_again,
+)
 from sekisho.notices.service.queueing import queue_notice, queue_notices
+from sekisho.notices.service.sending import Outside, send_due
 
-__all__ = ["queue_notice", "queue_notices"]
+__all__ = [
+    "ChannelOrder",
+    "ChannelState",
+    "InboxPage",
+    "Outside",
+    "QueuePage",
+    "QueueWish",
+    "count_states",
+    "count_unread",
+    "forget_old_notices",
+    "get_channel",
+    "get_choices",
+    "hand_out",
+    "list_channels",
+    "list_notices",
+    "list_own_channels",
+    "list_queue",
+    "list_ways_out",
+    "mark_notices",
+    "open_notice",
+    "queue_notice",
+    "queue_notices",
+    "remove_channel",
+    "retry_channel",
+    "send_again",
+    "send_due",
+    "send_test",
+    "set_channel",
+    "set_choices",
+    "set_own_channel",
+]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, select, update
+from sqlalchemy import delete, exists, select, update
 
 from sekisho.kernel.db import Transaction, upsert
 from sekisho.kernel.i18n import Text
@@ -138,7 +138,7 @@ def delete_old(tx: Transaction, before: datetime, limit: int) -> int:
     return len(ids)
 
 
-def read_post(row: Row[Any]) -> Post:
+def read_post(row: Any) -> Post:
     """Make a post of a row that holds its columns."""
     return Post(
         id=row.id,

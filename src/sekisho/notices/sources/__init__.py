@@ -1,0 +1,1 @@
+"""The outside world of notices: mail servers and webhooks."""

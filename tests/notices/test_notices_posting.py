@@ -1,0 +1,140 @@
+"""Handing out: everyone once, in small transactions, across crashes."""
+
+import pytest
+
+from fakes.mail_server import running_mail_server
+from notices.conftest import BODY, TITLE, TOKYO, Office
+from sekisho.evidence import service as evidence
+from sekisho.identity import service as identity
+from sekisho.identity.model import Role
+from sekisho.kernel.errors import InvalidInputError, NotFoundError
+from sekisho.kernel.principal import SYSTEM
+from sekisho.notices import service
+from sekisho.notices.model import (
+    Digest,
+    Holders,
+    Kind,
+    NewNotice,
+    People,
+    Preferences,
+    Topic,
+    Urgency,
+    Way,
+)
+from sekisho.notices.service.posting import hand_out_some
+
+
+def test_everyone_has_it_once_in_the_inbox(office: Office) -> None:
+    people = [office.add(f"p{i}") for i in range(7)]
+    with office.database.write(SYSTEM) as tx:
+        service.queue_notices(tx, [
+            NewNotice(People([p.id for p in people] * 2), Kind.DEVICE_FAILS, "d", TITLE, BODY),
+            NewNotice(Holders("self.read"), Kind.NOTICE_TEST, "n", TITLE, BODY),
+        ])  # fmt: skip
+    told = []
+    for _ in range(20):
+        with office.database.write(SYSTEM) as tx:
+            told.append(hand_out_some(tx, TOKYO, most=3))
+    assert sum(told) == 14
+    assert max(told) <= 3
+    for person in people:
+        with office.database.read(person) as tx:
+            assert service.list_notices(tx).total == 2
+            assert service.count_unread(tx, person) == 2
+
+
+def test_a_crash_between_repeats_and_loses_nothing(office: Office) -> None:
+    people = [office.add(f"p{i}") for i in range(5)]
+    with office.database.write(SYSTEM) as tx:
+        new = NewNotice(People([p.id for p in people]), Kind.DEVICE_FAILS, "d", TITLE, BODY)
+        service.queue_notices(tx, [new])
+    with pytest.raises(RuntimeError), office.database.write(SYSTEM) as tx:
+        hand_out_some(tx, TOKYO, most=2)
+        raise RuntimeError
+    assert service.hand_out(office.database, TOKYO) == 5
+    assert service.hand_out(office.database, TOKYO) == 0
+
+
+def test_only_those_with_the_right_are_told(office: Office) -> None:
+    boss, ren = office.add("boss", Role.ADMIN), office.add("ren")
+    security = office.add("sec", Role.SECURITY)
+    office.tell(reach=Holders("findings.write"))
+    for person, expected in ((boss, 1), (security, 1), (ren, 0)):
+        with office.database.read(person) as tx:
+            assert service.count_unread(tx, person) == expected
+
+
+def test_nobody_opens_another_person_s_notice(office: Office) -> None:
+    ren, yui = office.add("ren"), office.add("yui")
+    office.tell(ren.id)
+    with office.database.read(ren) as tx:
+        (item,) = service.list_notices(tx).items
+    with pytest.raises(NotFoundError), office.database.write(yui) as tx:
+        service.open_notice(tx, item.post.id)
+    with office.database.write(ren) as tx:
+        assert service.open_notice(tx, item.post.id).read_at is None
+        assert service.count_unread(tx, ren) == 0
+        assert service.mark_notices(tx, item.post.id, read=False) == 1
+        assert service.mark_notices(tx) == 1
+        assert service.list_notices(tx, unread=True).total == 0
+        assert service.list_notices(tx, search="画面ロック", topic=Topic.DEVICE).total == 1
+        assert service.list_notices(tx, topic=Topic.SECURITY).total == 0
+
+
+def test_a_digest_is_one_mail_at_its_hour(office: Office) -> None:
+    ren = office.add("ren")
+    chosen = Preferences(hour=8, digest=Digest.DAILY, ways={"mail": {Topic.DEVICE: Way.DIGEST}})
+    with running_mail_server() as server:
+        office.set_mail(server.port)
+        with office.database.write(ren) as tx:
+            service.set_choices(tx, chosen)
+        for number in range(60):
+            office.tell(ren.id, subject=f"device:{number}")
+        office.tell(ren.id, urgency=Urgency.URGENT)
+        assert office.send() == 1
+        office.clock.advance(hours=22, minutes=59)
+        assert office.send() == 0
+        office.clock.advance(minutes=1)
+        assert office.send() == 60
+    urgent, digest = server.mails
+    assert urgent["Subject"].startswith("【至急】")
+    assert digest["Subject"] == "お知らせ60件: 直すことが1つあります"
+    assert digest["List-Unsubscribe"] == "<https://sekisho.example.jp/my/notices/ways>"
+    part = digest.get_body(("plain",))
+    assert part is not None
+    assert "ほかに20件" in part.get_content()
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [Preferences(time_zone="Mars/Olympus"), Preferences(time_zone="../../etc/passwd"),
+     Preferences(hour=24), Preferences(weekday=7), Preferences(language="xx")],
+)  # fmt: skip
+def test_impossible_choices_are_refused(office: Office, chosen: Preferences) -> None:
+    ren = office.add("ren")
+    with pytest.raises(InvalidInputError), office.database.write(ren) as tx:
+        service.set_choices(tx, chosen)
+    with office.database.read(ren) as tx:
+        assert service.get_choices(tx) == Preferences()
+
+
+def test_telling_leaves_records_and_old_ones_are_forgotten(office: Office) -> None:
+    ren = office.add("ren")
+    office.tell(ren.id)
+    with office.database.read(SYSTEM) as tx:
+        kinds = [record.kind for record in evidence.list_records(tx)]
+    assert kinds[0] == "notice.told"
+    office.clock.advance(days=181)
+    with office.database.write(SYSTEM) as tx:
+        assert service.forget_old_notices(tx) == 1
+    with office.database.read(ren) as tx:
+        assert service.list_notices(tx).total == 0
+
+
+def test_erasing_a_person_erases_what_was_told(office: Office) -> None:
+    ren = office.add("ren")
+    office.tell(ren.id)
+    with office.database.read(SYSTEM) as tx:
+        assert [p.id for p in identity.list_reachable(tx, [ren.id, "per_nobody"])] == [ren.id]
+        assert identity.search_ids(tx, "") == []
+        assert identity.find_names(tx, [ren.id]) == {ren.id: "ren"}
