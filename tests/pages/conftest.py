@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 
 from fakes.clock import FakeClock
 from sekisho.controls import service as controls
-from sekisho.controls.model import Answer, Catalogue, Control, Subject
+from sekisho.controls.model import Answer, Catalogue, Control, Probe, Subject
 from sekisho.devices.model import Device, KitKind
 from sekisho.devices.protocol import EnrollRequest
 from sekisho.devices.service import enrolment, inventory
@@ -96,7 +96,7 @@ class Town:
         asked = [
             control
             for control in self.catalogue.applying("linux", device.ownership)
-            if (check := control.find_check("linux")) and check.choose_probe(sekisho_agent=False)
+            if self._probe(control, device)
         ]
         with self.house.database.write(SYSTEM) as tx:
             subject = Subject(
@@ -105,14 +105,19 @@ class Town:
             answers = [
                 answer
                 for place, control in enumerate(asked)
-                for answer in self._answers(control, tx.now, passes=place >= failing)
+                for answer in self._answers(control, device, tx.now, passes=place >= failing)
             ]
             controls.judge_answers(tx, subject, answers, tx.now)
         return asked
 
-    def _answers(self, control: Control, now: Any, *, passes: bool) -> list[Answer]:
+    def _probe(self, control: Control, device: Device) -> Probe | None:
+        """Return what this osquery host is really asked."""
         check = control.find_check("linux")
-        probe = check.choose_probe(sekisho_agent=False) if check else None
+        private = device.ownership == "private"
+        return check.choose_probe(sekisho_agent=False, private=private) if check else None
+
+    def _answers(self, control: Control, device: Device, now: Any, *, passes: bool) -> list[Answer]:
+        probe = self._probe(control, device)
         assert probe is not None
         rows = ({"1": "1"},) if passes else ()
         return [

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.devices.web.verdicts import DAYS, Change, draw_strip, trace_days
+from sekisho.controls.catalogue import load_catalogue
+from sekisho.controls.engine import start_verdict
+from sekisho.devices.web.verdicts import (
+    DAYS,
+    Change,
+    Client,
+    arrange_verdicts,
+    draw_strip,
+    trace_days,
+)
+from sekisho.kernel.ids import ControlID
 
 TODAY = date(2026, 11, 24)
 KINDS = ["pass", "fail", "unknown", "exempt"]
@@ -64,3 +74,21 @@ def test_the_strip_shows_only_rules_that_were_not_quiet(
     assert [line.title["en"] for line in lines] == shown
     assert bool(chart) is bool(shown)
     assert all(sum(days for _, days in line.runs) == DAYS for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("client", "fallback"),
+    [
+        (Client(agent=True, private=False), False),
+        (Client(agent=True, private=True), True),
+        (Client(agent=False, private=False), True),
+    ],
+)
+def test_a_row_shows_what_this_client_was_really_asked(*, client: Client, fallback: bool) -> None:
+    catalogue = load_catalogue()
+    firewall = ControlID("firewall")
+    check = catalogue.controls[firewall].checks["linux"]  # type: ignore[index] # by its name
+    assert check.fallback is not None
+    verdict = start_verdict(catalogue.controls[firewall], at(0))
+    (row,) = arrange_verdicts(catalogue, [verdict], "linux", "ja", client)
+    assert row.sql == (check.fallback if fallback else check.probe).sql.strip()

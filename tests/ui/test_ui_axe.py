@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from ui.faults import find_violations
 from ui.gallery import CHROMIUM, PAGES, QUIET, serve_gallery
 
-AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text()
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 pytestmark = pytest.mark.browser
 
 
@@ -28,16 +26,6 @@ def browser() -> Iterator[Browser]:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield found
         found.close()
-
-
-def find_violations(page: Any) -> list[str]:
-    page.evaluate(AXE)
-    result = page.evaluate("tags => axe.run({runOnly: tags})", TAGS)
-    return [
-        f"{fault['id']}: {node['target']} {node['failureSummary']}"
-        for fault in result["violations"]
-        for node in fault["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -20,6 +20,7 @@ from fakes.osqueryd import Osqueryd
 from support.browser import add_authenticator, running_chromium
 from support.running import Running, running_up
 from support.visiting import Post, make_kit, public_client, query, wait_until
+from ui.faults import measure_excess
 
 WIDTHS = (1440, 390)
 LANGUAGES = ("ja", "en")
@@ -274,10 +275,12 @@ def open_town(folder: Path) -> Iterator[Town]:
         running_chromium() as browser,
         public_client(up) as wire,
     ):
-        made = [browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo") for _ in range(2)]
-        yield Town(up, browser, folder, wire, *made)
-        for context in made:
-            context.close()
+        yield Town(up, browser, folder, wire, open_context(browser), open_context(browser))
+
+
+def open_context(browser: Browser) -> BrowserContext:
+    """Open a browser of its own, whose pages stand still (no transition half-way in a picture)."""
+    return browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", reduced_motion="reduce")
 
 
 Look = Callable[[str, str, Page], None]
@@ -306,11 +309,6 @@ def _walk(
                 walk(town, page)
                 look(name, language, page)
     page.close()
-
-
-def measure_excess(page: Page) -> int:
-    """Return by how many pixels a page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
 def take_pictures(folder: Path, wanted: set[str], variants: set[str]) -> None:

@@ -8,7 +8,7 @@ unknown variable is an error instead of an empty place.
 
 In every template: ``principal language now csrf path query theme organisation zone counts
 request_id``, and the functions ``_ _n loc num percent static query_with`` (see ``PageRenderer``)
-and ``ago left span day minute exact iso`` for times.
+and ``ago age left span day minute exact zone_name`` for times.
 """
 
 import hashlib
@@ -197,4 +197,5 @@ def _time_words(frame: Frame) -> dict[str, Callable[..., str]]:
         "minute": spoken(lambda m: times.say_minute(m, zone, language)),
         "exact": spoken(lambda m: times.say_exact(m, zone)),
         "span": lambda span: times.say_span(span, language),
+        "zone_name": lambda: times.say_zone(now, zone),
     }

@@ -66,6 +66,14 @@ def say_minute(moment: datetime, zone: tzinfo | None, language: str) -> str:
     return f"{say_day(moment, zone, language)} {moment.astimezone(zone).strftime('%H:%M')}"
 
 
+def say_zone(moment: datetime, zone: tzinfo | None) -> str:
+    """Say a zone by its name and its distance from UTC: ``JST (UTC+09:00)``, ``UTC``."""
+    local = moment.astimezone(zone)
+    name, digits = local.tzname() or "", local.strftime("%z")
+    distance = f"UTC{digits[:3]}:{digits[3:5]}" if digits.strip("+-0") else "UTC"
+    return f"{name} ({distance})" if name.isalpha() and name != distance else distance
+
+
 def say_exact(moment: datetime, zone: tzinfo | None) -> str:
     """Say a time to the second with its zone, the same in every language."""
     local = moment.astimezone(zone)

@@ -71,7 +71,7 @@ def my_private(language: str) -> dict[str, Any]:
     )
     view.consented_at, view.others = (
         before(days=30),
-        [S(id="dev_7", mood="unknown", title="MNT-L-0007")],
+        [S(id="dev_7", mood="unknown", title="MNT-L-0007", words=msg("Paused"))],
     )
     return context
 

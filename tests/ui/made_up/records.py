@@ -85,7 +85,17 @@ def record(_language: str) -> dict[str, Any]:
 
 def settings(_language: str) -> dict[str, Any]:
     def row(name: Text, value: object, **more: object) -> S:
-        return S(**{"name": name, "value": value, "state": "", "code": False, "note": "", **more})
+        return S(
+            **{
+                "name": name,
+                "value": value,
+                "state": "",
+                "code": False,
+                "note": "",
+                "place": "",
+                **more,
+            }
+        )
 
     groups = [
         S(

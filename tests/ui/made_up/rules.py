@@ -61,7 +61,15 @@ def control_list(_language: str) -> dict[str, Any]:
         "filters": filters,
         "digest": "9f2c41d07a",
         "faults": [
-            "controls/remote-tools.yaml:14: severity “urgent” is none of critical, high, medium"
+            S(
+                file="controls/remote-tools.yaml",
+                line=14,
+                message=msg(
+                    "“%(got)s” is not known; expected one of: %(known)s.",
+                    got="urgent",
+                    known="critical, high, medium, low",
+                ),
+            )
         ],
     }
 

@@ -162,10 +162,9 @@ def read_rows(
     tx: Transaction, catalogue: Catalogue, device: Device, language: str
 ) -> list[VerdictRow]:
     """Return every verdict of a device as rows, worst first."""
-    return verdicts.arrange_verdicts(
-        catalogue, controls.list_verdicts(tx, device.id), device.platform, language,
-        agent=device.is_agent,
-    )  # fmt: skip
+    client = verdicts.Client(device.is_agent, device.ownership is Ownership.PRIVATE)
+    found = controls.list_verdicts(tx, device.id)
+    return verdicts.arrange_verdicts(catalogue, found, device.platform, language, client)
 
 
 def _opened(rows: Sequence[VerdictRow], wanted: str) -> VerdictRow | None:

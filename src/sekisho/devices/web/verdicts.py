@@ -44,6 +44,14 @@ class VerdictRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """What decides which question of a check a device gets: Sekisho's agent, a private device."""
+
+    agent: bool
+    private: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A verdict that changed; ``before`` is "" for the very first one."""
 
@@ -61,11 +69,11 @@ class HistoryLine:
 
 
 def arrange_verdicts(
-    catalogue: Catalogue, verdicts: Iterable[Verdict], platform: str, language: str, *, agent: bool
+    catalogue: Catalogue, verdicts: Iterable[Verdict], platform: str, language: str, client: Client
 ) -> list[VerdictRow]:
     """Make the rows of one device, worst first; a control that is no longer there is left out."""
     rows = [
-        _row(control, verdict, platform, language, agent=agent)
+        _row(control, verdict, platform, language, client)
         for verdict in verdicts
         if (control := catalogue.controls.get(verdict.control_id)) is not None
     ]
@@ -82,7 +90,7 @@ def count_outcomes(rows: Iterable[VerdictRow]) -> dict[str, int]:
 
 
 def _row(
-    control: Control, verdict: Verdict, platform: str, language: str, *, agent: bool
+    control: Control, verdict: Verdict, platform: str, language: str, client: Client
 ) -> VerdictRow:
     known = verdict.kind is not VerdictKind.UNKNOWN
     return VerdictRow(
@@ -97,7 +105,7 @@ def _row(
         until=verdict.exempt_until if verdict.kind is VerdictKind.EXEMPT else None,
         why=control.why,
         fix=control.fix_steps(platform, language),
-        sql=_question(control.find_check(platform), agent=agent),
+        sql=_question(control.find_check(platform), client),
         version=verdict.control_version,
         device_time=verdict.checked_at,
         answer=_answer(verdict),
@@ -105,8 +113,11 @@ def _row(
     )
 
 
-def _question(check: Check | None, *, agent: bool) -> str:
-    probe = check.choose_probe(sekisho_agent=agent) if check else None
+def _question(check: Check | None, client: Client) -> str:
+    """Return the question that this kind of client is really asked."""
+    probe = (
+        check.choose_probe(sekisho_agent=client.agent, private=client.private) if check else None
+    )
     return probe.sql.strip() if probe else ""
 
 

@@ -183,5 +183,10 @@ def local_file(data: Path) -> Path:
     return data / "checkpoints" / "checkpoints.jsonl"
 
 
+def own_destination(data: Path) -> str:
+    """Return the name of the one destination that does not leave the machine."""
+    return FileDestination(local_file(data)).name
+
+
 def _split(value: str) -> Sequence[str]:
     return [part.strip() for part in value.split(",") if part.strip()]

@@ -53,11 +53,12 @@ NOT_SEEN_OF_PRIVATE = (msg("Your apps, your computer's name and its serial numbe
 
 @dataclass(frozen=True, slots=True)
 class OtherDevice:
-    """Another device of the same person, with its mood as a verdict mark."""
+    """Another device of the same person: its mood as a verdict mark, and how it stands in words."""
 
     id: str
     title: str
     mood: str
+    words: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _page(
     rows = pages.read_rows(tx, catalogue, device, language)
     view = make_view(tx.now, device, rows, language)
     others = [
-        OtherDevice(d.id, d.title, judge_mood(d.state, pages.read_rows(tx, catalogue, d, language)))
+        _other(d, pages.read_rows(tx, catalogue, d, language))
         for d in _own_devices(tx)
         if d.id != device.id
     ]
@@ -164,6 +165,12 @@ def _page(
         manifest=pages.read_manifest(catalogue, device),
         consent=_consent_lines(device, settings, language),
     )})  # fmt: skip
+
+
+def _other(device: Device, rows: Sequence[VerdictRow]) -> OtherDevice:
+    failing = [row for row in rows if row.outcome == "fail"]
+    words, _ = _say(device.state, rows, failing, None)
+    return OtherDevice(device.id, device.title, judge_mood(device.state, rows), words)
 
 
 def make_view(

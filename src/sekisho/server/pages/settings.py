@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from litestar import get
 from litestar.di import NamedDependency
@@ -12,26 +14,34 @@ from sekisho import __version__
 from sekisho.controls.model import Catalogue
 from sekisho.evidence import service as evidence
 from sekisho.evidence.model import DestinationState
+from sekisho.evidence.sources.destinations import own_destination
 from sekisho.identity import service as identity
 from sekisho.identity.model import PasskeyName
+from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
+from sekisho.kernel.times import say_zone
 
 LANGUAGES = {"ja": "日本語", "en": "English"}
+_ARRIVALS = {
+    "file": msg("Delivery to the file"), "mail": msg("Delivery by mail"),
+    "tsa": msg("Time stamps"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting: its name, its value, whether it works, and a word about it."""
+    """One setting: name, value, whether it works, a word about it, and a path or an address."""
 
     name: Text
     value: Text | str
     state: str = ""
     code: bool = False
     note: Text | str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ def show_settings(
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
     catalogue: NamedDependency[Catalogue],
+    clock: NamedDependency[Clock],
 ) -> Page:
     """Show every setting in force. Needs ``settings.read``."""
     principal.require("settings.read")
@@ -57,21 +68,33 @@ def show_settings(
         places = evidence.get_state(tx).destinations if principal.allows("evidence.read") else ()
         dialect = tx.dialect
     groups = [
-        _organisation(settings), _reach(settings, names), _checkpoints(settings, places),
+        _organisation(settings, clock.now()),
+        _reach(settings, names),
+        _checkpoints(settings, places),
         _versions(dialect, catalogue),
-    ]  # fmt: skip
+    ]
     return Page(
         "pages/settings.html", {"groups": groups, "file": str(settings.data / "settings.yaml")}
     )
 
 
-def _organisation(settings: Settings) -> SettingGroup:
+def _organisation(settings: Settings, now: datetime) -> SettingGroup:
     return SettingGroup(msg("Organisation"), [
         SettingRow(msg("Name"), settings.organisation or msg("not set"),
                    note=msg("Shown on pages and in kits.")),
         SettingRow(msg("Language"), LANGUAGES[settings.language],
                    note=msg("For visitors who have not chosen one themselves.")),
+        _time_zone(settings, now),
     ])  # fmt: skip
+
+
+def _time_zone(settings: Settings, now: datetime) -> SettingRow:
+    zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
+    note = msg("Of times on pages. The evidence itself is kept in UTC.")
+    if zone is None:
+        value: Text | str = msg("This machine's: %(zone)s", zone=say_zone(now, zone))
+        return SettingRow(msg("Time zone"), value, note=note)
+    return SettingRow(msg("Time zone"), f"{zone.key}, {say_zone(now, zone)}", note=note)
 
 
 def _reach(settings: Settings, names: Sequence[PasskeyName]) -> SettingGroup:
@@ -122,21 +145,29 @@ def _checkpoints(settings: Settings, places: Sequence[DestinationState]) -> Sett
             msg("Copies elsewhere"), msg("None"), "unknown",
             note=msg("Without one, whoever owns this machine could rewrite the evidence."),
         ))  # fmt: skip
-    return SettingGroup(msg("Checkpoints of the evidence"), [*rows, *map(_arrival, places)])
+    own = own_destination(settings.data)
+    outside = [_arrival(place) for place in places if place.destination != own]
+    inside = [_kept(place) for place in places if place.destination == own]
+    return SettingGroup(msg("Checkpoints of the evidence"), [*rows, *outside, *inside])
 
 
 def _arrival(place: DestinationState) -> SettingRow:
+    kind, _, where = place.destination.partition(":")
+    name = _ARRIVALS.get(kind, msg("Delivery"))
     if place.error:
         return SettingRow(
-            msg("Delivery to %(place)s", place=place.destination),
-            msg("%(n)s waiting", n=place.waiting), "fail", note=place.error,
+            name, msg("%(n)s waiting", n=place.waiting), "fail", note=place.error, place=where
         )  # fmt: skip
     arrived = place.delivered_seq is not None
-    return SettingRow(
-        msg("Delivery to %(place)s", place=place.destination),
-        msg("Arrived up to record %(n)s", n=place.delivered_seq) if arrived else msg("Not yet"),
-        "pass" if arrived else "unknown",
-    )
+    words = msg("Arrived up to record %(n)s", n=place.delivered_seq) if arrived else msg("Not yet")
+    return SettingRow(name, words, "pass" if arrived else "unknown", place=where)
+
+
+def _kept(place: DestinationState) -> SettingRow:
+    """Say what the data folder itself holds: no copy elsewhere, so neither fine nor a fault."""
+    words = msg("Up to record %(n)s", n=place.delivered_seq or 0)
+    where = place.destination.partition(":")[2]
+    return SettingRow(msg("On this machine"), words, place=where)
 
 
 def _versions(dialect: str, catalogue: Catalogue) -> SettingGroup:

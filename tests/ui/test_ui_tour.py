@@ -1,0 +1,66 @@
+"""Every page of a real, running installation: nothing is wrong with it in either language.
+
+Each page is seen in both languages, both widths and both themes, in two of the eight
+combinations; ``python -m ui.tour`` takes pictures of all eight for people to judge.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from ui.faults import find_foreign_words, find_violations, measure_excess
+from ui.tour import EMPTY, FIRST, SIGNED_IN, STRANGER, Look, open_town, walk_all
+
+pytestmark = pytest.mark.browser
+
+STOPS = [*FIRST, *EMPTY, *SIGNED_IN, *STRANGER]
+# What people typed, and the two words that stand in both languages everywhere.
+NAMES = ["佐伯 航", "高橋 遥", "森下 彩", "営業部 2027年春入社（在宅勤務・貸与端末）",
+         "社内ポータル", "関所", "日本語"]  # fmt: skip
+# A browser writes down every answer from 400 on; pages that are refusals are meant to be.
+REFUSED = "the server responded with a status of 4"
+Faults = Mapping[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Faults:
+    """Walk once; return what is wrong by stop."""
+    faults: defaultdict[str, list[str]] = defaultdict(list)
+    heard: list[str] = []
+    with open_town(tmp_path_factory.mktemp("tour")) as town:
+        for context in (town.admin, town.stranger):
+            listen(context, heard)
+        walk_all(town, make_look(faults, heard))
+    return faults
+
+
+def listen(context: BrowserContext, heard: list[str]) -> None:
+    """Collect what pages complain of: scripts, the content policy, missing files."""
+    context.on("console", lambda message: heard.append(message.text))
+    context.on("weberror", lambda error: heard.append(str(error.error)))
+
+
+def make_look(faults: defaultdict[str, list[str]], heard: list[str]) -> Look:
+    """Make what looks at each stop; the two looks at one page differ in everything."""
+
+    def look(name: str, language: str, page: Page) -> None:
+        phone = (STOPS.index(name) + (language == "en")) % 2
+        page.set_viewport_size({"width": 390 if phone else 1440, "height": 900})
+        page.emulate_media(color_scheme="dark" if phone else "light", reduced_motion="reduce")
+        wrong = [*find_violations(page), *find_foreign_words(page, language, NAMES)]
+        wrong += [said for said in heard if REFUSED not in said]
+        heard.clear()
+        page.set_viewport_size({"width": 390, "height": 900})
+        if (excess := measure_excess(page)) > 0:
+            wrong.append(f"{excess} px too wide for a phone")
+        faults[name] += [f"{language}{' phone' if phone else ''}: {fault}" for fault in wrong]
+
+    return look
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_page_has_no_fault(found: Faults, name: str) -> None:
+    assert name in found, "nobody looked at it"
+    assert found[name] == []
