@@ -39,8 +39,10 @@ RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
         "notices.*",
         "cases.*",
         "selfchecks.*",
+        "identity.recover",
     },
-    Role.CSIRT: _READS | {"devices.write", "findings.*", "cases.*", "notices.write"},
+    Role.CSIRT: _READS
+    | {"devices.write", "findings.*", "cases.*", "notices.write", "identity.recover"},
     # A manager answers for people, not for machines: what fails and until when, exceptions of
     # their unit. Low severities only; the room of exceptions judges which.
     Role.MANAGER: frozenset(

@@ -40,6 +40,10 @@ class NotPermittedError(SekishoError):
     status = 403
 
 
+class StepUpNeededError(NotPermittedError):
+    """The act needs a fresh proof of who is asking; pages lead to it and back."""
+
+
 class NotFoundError(SekishoError):
     """There is no such thing, or the caller may not know that there is."""
 

@@ -9,14 +9,15 @@ a right without naming a unit asks for the whole organisation: doubt denies.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NoReturn
 
-from sekisho.kernel.errors import NotPermittedError, UnauthenticatedError
+from sekisho.kernel.errors import NotPermittedError, StepUpNeededError, UnauthenticatedError
 from sekisho.kernel.i18n import msg
 
 ALL_RIGHTS = "*"
+STEP_UP_LIFE = timedelta(minutes=15)
 # What neither ``*`` nor ``room.*`` includes: only a role that names it gives it. People are not
 # blamed, so how one person did in training is for the trainer alone, not for administrators.
 RESERVED_RIGHTS = frozenset({"training.results"})
@@ -91,6 +92,21 @@ class Principal:
         """Tell whether ``right`` is held anywhere: to show a door, never to open what is behind."""
         reach = self.reach(right)
         return reach is None or bool(reach)
+
+    def require_fresh(self, now: datetime) -> None:
+        """Return if the person proved themselves within 15 minutes; for acts that matter.
+
+        Raises StepUpNeededError for a person who did not. Tokens were made with such a proof, and
+        commands prove themselves by the secret key, so both pass.
+        """
+        if self.kind is not PrincipalKind.PERSON:
+            return
+        proved = self.authenticated_at
+        if proved is None or now - proved > STEP_UP_LIFE:
+            raise StepUpNeededError(
+                msg("Please confirm that it is you."),
+                hint=msg("Sign in again; this is asked before changes that matter."),
+            )
 
     def _refuse(self, right: str) -> NoReturn:
         if self.kind is PrincipalKind.ANONYMOUS:

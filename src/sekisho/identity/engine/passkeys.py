@@ -27,6 +27,18 @@ from sekisho.kernel.i18n import msg
 _TIMEOUT_MILLISECONDS = 300_000
 
 
+class CounterWentBackError(InvalidInputError):
+    """A good signature with a counter that did not grow: there may be a copy of the passkey."""
+
+    def __init__(self, known: int, got: int) -> None:
+        super().__init__(
+            msg("The passkey was not accepted: its sign count went from %(known)s to %(got)s.",
+                known=known, got=got),
+            hint=msg("Somebody may have a copy of it. Use another way in and remove this passkey."),
+        )  # fmt: skip
+        self.known, self.got = known, got
+
+
 def ask_registration(
     person: Person, site: Site, challenge: bytes, existing: Sequence[Passkey]
 ) -> dict[str, Any]:
@@ -92,13 +104,16 @@ def verify_authentication(answer: dict[str, Any], ceremony: Ceremony, passkey: P
             expected_rp_id=ceremony.rp_id,
             expected_origin=ceremony.origin,
             credential_public_key=passkey.public_key,
-            credential_current_sign_count=passkey.sign_count,
+            credential_current_sign_count=0,  # ours to judge, once the signature holds
             require_user_verification=True,
         )
     except Exception as error:
         # As above: whatever hostile bytes make the library raise is a refusal.
         raise refusal(error) from error
-    return verified.new_sign_count
+    count = verified.new_sign_count
+    if (count or passkey.sign_count) and count <= passkey.sign_count:
+        raise CounterWentBackError(passkey.sign_count, count)
+    return count
 
 
 def _check_owner(answer: dict[str, Any], ceremony: Ceremony, passkey: Passkey) -> None:

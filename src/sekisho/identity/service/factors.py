@@ -19,7 +19,7 @@ from sekisho.identity.service.ceremonies import (
 )
 from sekisho.identity.service.people import get_person
 from sekisho.identity.service.sessions import require_person, require_recent
-from sekisho.identity.store import factors, people
+from sekisho.identity.store import factors, people, providers
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, NotFoundError
 from sekisho.kernel.i18n import msg
@@ -113,6 +113,14 @@ def clean_label(label: str) -> str:
     return plain[:_LONGEST_LABEL] or "Passkey"
 
 
+def rename_passkey(tx: Transaction, passkey_id: str, label: str) -> None:
+    """Give a passkey of the person who asks another name; raise NotFoundError if not theirs."""
+    person_id, name = require_recent(tx), clean_label(label)
+    if not factors.rename_passkey(tx, person_id, passkey_id, name):
+        raise NotFoundError(msg("There is no such passkey of yours."))
+    _record(tx, person_id, "identity.passkey_renamed", {"passkey": passkey_id, "label": name})
+
+
 def remove_passkey(tx: Transaction, passkey_id: str) -> None:
     """Remove a passkey of the person who asks; raise if it is not theirs or the last way in."""
     person_id = require_recent(tx)
@@ -125,7 +133,8 @@ def remove_passkey(tx: Transaction, passkey_id: str) -> None:
 
 def _keep_a_way_in(tx: Transaction, person_id: PersonID) -> None:
     left = factors_of(tx, person_id)
-    if not left.passkeys and not left.has_totp:
+    accounts = providers.list_accounts(tx, person_id, active=True)
+    if not left.passkeys and not left.has_totp and not accounts:
         raise ConflictError(
             msg("This is your last way to sign in."), hint=msg("Add another one first.")
         )
@@ -257,6 +266,16 @@ def use_recovery_code(tx: Transaction, box: SecretBox, person_id: PersonID, code
 def _digest_recovery(box: SecretBox, person_id: PersonID, code: str) -> str:
     """Digest under the box's key, so that a copy of the database alone cannot be searched."""
     return box.mac(code.encode("utf-8", "surrogatepass"), f"identity.recovery:{person_id}").hex()
+
+
+def forget_factors(tx: Transaction, person_id: PersonID, why: str) -> None:
+    """Forget every passkey, app and code of a person whose factors are lost (for this room)."""
+    gone = [key.id for key in factors.list_passkeys(tx, person_id)]
+    for passkey_id in gone:
+        factors.delete_passkey(tx, person_id, passkey_id)
+    app = factors.delete_totp(tx, person_id)
+    factors.delete_recovery_codes(tx, person_id)
+    _record(tx, person_id, "identity.factors_forgotten", {"passkeys": gone, "app": app, "why": why})
 
 
 def _record(tx: Transaction, person_id: PersonID, kind: str, detail: Mapping[str, object]) -> None:

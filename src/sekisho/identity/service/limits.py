@@ -5,22 +5,30 @@ of raising; ``try_act`` commits the count and raises afterwards.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine import limits
 from sekisho.identity.model import Attempts, Refused
-from sekisho.identity.store import doorway
+from sekisho.identity.store import doorway, people, rules
 from sekisho.kernel.db import Database, Transaction
-from sekisho.kernel.errors import RateLimitedError, SekishoError
+from sekisho.kernel.errors import (
+    InvalidInputError,
+    NotFoundError,
+    RateLimitedError,
+    SekishoError,
+)
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.principal import Principal
 
 T = TypeVar("T")
 _ADDRESS = "address:"
+_ACCOUNT = "account:"
+_LONGEST_REASON = 300
+_LONGEST_BAN_DAYS = 366
 
 
 def try_act(
@@ -58,6 +66,16 @@ def begin_try(tx: Transaction, address: str, account: str = "") -> Try:
     if left:
         raise too_many(left)
     return Try(address_key, here, account_key, held)
+
+
+def begin_unguessable_try(tx: Transaction, address: str) -> Try:
+    """Let a try through whose proof cannot be guessed (a passkey), blocked or not.
+
+    Else whoever guesses codes from an office's address would shut the whole office out. Failures
+    still count, and addresses shut out by somebody never get here.
+    """
+    key = _ADDRESS + limits.group_address(address)
+    return Try(key, doorway.lock_attempts(tx, key))
 
 
 def refuse_try(tx: Transaction, failed: Try, error: SekishoError, person: str = "") -> Refused:
@@ -107,6 +125,91 @@ def refuse_address(tx: Transaction, address: str, error: SekishoError) -> Refuse
 def list_blocked_addresses(tx: Transaction) -> Mapping[str, datetime]:
     """Return the blocked addresses (grouped as ``limits.group_address`` does) and their ends."""
     return {key.removeprefix(_ADDRESS): end for key, end in doorway.list_blocked(tx, _ADDRESS)}
+
+
+def list_bans(tx: Transaction) -> Mapping[str, datetime]:
+    """Return the addresses that somebody shut out (grouped as above) and their ends."""
+    return {ban.unit: ban.ends_at for ban in rules.list_bans(tx)}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Something that must wait after failures; ``name`` is an address, or whose codes."""
+
+    key: str
+    kind: str
+    name: str
+    failures: int
+    until: datetime
+
+
+def list_blocks(tx: Transaction) -> Sequence[Block]:
+    """List what is blocked after failures now, the longest first (identity.read)."""
+    tx.principal.require("identity.read")
+    found = doorway.list_blocks(tx)
+    accounts = any(key.startswith(_ACCOUNT) for key, _, _ in found)
+    names = {account_of_email(e): e for e in people.list_emails(tx)} if accounts else {}
+    return [_block(key, failures, until, names) for key, failures, until in found]
+
+
+def _block(key: str, failures: int, until: datetime, names: Mapping[str, str]) -> Block:
+    kind, _, rest = key.partition(":")
+    name = names.get(rest, "") if kind == "account" else rest
+    return Block(key, kind, name, failures, until)
+
+
+def lift_block(tx: Transaction, key: str) -> None:
+    """Forget the failures under a key (identity.write, proved recently)."""
+    _require_write(tx)
+    doorway.set_attempts(tx, key, Attempts())
+    evidence.record(tx, kind="identity.unblocked", subject="identity", detail={"key": key})
+
+
+def list_shut_out(tx: Transaction) -> Sequence[rules.Ban]:
+    """List the addresses that somebody shut out (identity.read)."""
+    tx.principal.require("identity.read")
+    return rules.list_bans(tx)
+
+
+def shut_out(tx: Transaction, address: str, reason: str, days: int) -> rules.Ban:
+    """Shut an address (the /64 of an IPv6 one) out of every way in (identity.write).
+
+    Raises InvalidInputError for no address, no reason, or one's own address.
+    """
+    _require_write(tx)
+    unit, why = limits.group_address(address.strip()), " ".join(reason.split())
+    own = {
+        limits.group_address(tx.principal.address or ""),
+        "127.0.0.1",
+        "0000:0000:0000:0000::/64",
+    }
+    if unit == "unknown" or unit in own:
+        raise InvalidInputError(
+            msg("“%(got)s” cannot be shut out.", got=address[:100]),
+            hint=msg("An address other than your own and this machine's is expected."),
+        )
+    if not 0 < len(why) <= _LONGEST_REASON or not 1 <= days <= _LONGEST_BAN_DAYS:
+        raise InvalidInputError(
+            msg("A reason and an end within %(n)s days are needed.", n=_LONGEST_BAN_DAYS)
+        )
+    ban = rules.Ban(unit, why, tx.principal.reference, tx.now, tx.now + timedelta(days=days))
+    rules.set_ban(tx, ban)
+    detail = {"unit": unit, "reason": why, "until": ban.ends_at.isoformat()}
+    evidence.record(tx, kind="identity.shut_out", subject="identity", detail=detail)
+    return ban
+
+
+def let_in_again(tx: Transaction, unit: str) -> None:
+    """End a ban before its time (identity.write)."""
+    _require_write(tx)
+    if not rules.delete_ban(tx, unit):
+        raise NotFoundError(msg("“%(got)s” is not shut out.", got=unit[:100]))
+    evidence.record(tx, kind="identity.let_in_again", subject="identity", detail={"unit": unit})
+
+
+def _require_write(tx: Transaction) -> None:
+    tx.principal.require("identity.write")
+    tx.principal.require_fresh(tx.now)
 
 
 def too_many(seconds: int) -> RateLimitedError:

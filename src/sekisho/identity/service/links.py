@@ -33,6 +33,7 @@ from sekisho.identity.service.ceremonies import (
 from sekisho.identity.service.factors import (
     TOTPSetup,
     add_passkey,
+    forget_factors,
     keep_totp,
     match_pending,
     prepare_totp,
@@ -47,7 +48,7 @@ from sekisho.identity.service.people import (
     get_person,
 )
 from sekisho.identity.service.sessions import Proof, open_session, sign_out_everywhere
-from sekisho.identity.store import doorway, factors, people
+from sekisho.identity.store import doorway, factors, people, recoveries
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, NotFoundError, NotPermittedError
 from sekisho.kernel.i18n import msg
@@ -72,7 +73,7 @@ def issue_first_admin_link(tx: Transaction) -> str | None:
     _require_own_machine(tx)
     if people.has_equipped_admin(tx):
         return None
-    return _issue(tx, Purpose.FIRST_ADMIN, None)
+    return issue_link(tx, Purpose.FIRST_ADMIN, None)
 
 
 def issue_admin_link(tx: Transaction, email: str = "") -> tuple[Purpose, str]:
@@ -96,7 +97,7 @@ def issue_admin_link(tx: Transaction, email: str = "") -> tuple[Purpose, str]:
             msg("Nobody with the address %(email)s may sign in.", email=email),
             hint=msg("Addresses are listed on the page “People”."),
         )
-    return Purpose.RECOVERY, _issue(tx, Purpose.RECOVERY, person.id)
+    return Purpose.RECOVERY, issue_link(tx, Purpose.RECOVERY, person.id)
 
 
 def issue_invite_link(tx: Transaction, person_id: str) -> str:
@@ -109,7 +110,7 @@ def issue_invite_link(tx: Transaction, person_id: str) -> str:
                 name=person.name),
             hint=msg("A way back in is made on the machine: sekisho admin link --person EMAIL"),
         )  # fmt: skip
-    return _issue(tx, Purpose.INVITE, person.id)
+    return issue_link(tx, Purpose.INVITE, person.id)
 
 
 def _require_own_machine(tx: Transaction) -> None:
@@ -120,7 +121,8 @@ def _require_own_machine(tx: Transaction) -> None:
         )
 
 
-def _issue(tx: Transaction, purpose: Purpose, person_id: PersonID | None) -> str:
+def issue_link(tx: Transaction, purpose: Purpose, person_id: PersonID | None) -> str:
+    """Make a link and return its path; former unused ones end (for this room's services)."""
     doorway.delete_unused_links(tx, purpose, person_id)
     token = new_token()
     ends_at = tx.now + LINK_LIFE[purpose]
@@ -234,8 +236,18 @@ def _redeem(tx: Transaction, token: str, ceremony: Ceremony) -> Person:
         return _add_first_admin(tx, ceremony)
     if link.purpose in {Purpose.RECOVERY, Purpose.LOST_FACTOR}:
         sign_out_everywhere(tx, person.id, "recovery link used")
+    if link.purpose is Purpose.LOST_FACTOR:
+        _begin_anew(tx, person)
     people.activate_person(tx, person.id)
     return get_person(tx, person.id)
+
+
+def _begin_anew(tx: Transaction, person: Person) -> None:
+    """End what was lost: whoever has it now comes in with it no more."""
+    forget_factors(tx, person.id, "second factor lost")
+    asked = recoveries.find_open(tx, person.id)
+    if asked is not None:
+        recoveries.set_state(tx, asked.id, recoveries.RecoveryState.USED)
 
 
 def _add_first_admin(tx: Transaction, ceremony: Ceremony) -> Person:

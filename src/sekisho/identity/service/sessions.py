@@ -5,7 +5,7 @@ the database nor an id chosen by somebody else (session fixation) lets anyone in
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sekisho.evidence import service as evidence
@@ -23,8 +23,9 @@ from sekisho.identity.model import (
     Strength,
     Visit,
 )
+from sekisho.identity.service.requirements import limit_roles
 from sekisho.identity.service.standing import admission_of
-from sekisho.identity.store import doorway, passes, people
+from sekisho.identity.store import doorway, passes, people, rules
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import NotFoundError, NotPermittedError, UnauthenticatedError
 from sekisho.kernel.i18n import msg
@@ -36,10 +37,6 @@ _TOUCH_AFTER = timedelta(minutes=1)
 _KEPT_AFTER_END = timedelta(days=7)
 _LONGEST_BROWSER = 200
 _LONGEST_ADDRESS = 64
-
-
-class StepUpNeededError(NotPermittedError):
-    """The act needs a fresh proof of who is asking; pages lead to the sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,8 @@ def admit_session(tx: Transaction, secret: str) -> Admission:
             msg("Your sign-in has ended."), hint=msg("Sign in again; nothing was lost.")
         )
     person = require_active(people.find_person(tx, session.person_id))
-    return admission_of(tx, person, session=session)
+    usable = limit_roles(tx, person, session.strength)
+    return replace(admission_of(tx, usable, session=session), person=person)
 
 
 def require_active(person: Person | None) -> Person:
@@ -163,12 +161,7 @@ def require_recent(tx: Transaction) -> PersonID:
     Raises StepUpNeededError otherwise.
     """
     person_id = require_person(tx)
-    proved = tx.principal.authenticated_at
-    if proved is None or tx.now - proved > STEP_UP_LIFE:
-        raise StepUpNeededError(
-            msg("Please confirm that it is you."),
-            hint=msg("Sign in again; this is asked before changes that matter."),
-        )
+    tx.principal.require_fresh(tx.now)
     return person_id
 
 
@@ -196,6 +189,22 @@ def end_other_sessions(tx: Transaction) -> int:
     return len(gone)
 
 
+def list_sessions_of(tx: Transaction, person_id: str) -> Sequence[Session]:
+    """List the sessions of somebody else that still let somebody in (identity.read)."""
+    tx.principal.require("identity.read")
+    found = passes.list_sessions(tx, PersonID(person_id))
+    return [s for s in found if s.ends_at > tx.now and s.seen_at + SESSION_IDLE > tx.now]
+
+
+def end_sessions_of(tx: Transaction, person_id: str, session_id: str = "") -> int:
+    """End one session of somebody else, or all (identity.write, proved recently)."""
+    tx.principal.require("identity.write")
+    tx.principal.require_fresh(tx.now)
+    gone = passes.delete_sessions(tx, PersonID(person_id), only=session_id)
+    _record_end(tx, PersonID(person_id), gone, "ended by an administrator")
+    return len(gone)
+
+
 def sign_out_everywhere(tx: Transaction, person_id: PersonID, why: str) -> int:
     """End every session of a person (their rights or ways in changed); return how many."""
     gone = passes.delete_sessions(tx, person_id)
@@ -218,3 +227,4 @@ def forget_ended(tx: Transaction) -> None:
     """Delete what has ended: sessions, ceremonies, links, faded attempts (worker, hourly)."""
     passes.delete_ended_sessions(tx, tx.now - SESSION_IDLE)
     doorway.delete_leftovers(tx, tx.now - _KEPT_AFTER_END)
+    rules.delete_ended_bans(tx, tx.now - _KEPT_AFTER_END)

@@ -7,6 +7,9 @@ the person. A wrong proof, an unknown address and a disabled person get the same
 from dataclasses import replace
 from typing import Any
 
+from sekisho.evidence import service as evidence
+from sekisho.findings import service as findings
+from sekisho.findings.model import NewFinding
 from sekisho.identity.engine import codes
 from sekisho.identity.engine import passkeys as webauthn
 from sekisho.identity.model import (
@@ -28,9 +31,11 @@ from sekisho.identity.service.factors import use_recovery_code, use_totp_code
 from sekisho.identity.service.limits import (
     account_of_email,
     begin_try,
+    begin_unguessable_try,
     pass_try,
     refuse_try,
 )
+from sekisho.identity.service.requirements import resting_roles
 from sekisho.identity.service.sessions import open_session
 from sekisho.identity.store import factors, people
 from sekisho.kernel.db import Transaction
@@ -55,19 +60,41 @@ def sign_in_with_passkey(
     """Sign a person in with a browser's answer; a Refused must be committed, then raised."""
     ceremony = take_ceremony(tx, "sign-in", handle)
     passkey = factors.find_passkey(tx, webauthn.credential_id_of(answer))
-    account = f"passkey:{passkey.person_id}" if passkey else ""
-    trying = begin_try(tx, visit.address, account)
+    trying = begin_unguessable_try(tx, visit.address)
     if passkey is None:
         return refuse_try(tx, trying, _unknown_passkey())
     try:
         counter = webauthn.verify_authentication(answer, ceremony, passkey)
     except SekishoError as error:
+        if isinstance(error, webauthn.CounterWentBackError):
+            _raise_alarm(tx, passkey, error)
         return refuse_try(tx, trying, error, passkey.person_id)
     person = _find_active(tx, passkey)
     if person is None or not factors.advance_counter(tx, passkey.id, counter):
         return refuse_try(tx, trying, _unknown_passkey(), passkey.person_id)
     pass_try(tx, trying)
     return open_session(tx, person, Method.PASSKEY, visit, replaces=replaces)
+
+
+def _raise_alarm(tx: Transaction, passkey: Passkey, error: webauthn.CounterWentBackError) -> None:
+    """Tell of a passkey that seems to exist twice (WebAuthn level 3 section 6.1.1)."""
+    detail = {"passkey": passkey.id, "label": passkey.label, "known": error.known, "got": error.got}
+    evidence.record(
+        tx,
+        kind="identity.passkey_copied",
+        subject=f"person:{passkey.person_id}",
+        detail=detail,
+        person=passkey.person_id,
+    )
+    finding = NewFinding(
+        kind="detection",
+        key=f"passkey-copied:{passkey.id}",
+        subject=f"person:{passkey.person_id}",
+        title={"ja": "パスキーの複製が疑われます", "en": "A passkey may have been copied"},
+        severity="high",
+        detail=detail,
+    )
+    findings.raise_findings(tx, [finding])
 
 
 def _find_active(tx: Transaction, passkey: Passkey) -> Person | None:
@@ -77,8 +104,8 @@ def _find_active(tx: Transaction, passkey: Passkey) -> Person | None:
 
 def _unknown_passkey() -> UnauthenticatedError:
     return UnauthenticatedError(
-        msg("This passkey is not known here."),
-        hint=msg("It may have been made for another name of this server; use another way."),
+        msg("This passkey is not known here, or was removed."),
+        hint=msg("Delete it from your device, or use another way; it may be for another name."),
     )
 
 
@@ -127,4 +154,6 @@ def _lead(tx: Transaction, signed_in: SignedIn, site: Site) -> SignedIn:
     lacking = bool(site.rp_id) and site.rp_id not in {key.rp_id for key in keys}
     target = ACCOUNT_PAGE if method is Method.RECOVERY else ""
     target = NEW_NAME_PAGE if keys and lacking else target
+    if not target and resting_roles(tx, person, signed_in.strength):
+        target = ACCOUNT_PAGE
     return replace(signed_in, next=target)

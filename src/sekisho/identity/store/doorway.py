@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import Row, and_, delete, insert, select, update
 
 from sekisho.identity.model import Attempts, Ceremony, Link, Purpose
 from sekisho.identity.store.tables import attempts, ceremonies, links
@@ -74,9 +75,10 @@ def take_ceremony(tx: Transaction, digest: str, purpose: str) -> Ceremony | None
         ceremonies.c.ends_at > tx.now,
     )
     found = tx.rows(delete(ceremonies).where(wanted).returning(ceremonies))
-    if not found:
-        return None
-    row = found[0]
+    return _ceremony(found[0]) if found else None
+
+
+def _ceremony(row: Row[Any]) -> Ceremony:
     return Ceremony(
         purpose=row.purpose,
         challenge=bytes(row.challenge),
@@ -109,6 +111,24 @@ def list_blocked(tx: Transaction, prefix: str) -> Sequence[tuple[str, datetime]]
         attempts.c.blocked_until > tx.now, attempts.c.key.startswith(prefix, autoescape=True)
     )
     return [(row.key, row.blocked_until) for row in tx.rows(query)]
+
+
+def list_blocks(tx: Transaction) -> Sequence[tuple[str, int, datetime]]:
+    """List every key that is blocked now with its failures, the longest wait first."""
+    query = select(attempts).where(attempts.c.blocked_until > tx.now)
+    rows = tx.rows(query.order_by(attempts.c.blocked_until.desc()).limit(500))
+    return [(row.key, row.failures, row.blocked_until) for row in rows]
+
+
+def find_ceremony(tx: Transaction, digest: str, purpose: str) -> Ceremony | None:
+    """Return a ceremony that still runs and leave it where it is."""
+    wanted = and_(
+        ceremonies.c.digest == digest,
+        ceremonies.c.purpose == purpose,
+        ceremonies.c.ends_at > tx.now,
+    )
+    found = tx.rows(select(ceremonies).where(wanted))
+    return _ceremony(found[0]) if found else None
 
 
 def delete_leftovers(tx: Transaction, quiet_since: datetime) -> None:

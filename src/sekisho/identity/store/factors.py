@@ -60,6 +60,12 @@ def delete_passkey(tx: Transaction, person_id: PersonID, passkey_id: str) -> boo
     return bool(tx.execute(delete(passkeys).where(mine)).rowcount)
 
 
+def rename_passkey(tx: Transaction, person_id: PersonID, passkey_id: str, label: str) -> bool:
+    """Give a passkey of a person another name; False if they have no such passkey."""
+    mine = and_(passkeys.c.person_id == person_id, passkeys.c.id == passkey_id)
+    return bool(tx.execute(update(passkeys).where(mine).values(label=label)).rowcount)
+
+
 def count_passkey_names(tx: Transaction) -> dict[str, int]:
     """Return rp_id → number of people with a passkey for that name."""
     people_count = func.count(passkeys.c.person_id.distinct()).label("people")
@@ -125,6 +131,11 @@ def replace_recovery_codes(tx: Transaction, person_id: PersonID, digests: Sequen
     tx.execute(delete(recovery_codes).where(recovery_codes.c.person_id == person_id))
     rows = [{"digest": d, "person_id": person_id, "created_at": tx.now} for d in digests]
     tx.execute(insert(recovery_codes), rows)
+
+
+def delete_recovery_codes(tx: Transaction, person_id: PersonID) -> None:
+    """Forget a person's recovery codes."""
+    tx.execute(delete(recovery_codes).where(recovery_codes.c.person_id == person_id))
 
 
 def use_recovery_code(tx: Transaction, person_id: PersonID, digest: str) -> bool:

@@ -133,6 +133,11 @@ def find_people(tx: Transaction, person_ids: Iterable[str]) -> dict[str, Person]
     return {person.id: person for person in found}
 
 
+def list_emails(tx: Transaction) -> list[str]:
+    """List everybody's address."""
+    return [row.email for row in tx.rows(select(people.c.email))]
+
+
 def lock_person(tx: Transaction, person_id: str) -> None:
     """Keep other writers off this person until the transaction ends."""
     tx.rows(select(people.c.id).where(people.c.id == person_id).with_for_update())

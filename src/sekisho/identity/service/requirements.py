@@ -1,0 +1,86 @@
+"""How strongly people must have proved themselves: by role, and by what they reach for.
+
+A role that asks for more than a session proved rests in that session: its rights are not there,
+all others are. So a weak sign-in never does what a strong one may, on whichever way it came.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from sekisho.evidence import service as evidence
+from sekisho.identity.model import Person, Role, Strength
+from sekisho.identity.store import rules
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.errors import InvalidInputError
+from sekisho.kernel.i18n import msg
+
+# Who only sees their own things may come with a code; whoever sees those of others needs two.
+_DEFAULT: Mapping[Role, Strength] = {Role.TELEWORKER: Strength.ONE}
+_LONGEST_RESOURCE = 80
+
+
+def list_requirements(tx: Transaction) -> Mapping[Role, Strength]:
+    """Return what each role asks for (for everybody: it is no secret)."""
+    known = rules.read_requirements(tx)
+    return {role: _of_role(known, role) for role in Role}
+
+
+def _of_role(known: Mapping[str, Strength], role: Role) -> Strength:
+    return known.get(f"role:{role.value}", _DEFAULT.get(role, Strength.TWO))
+
+
+def required_strength(tx: Transaction, person: Person, resource: str | None = None) -> Strength:
+    """Return how strongly a person must have proved themselves to reach ``resource``.
+
+    Without a resource: to use every role they have. A resource nobody set anything for asks for
+    what the person's roles ask for.
+    """
+    known = rules.read_requirements(tx)
+    wanted = [_of_role(known, role) for role in _roles(person)]
+    wanted += [known[f"resource:{resource}"]] if f"resource:{resource}" in known else []
+    return max(wanted, default=Strength.ONE)
+
+
+def _roles(person: Person) -> Iterable[Role]:
+    return {*person.roles, *(held.role for held in person.unit_roles)}
+
+
+def limit_roles(tx: Transaction, person: Person, strength: Strength) -> Person:
+    """Return the person with those roles only that ``strength`` is enough for."""
+    known = rules.read_requirements(tx)
+    usable = {role for role in _roles(person) if _of_role(known, role) <= strength}
+    return replace(
+        person,
+        roles=frozenset(person.roles & usable),
+        unit_roles=frozenset(held for held in person.unit_roles if held.role in usable),
+    )
+
+
+def resting_roles(tx: Transaction, person: Person, strength: Strength) -> frozenset[Role]:
+    """Return the roles that rest in a session of this strength."""
+    return frozenset(_roles(person)) - frozenset(_roles(limit_roles(tx, person, strength)))
+
+
+def change_requirement(tx: Transaction, key: str, strength: int) -> None:
+    """Set what ``role:NAME`` or ``resource:ID`` asks for (identity.write, proved recently).
+
+    Raises InvalidInputError for an unknown role or strength.
+    """
+    tx.principal.require("identity.write")
+    tx.principal.require_fresh(tx.now)
+    kind, _, name = key.partition(":")
+    roles = {role.value for role in Role}
+    known = name in roles if kind == "role" else kind == "resource" and bool(name)
+    if not known or len(name) > _LONGEST_RESOURCE or strength not in set(Strength):
+        raise InvalidInputError(
+            msg("“%(key)s” with strength %(n)s cannot be set.", key=key[:100], n=strength),
+            hint=msg("Expected are role:NAME or resource:ID, and 1, 2 or 3."),
+        )
+    before = rules.read_requirements(tx).get(key)
+    rules.set_requirement(tx, key, Strength(strength))
+    evidence.record(
+        tx,
+        kind="identity.requirement_changed",
+        subject="identity",
+        detail={"key": key, "before": before and int(before), "after": strength},
+    )
