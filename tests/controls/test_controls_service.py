@@ -363,8 +363,7 @@ def test_the_worst_control_comes_first(
 def test_a_removed_control_is_closed_and_a_changed_one_starts_again(
     database: Database, laptop: Subject, replies: Replies, catalogue: Catalogue
 ) -> None:
-    with database.write(SYSTEM) as tx:
-        assert service.replace_catalogue(tx, catalogue)
+    assert service.replace_catalogue(database, catalogue)
     _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
     _judge(database, laptop, replies.about("firewall", laptop.platform, passed=True))
     changed = dict(catalogue.controls)
@@ -373,8 +372,8 @@ def test_a_removed_control_is_closed_and_a_changed_one_starts_again(
     changed[ControlID("firewall")] = replace(firewall, version=firewall.version + 1)
 
     try:
-        with database.write(SYSTEM) as tx:
-            assert service.replace_catalogue(tx, replace(catalogue, controls=changed, digest="2"))
+        newer = replace(catalogue, controls=changed, digest="2")
+        assert service.replace_catalogue(database, newer)
         with database.read(SYSTEM) as tx:
             found = {v.control_id: v for v in service.list_verdicts(tx, laptop.device_id)}
             assert findings.list_findings(tx).total == 0
@@ -384,12 +383,28 @@ def test_a_removed_control_is_closed_and_a_changed_one_starts_again(
         assert found[ControlID("firewall")].kind is VerdictKind.UNKNOWN
         assert closed.total == 1
         assert counted.total == len(found)
-        with database.write(SYSTEM) as tx:
-            assert not service.replace_catalogue(
-                tx, replace(catalogue, controls=changed, digest="2")
-            )
+        assert not service.replace_catalogue(database, newer)
     finally:
         service.put_in_force(catalogue)
+
+
+def test_a_device_that_speaks_before_its_turn_is_judged_by_the_changed_control(
+    database: Database, laptop: Subject, replies: Replies, catalogue: Catalogue
+) -> None:
+    firewall = catalogue.controls[ControlID("firewall")]
+    _judge(database, laptop, replies.about("firewall", laptop.platform, passed=True))
+    newer = replace(firewall, version=firewall.version + 1)
+    changed = dict(catalogue.controls) | {firewall.id: newer}
+
+    service.put_in_force(replace(catalogue, controls=changed, digest="2"))
+    try:
+        _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True))
+        with database.read(SYSTEM) as tx:
+            found = {v.control_id: v for v in service.list_verdicts(tx, laptop.device_id)}
+    finally:
+        service.put_in_force(catalogue)
+    assert found[firewall.id].kind is VerdictKind.UNKNOWN
+    assert found[firewall.id].control_version == newer.version
 
 
 def test_a_device_gets_new_controls_at_its_next_word(

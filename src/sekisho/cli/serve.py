@@ -28,12 +28,14 @@ def serve(arguments: argparse.Namespace) -> int:
     configure_logs(settings.log_format, arguments.process)
     catalogue = open_rulebook(settings)
     with open_house(settings) as house:
-        put_in_force(house, catalogue)
         if arguments.process == "web":
+            from sekisho.controls import service as controls  # noqa: PLC0415 - the same
             from sekisho.server.certificates import ensure_certificate  # noqa: PLC0415 - the same
             from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same
 
+            controls.put_in_force(catalogue)
             return asyncio.run(serve_web(house, ensure_certificate(house, ask=False)))
+        put_in_force(house, catalogue)
         from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
         from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - the same
 

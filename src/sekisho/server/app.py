@@ -141,7 +141,7 @@ def _background(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Lite
 
 async def follow_rulebook(house: House) -> None:
     """Take up changed controls while the web process lives."""
-    rulebook = Rulebook(house.settings)
+    rulebook = Rulebook(house.settings, stored=False)
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
         await asyncio.to_thread(rulebook.refresh_safely, house)

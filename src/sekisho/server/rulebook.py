@@ -16,7 +16,6 @@ from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError, Fault
 from sekisho.controls.model import Catalogue
 from sekisho.kernel.errors import SekishoError
-from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
 from sekisho.server.bootstrap import House
 
@@ -27,9 +26,13 @@ Signs = tuple[tuple[str, int, int], ...]
 
 
 class Rulebook:
-    """Keeps the controls in force true to their folder, in one process."""
+    """Keeps the controls in force true to their folder, in one process.
 
-    def __init__(self, settings: Settings) -> None:
+    ``stored`` says that this process (the worker) also starts stored verdicts anew.
+    """
+
+    def __init__(self, settings: Settings, *, stored: bool = True) -> None:
+        self._stored = stored
         self._folder = Path(settings.controls) if settings.controls else None
         self._seen = _signs(self._folder)
 
@@ -42,8 +45,10 @@ class Rulebook:
         found, faults = controls.reload_catalogue(self._folder, current)
         tell_faults(faults)
         changed = found.digest != current.digest
-        if changed:
+        if changed and self._stored:
             put_in_force(house, found)
+        elif changed:
+            controls.put_in_force(found)
         if not faults:
             keep_last_good(house.settings)
         self._seen = signs  # only now: what failed on the way is tried again
@@ -80,8 +85,7 @@ def open_rulebook(settings: Settings) -> Catalogue:
 
 def put_in_force(house: House, catalogue: Catalogue) -> None:
     """Judge by ``catalogue`` from now on, and start its changed controls anew."""
-    with house.database.write(SYSTEM) as tx:
-        controls.replace_catalogue(tx, catalogue)
+    controls.replace_catalogue(house.database, catalogue)
 
 
 def keep_last_good(settings: Settings) -> None:

@@ -3,33 +3,45 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sekisho.controls import engine
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError, Fault
 from sekisho.controls.model import Catalogue, Control, Subject, Verdict
 from sekisho.controls.service import judging
 from sekisho.controls.store import figures, verdicts
 from sekisho.evidence import service as evidence
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.ids import ControlID, DeviceID
+from sekisho.kernel.principal import SYSTEM
 
-_MOST_AT_ONCE = 500
+_MOST_AT_ONCE = 200  # devices a transaction: 0.2 s of the only writer
+_Versions = dict[str, tuple[int, str]]
 
 
-def replace_catalogue(tx: Transaction, catalogue: Catalogue) -> bool:
-    """Put a set of controls in force, here at once, for stored verdicts in this transaction.
+def replace_catalogue(database: Database, catalogue: Catalogue) -> bool:
+    """Put a set of controls in force: in this process at once, for stored verdicts bit by bit.
 
     Verdicts of controls that are gone (or no longer apply) are closed; those of a changed version
     start again as unknown; new controls start as unknown. Returns whether anything was different.
+
+    Some devices a transaction, so that check-ins go on meanwhile; a device that checks in before
+    its turn is judged by the new set all the same. Killed half way, the next start begins anew.
     """
-    before, after = figures.read_versions(tx), _versions(catalogue)
-    tx.after_commit(lambda: judging.put_in_force(catalogue))
+    after = _versions(catalogue)
+    with database.read(SYSTEM) as tx:
+        before, devices = figures.read_versions(tx), verdicts.list_subject_ids(tx)
+    judging.put_in_force(catalogue)
     if before == after:
         return False
-    devices = verdicts.list_subject_ids(tx)
     for start in range(0, len(devices), _MOST_AT_ONCE):
-        _restart(tx, catalogue, devices[start : start + _MOST_AT_ONCE])
-    figures.write_versions(tx, after)
+        with database.write(SYSTEM) as tx:
+            _restart(tx, catalogue, devices[start : start + _MOST_AT_ONCE])
+    with database.write(SYSTEM) as tx:
+        figures.write_versions(tx, after)
+        _record(tx, catalogue, before, after)
+    return True
+
+
+def _record(tx: Transaction, catalogue: Catalogue, before: _Versions, after: _Versions) -> None:
     evidence.record(
         tx,
         kind="control.catalogue_replaced",
@@ -41,7 +53,6 @@ def replace_catalogue(tx: Transaction, catalogue: Catalogue) -> bool:
             "changed": sorted(k for k in set(before) & set(after) if before[k] != after[k]),
         },
     )
-    return True
 
 
 def reload_catalogue(path: Path | None, current: Catalogue) -> tuple[Catalogue, tuple[Fault, ...]]:
@@ -72,7 +83,7 @@ def known_faults() -> tuple[Fault, ...]:
     return _disk.faults
 
 
-def _versions(catalogue: Catalogue) -> dict[str, tuple[int, str]]:
+def _versions(catalogue: Catalogue) -> _Versions:
     return {c.id: (c.version, _applies(c)) for c in catalogue.controls.values()}
 
 
@@ -97,11 +108,5 @@ def _restart_device(
     subject: Subject,
     stored: dict[ControlID, Verdict],
 ) -> None:
-    now = batch.tx.now
-    after: dict[ControlID, Verdict] = {}
-    for control in catalogue.applying(subject.platform, subject.ownership):
-        old = stored.get(control.id)
-        after[control.id] = (
-            engine.start_verdict(control, now) if old is None else engine.restart(old, control, now)
-        )
+    after = judging.complete(catalogue, subject, stored, batch.tx.now)
     batch.replace(subject, stored, after)

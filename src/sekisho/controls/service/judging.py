@@ -80,7 +80,7 @@ def judge_answers(
     controls = catalogue or catalogue_in_force()
     stored = verdicts.find_verdicts(tx, subject.device_id)
     exemptions = verdicts.find_exemptions(tx, subject.device_id)
-    after = dict(_complete(controls, subject, stored, tx.now))
+    after = dict(complete(controls, subject, stored, tx.now))
     by_name = {answer.name: answer for answer in answers}
     for control in _asked(controls, subject, by_name):
         check = control.find_check(subject.platform)
@@ -124,7 +124,7 @@ def settle_devices(
     batch = Batch(tx, controls)
     for device_id, subject in subjects.items():
         before = stored[device_id]
-        whole = _complete(controls, subject, before, tx.now) if start else before
+        whole = complete(controls, subject, before, tx.now) if start else before
         after = weigh_all(controls, whole, stated[device_id], tx.now)
         batch.replace(subject, before, _conclude(after, before, exemptions[device_id], tx.now))
         note_contradictions(tx, controls, after, stated[device_id])
@@ -213,12 +213,15 @@ class Batch:
             findings.close_findings(self.tx, closing, "proven, excepted or no longer asked")
 
 
-def _complete(catalogue: Catalogue, subject: Subject, stored: Verdicts, now: datetime) -> Verdicts:
-    """Return the stored verdicts of the controls that apply, with those that are missing."""
-    return {
-        control.id: stored.get(control.id) or engine.start_verdict(control, now)
-        for control in catalogue.applying(subject.platform, subject.ownership)
-    }
+def complete(catalogue: Catalogue, subject: Subject, stored: Verdicts, now: datetime) -> Verdicts:
+    """Return the verdicts of all controls that apply; new and changed ones begin as unknown."""
+    whole: Verdicts = {}
+    for control in catalogue.applying(subject.platform, subject.ownership):
+        old = stored.get(control.id)
+        whole[control.id] = (
+            engine.start_verdict(control, now) if old is None else engine.restart(old, control, now)
+        )
+    return whole
 
 
 def weigh_all(
