@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sekisho.devices.model import Carve, CarveState, DeviceState, Ownership
 from sekisho.devices.protocol import CARVE_PREFIX, CarveBegin, CarveBlock, read_integer
-from sekisho.devices.service.lifecycle import require_device
+from sekisho.devices.service.lifecycle import require_right
 from sekisho.devices.store import carves as store
 from sekisho.devices.store import devices as device_store
 from sekisho.evidence import service as evidence
@@ -44,8 +44,7 @@ def request_carve(
 
     Needs ``devices.write``. Raises NotPermittedError for a private PC.
     """
-    tx.principal.require("devices.write")
-    device = require_device(tx, device_id, "devices.write")
+    device = require_right(tx, device_id, "devices.write")
     if device.ownership is not Ownership.COMPANY:
         raise NotPermittedError(msg("No files are ever fetched from a private PC."))
     if device.state is not DeviceState.ACTIVE:

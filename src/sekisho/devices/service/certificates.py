@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from sekisho.devices.model import Certificate, DeviceState
-from sekisho.devices.service.lifecycle import require_device
+from sekisho.devices.service.lifecycle import require_device, require_right
 from sekisho.devices.store import privacy as store
 from sekisho.devices.words import STATE_WORDS
 from sekisho.evidence import service as evidence
@@ -70,8 +70,7 @@ def list_certificates(tx: Transaction, device_id: str) -> list[Certificate]:
 
 def revoke_certificates(tx: Transaction, device_id: str, reason: str) -> int:
     """Revoke all certificates of a device. Needs ``devices.write``; returns how many."""
-    tx.principal.require("devices.write")
-    require_device(tx, device_id, "devices.write")
+    require_right(tx, device_id, "devices.write")
     count = store.revoke_certificates(tx, device_id)
     if count:
         evidence.record(

@@ -1,7 +1,8 @@
 """The inventory: lists, counts and one device, for people and for other rooms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sekisho.devices import engine
 from sekisho.devices.configuration import DISTRIBUTED_SECONDS
@@ -9,6 +10,7 @@ from sekisho.devices.model import Device, Ownership, Platform
 from sekisho.devices.service.lifecycle import require_device
 from sekisho.devices.store import devices as store
 from sekisho.devices.store.devices import SORTS, DeviceFilter
+from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
@@ -48,12 +50,12 @@ def list_devices(
     offset: int = 0,
     limit: int = 50,
 ) -> DevicePage:
-    """Return one page of devices. Needs ``devices.read``.
+    """Return one page of the devices that the caller's ``devices.read`` reaches.
 
     Withdrawn devices are listed only if their state is asked for. Raises InvalidInputError for a
     sort that is not known or a page that cannot be.
     """
-    tx.principal.require("devices.read")
+    seen = replace(narrow or DeviceFilter(), owned_by=within_reach(tx))
     if sort not in SORTS:
         raise InvalidInputError(
             msg("The order %(got)s is not known; one of %(known)s is expected.",
@@ -64,9 +66,19 @@ def list_devices(
             msg("A page has 1 to %(most)s devices and begins at 0 or later.", most=MOST_PER_PAGE)
         )
     found, total = store.list_page(
-        tx, narrow or DeviceFilter(), sort, descending=descending, offset=offset, limit=limit
+        tx, seen, sort, descending=descending, offset=offset, limit=limit
     )
     return DevicePage(tuple(found), total, offset, limit)
+
+
+def within_reach(tx: Transaction) -> Any:
+    """Return the query for the owners whose devices the caller may see; None for all devices.
+
+    A device belongs where its owner does; one without an owner is seen only by those who see all.
+    Raises NotPermittedError for a caller who has ``devices.read`` nowhere.
+    """
+    reach = tx.principal.require_reach("devices.read")
+    return None if reach is None else identity.select_people_in(reach)
 
 
 def list_silent_devices(tx: Transaction, limit: int = 50) -> DevicePage:
@@ -91,15 +103,16 @@ def get_device(tx: Transaction, device_id: str) -> Device:
 
 
 def count_devices(tx: Transaction) -> DeviceCounts:
-    """Count devices that are not withdrawn. Needs ``devices.read``."""
-    tx.principal.require("devices.read")
+    """Count the devices that ``devices.read`` reaches and that are not withdrawn."""
+    owned_by = within_reach(tx)
     by_state: dict[str, int] = {}
     by_ownership = dict.fromkeys(map(str, Ownership), 0)
     by_platform = dict.fromkeys(map(str, Platform), 0)
-    for state, ownership, platform, count in store.count_states(tx):
+    for state, ownership, platform, count in store.count_states(tx, owned_by):
         by_state[state] = by_state.get(state, 0) + count
         if state != "withdrawn":
             by_ownership[ownership] += count
             by_platform[platform] += count
-    silent = store.count_silent(tx, engine.silent_before(tx.now, DISTRIBUTED_SECONDS))
+    before = engine.silent_before(tx.now, DISTRIBUTED_SECONDS)
+    silent = store.count_silent(tx, before, owned_by)
     return DeviceCounts(sum(by_ownership.values()), by_state, by_ownership, by_platform, silent)

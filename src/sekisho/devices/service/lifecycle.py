@@ -13,6 +13,7 @@ from sekisho.devices.store import privacy as privacy_store
 from sekisho.devices.words import STATE_WORDS
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
+from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import (
     ConflictError,
@@ -34,10 +35,29 @@ def require_device(tx: Transaction, device_id: str, right: str) -> Device:
     """
     device = store.find_device(tx, device_id)
     if device is None or not (
-        tx.principal.allows(right) or is_owner(tx.principal, device) or is_itself(tx, device)
+        is_owner(tx.principal, device)
+        or is_itself(tx, device)
+        or tx.principal.allows(right, identity.unit_of(tx, device.owner_id))
     ):
         raise NotFoundError(msg("There is no device %(id)s.", id=device_id))
     return device
+
+
+def require_right(tx: Transaction, device_id: str, right: str) -> Device:
+    """Return a device over which the caller has ``right`` as an office, not as its owner.
+
+    The right must reach the unit of the device's owner. Raises NotFoundError for a device that is
+    not there or not theirs to know of, NotPermittedError for one that they only own.
+    """
+    tx.principal.require_reach(right)
+    device = require_device(tx, device_id, right)
+    tx.principal.require(right, identity.unit_of(tx, device.owner_id))
+    return device
+
+
+def has_right(tx: Transaction, device: Device, right: str) -> bool:
+    """Tell whether the caller has ``right`` over a device as an office."""
+    return tx.principal.allows(right, identity.unit_of(tx, device.owner_id))
 
 
 def is_owner(principal: Principal, device: Device) -> bool:
@@ -56,8 +76,7 @@ def is_itself(tx: Transaction, device: Device) -> bool:
 
 def approve_device(tx: Transaction, device_id: str) -> Device:
     """Let a pending device in. Needs ``devices.approve``; raises ConflictError if it waits not."""
-    tx.principal.require("devices.approve")
-    device = require_device(tx, device_id, "devices.approve")
+    device = require_right(tx, device_id, "devices.approve")
     if device.state is not DeviceState.PENDING:
         raise ConflictError(
             msg("%(device)s does not wait for approval (it is %(state)s).",
@@ -175,8 +194,7 @@ def rename_device(tx: Transaction, device_id: str, label: str, owner_id: str | N
 
     The owner of a private PC cannot be changed: its consent is the owner's own.
     """
-    tx.principal.require("devices.write")
-    device = require_device(tx, device_id, "devices.write")
+    device = require_right(tx, device_id, "devices.write")
     _refuse_withdrawn(device)
     if device.ownership is Ownership.PRIVATE and owner_id != device.owner_id:
         raise ConflictError(msg("The owner of a private PC cannot be changed; enrol it anew."))

@@ -43,8 +43,8 @@ def search_devices(
     offset: int = 0,
     limit: int = 50,
 ) -> DevicePage:
-    """Return one page of the devices that ``wish`` describes. Needs ``devices.read``."""
-    tx.principal.require("devices.read")
+    """Return one page of the devices that ``wish`` describes and ``devices.read`` reaches."""
+    tx.principal.require_reach("devices.read")
     narrow = DeviceFilter(
         search=wish.search,
         ownership=wish.ownership,
@@ -67,6 +67,6 @@ def list_device_verdicts(tx: Transaction, device_id: str) -> Sequence[Verdict]:
 
 
 def _owners(tx: Transaction, search: str) -> Sequence[str]:
-    if not search or not tx.principal.allows("identity.read"):
+    if not search or not tx.principal.holds("identity.read"):
         return ()
     return [person.id for person in identity.list_people(tx, search=search, limit=MOST_OWNERS)]

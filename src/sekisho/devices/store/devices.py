@@ -29,7 +29,8 @@ class DeviceFilter:
     """Which devices a list shows; empty fields do not narrow it.
 
     ``silent_before`` keeps active devices without a word since then; ``only`` and ``owner_ids``
-    narrow by ids that another room found.
+    narrow by ids that another room found. ``owned_by`` is another room's query for the ids of
+    owners: whose devices the caller may see at all (None: everybody's, and those of nobody).
     """
 
     search: str = ""
@@ -41,6 +42,7 @@ class DeviceFilter:
     owner_id: str | None = None
     owner_ids: Sequence[str] = ()
     only: Sequence[str] | None = None
+    owned_by: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +107,17 @@ def list_ids(tx: Transaction, narrow: DeviceFilter) -> list[str]:
     return [row.id for row in found]
 
 
-def count_states(tx: Transaction) -> list[tuple[str, str, str, int]]:
+def count_states(tx: Transaction, owned_by: Any = None) -> list[tuple[str, str, str, int]]:
     """Return how many devices there are by state, ownership and platform."""
     columns = (DEVICES.c.state, DEVICES.c.ownership, DEVICES.c.platform)
-    rows: Sequence[Any] = tx.rows(select(*columns, func.count()).group_by(*columns))
+    query = select(*columns, func.count()).where(*_owned(owned_by)).group_by(*columns)
+    rows: Sequence[Any] = tx.rows(query)
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-def count_silent(tx: Transaction, before: datetime) -> int:
+def count_silent(tx: Transaction, before: datetime, owned_by: Any = None) -> int:
     """Return how many active devices have said nothing since ``before``."""
-    where = _conditions(DeviceFilter(silent_before=before))
+    where = _conditions(DeviceFilter(silent_before=before, owned_by=owned_by))
     return int(tx.scalar(select(func.count()).select_from(DEVICES).where(*where)))
 
 
@@ -252,7 +255,11 @@ def _conditions(narrow: DeviceFilter) -> list[Any]:
         found.append(DEVICES.c.flagged != "")
     if narrow.only is not None:
         found.append(DEVICES.c.id.in_(list(narrow.only)))
-    return [*found, *_search(narrow)]
+    return [*found, *_owned(narrow.owned_by), *_search(narrow)]
+
+
+def _owned(owned_by: Any) -> list[Any]:
+    return [] if owned_by is None else [DEVICES.c.owner_id.in_(owned_by)]
 
 
 def _search(narrow: DeviceFilter) -> list[Any]:

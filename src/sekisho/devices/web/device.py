@@ -103,12 +103,12 @@ def show_device(
     open_row: Annotated[str, QueryParameter(name="open")] = "",
 ) -> Page:
     """Show one device, and record that somebody looked. Needs ``devices.read``."""
-    principal.require("devices.read")
+    principal.require_reach("devices.read")
     with database.write(principal) as tx:
         privacy.record_look(tx, device_id, "verdicts")
     with database.read(principal) as tx:
         view = read_device(tx, catalogue, device_id, language, Choice(verdict, open_row))
-    writes = principal.allows("devices.write")
+        writes = lifecycle.has_right(tx, inventory.get_device(tx, device_id), "devices.write")
     return Page("devices/device.html", {
         "view": view, "may_check": writes and view.state == DeviceState.ACTIVE,
         "may_remove": writes and view.state != DeviceState.WITHDRAWN,
@@ -270,7 +270,7 @@ def check_device(
 ) -> Redirect:
     """Ask a device everything again at its next word."""
     with database.write(principal) as tx:
-        tx.principal.require("devices.write")
+        lifecycle.require_right(tx, device_id, "devices.write")
         lifecycle.check_now(tx, device_id)
         state["desk"].follow(tx, device_id)
     return Redirect(f"/devices/{device_id}", status_code=303)
@@ -286,8 +286,7 @@ def remove_device(
 ) -> Redirect:
     """Withdraw a device once its name was typed."""
     with database.write(principal) as tx:
-        tx.principal.require("devices.write")
-        device = inventory.get_device(tx, device_id)
+        device = lifecycle.require_right(tx, device_id, "devices.write")
         if data.get("confirm", "").strip() != device.title:
             raise InvalidInputError(
                 msg("“%(got)s” is not the name of this device (%(name)s); nothing was removed.",
