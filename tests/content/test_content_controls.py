@@ -9,10 +9,12 @@ import pytest
 
 from sekisho.agent.tables.linux import tables
 from sekisho.controls.catalogue import check_control, load_catalogue
+from sekisho.controls.datasets import read_data_file, read_data_folder
 from sekisho.controls.lint import run_case
 from sekisho.controls.manifest import compute_manifest, manifest_for
 from sekisho.controls.model import Case, Check, Control, Platform, Probe, Proof, VerdictKind
 from sekisho.controls.osquery_sql import current_bench, load_schema
+from sekisho.controls.reading import Source
 from sekisho.controls.refresh import build_endoflife
 from sekisho.kernel.i18n import load_japanese
 from sekisho.wire.kit import Ownership
@@ -163,8 +165,65 @@ def test_dated_lists_say_until_when_they_hold() -> None:
     assert leaning["os-supported"] == {"endoflife"}
     assert leaning["browser"] == {"minimum_versions"}
     assert leaning["os-patched"] == {"minimum_versions", "windows_builds"}
+    assert leaning["antivirus"] == {"xprotect"}
+    assert "meeting" not in leaning  # it speaks of published holes only, which do not grow old
     supported = next(c for c in CONTROLS if c.id == "os-supported")
     assert supported.data[0].as_of == datetime(2026, 8, 22, tzinfo=UTC)
+
+
+def test_a_platform_leans_only_on_the_lists_that_its_own_queries_name() -> None:
+    patched = next(c for c in CONTROLS if c.id == "os-patched")
+    leaning = {
+        (platform, number): {data.name for data in probe.data}
+        for platform, check in patched.checks.items()
+        for number, probe in enumerate(check.probes)
+    }
+
+    assert leaning[Platform.WINDOWS, 1] == {"windows_builds"}
+    assert leaning[Platform.DARWIN, 0] == {"minimum_versions"}
+    assert leaning[Platform.LINUX, 0] == set()
+    antivirus = next(c for c in CONTROLS if c.id == "antivirus")
+    assert antivirus.checks[Platform.WINDOWS].probe.data == ()
+
+
+DATA = read_data_folder(CONTENT / "data", [])
+DATED = ["meetings", "minimum_versions", "windows_builds", "xprotect"]
+
+
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_every_list_says_from_where_and_of_which_day_it_is(name: str) -> None:
+    found = DATA[name]
+
+    assert datetime(2024, 1, 1, tzinfo=UTC) < found.as_of <= datetime.now(UTC)
+    assert len(found.source) > 10
+    assert found.sets
+
+
+@pytest.mark.parametrize("name", DATED)
+def test_every_version_has_its_own_source_and_day(name: str) -> None:
+    found = DATA[name]
+
+    for key, rows in found.sets.items():
+        assert len(found.sources[key]) == len(rows), key
+        for as_of, source in found.sources[key]:
+            assert datetime(2024, 1, 1, tzinfo=UTC) < as_of <= datetime.now(UTC), source
+            assert len(source) > 20, key
+            # Nothing may be said to be newer than the list that it stands in.
+            assert as_of <= found.as_of, source
+
+
+def test_a_version_without_its_source_is_a_fault() -> None:
+    source = Source("data/x.yaml")
+    text = "as_of: 2026-01-01\nsource: x\nsets:\n  a:\n    columns: [n]\n    rows: [[1], [2]]\n"
+    read_data_file("x", text + '    sources: [["2026-01-01", "one"]]\n', source)
+    read_data_file("x", text + '    sources: [["soon", "a"], ["2026-01-01", "b"]]\n', source)
+    read_data_file("x", text + '    sources: [["2026-01-01"], ["2026-01-01", "b"]]\n', source)
+
+    assert [str(fault.message) for fault in source.faults] == [
+        "Expected 2 values, got 1.",
+        "Expected a date such as 2026-11-23.",
+        "Expected 2 values, got 1.",
+    ]
 
 
 def test_the_agents_tables_are_in_the_schema() -> None:

@@ -224,13 +224,17 @@ def _read_fallback(place: Place, loading: _Loading) -> Probe:
 
 
 def _read_probe(place: Place, fields: Mapping[str, Place], loading: _Loading) -> Probe:
-    return Probe(
+    before, loading.used = loading.used, set()
+    probe = Probe(
         sql=_read_sql(fields, "sql", loading),
         precondition=_read_sql(fields, "precondition", loading),
         detail=_read_sql(fields, "detail", loading),
         cases=tuple(_read_cases(fields["tests"])) if "tests" in fields else (),
         place=place.where,
+        data=_data_sets(loading),
     )
+    loading.used |= before
+    return probe
 
 
 def _read_sql(fields: Mapping[str, Place], name: str, loading: _Loading) -> str:

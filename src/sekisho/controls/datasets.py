@@ -16,17 +16,22 @@ from sekisho.kernel.i18n import msg
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z_]+)\.([a-z0-9_]+)\s*\}\}")
 _Cell = str | int | None
+_PAIR = 2
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One dated list: its sets of rows, and until when a pass may lean on it."""
+    """One dated list: its sets of rows, and until when a pass may lean on it.
+
+    ``sources`` says for a set, where it does, from what and of which day each row is.
+    """
 
     name: str
     as_of: datetime
     stale_after: datetime | None
     source: str
     sets: Mapping[str, tuple[tuple[_Cell, ...], ...]]
+    sources: Mapping[str, tuple[tuple[datetime, str], ...]]
 
     @property
     def data_set(self) -> DataSet | None:
@@ -52,6 +57,7 @@ def read_data_file(name: str, text: str, source: Source) -> DataFile | None:
         stale_after=as_of + timedelta(days=days) if days is not None else None,
         source=fields["source"].text(),
         sets={key: _read_set(place) for key, place in fields["sets"].entries().items()},
+        sources={key: _read_sources(place) for key, place in fields["sets"].entries().items()},
     )
 
 
@@ -98,7 +104,7 @@ def _read_date(place: Place) -> datetime:
 
 
 def _read_set(place: Place) -> tuple[tuple[_Cell, ...], ...]:
-    fields = place.fields(("columns", "rows"))
+    fields = place.fields(("columns", "rows"), ("sources",))
     if not {"columns", "rows"} <= fields.keys():
         return ()
     width = len(list(fields["columns"].items()))
@@ -111,6 +117,21 @@ def _read_set(place: Place) -> tuple[tuple[_Cell, ...], ...]:
     if not rows:
         fields["rows"].note(msg("The list is empty."))
     return tuple(rows)
+
+
+def _read_sources(place: Place) -> tuple[tuple[datetime, str], ...]:
+    """Read ``[as_of, source]`` for each row of a set, in the order of its rows."""
+    fields = place.fields(("columns", "rows"), ("sources",))
+    if not {"columns", "rows", "sources"} <= fields.keys():
+        return ()
+    found = [list(one.items()) for one in fields["sources"].items()]
+    want = len(list(fields["rows"].items()))
+    wrong = next((len(pair) for pair in found if len(pair) != _PAIR), None)
+    if wrong is not None or len(found) != want:
+        want, got = (_PAIR, wrong) if wrong is not None else (want, len(found))
+        fields["sources"].note(msg("Expected %(want)s values, got %(got)s.", want=want, got=got))
+        return ()
+    return tuple((_read_date(as_of), source.text()) for as_of, source in found)
 
 
 def _row(cells: Iterable[_Cell]) -> str:

@@ -18,6 +18,7 @@ from sekisho.controls.model import (
     Answer,
     Check,
     Control,
+    DataSet,
     Evidence,
     Exemption,
     Proof,
@@ -51,11 +52,12 @@ def gather_evidence(
     control: Control, check: Check, answers: Mapping[str, Answer], ownership: Ownership
 ) -> Evidence:
     """Pick what belongs to one control; a private device's own words are dropped here."""
-    ready = next((answers[p.ready_name] for p in check.probes if p.ready_name in answers), None)
+    asked = next((probe for probe in check.probes if probe.ready_name in answers), None)
+    ready, data = (answers[asked.ready_name], asked.data) if asked is not None else (None, None)
     policy = answers.get(control.policy_name) or _find_other_version(control, answers)
     if ownership is Ownership.PRIVATE:
-        return Evidence(_silence(policy), _silence(ready), None)
-    return Evidence(policy, ready, answers.get(control.detail_name))
+        return Evidence(_silence(policy), _silence(ready), None, data)
+    return Evidence(policy, ready, answers.get(control.detail_name), data)
 
 
 def judge(control: Control, evidence: Evidence, previous: Verdict | None, now: datetime) -> Verdict:
@@ -67,7 +69,8 @@ def judge(control: Control, evidence: Evidence, previous: Verdict | None, now: d
         return previous
     kind, message = _read(control, evidence, now)
     checked = _checked_at(evidence, now)
-    kind, message = _hold_to_data(control, kind, message, now)
+    leaning = control.data if evidence.data is None else evidence.data
+    kind, message = _hold_to_data(leaning, kind, message, now)
     first_failed = _first_failed(kind, previous, now)
     fails = kind is VerdictKind.FAIL and first_failed is not None
     return Verdict(
@@ -80,7 +83,7 @@ def judge(control: Control, evidence: Evidence, previous: Verdict | None, now: d
         checked_at=checked,
         received_at=now,
         first_failed_at=first_failed,
-        expires_at=_expiry(control, kind, checked),
+        expires_at=_expiry(control, leaning, kind, checked),
         fix_by=first_failed + control.grace if fails and first_failed is not None else None,
         message=message,
         rows=_shorten(evidence.detail),
@@ -254,11 +257,11 @@ def _note_clock(evidence: Evidence, now: datetime) -> Text | None:
 
 
 def _hold_to_data(
-    control: Control, kind: VerdictKind, message: Text | None, now: datetime
+    leaning: Iterable[DataSet], kind: VerdictKind, message: Text | None, now: datetime
 ) -> _Finding:
     """Refuse a pass that leans on a list that is too old; what fails an old list still fails."""
     if kind is VerdictKind.PASS:
-        for data in control.data:
+        for data in leaning:
             if now >= data.stale_after:
                 return VerdictKind.UNKNOWN, msg(
                     "The list “%(name)s” is of %(date)s and too old to say this is fine.",
@@ -281,12 +284,14 @@ def _machine_at(kind: VerdictKind, checked: datetime, previous: Verdict | None) 
     return previous.machine_at if previous is not None else None
 
 
-def _expiry(control: Control, kind: VerdictKind, checked: datetime) -> datetime | None:
+def _expiry(
+    control: Control, leaning: Iterable[DataSet], kind: VerdictKind, checked: datetime
+) -> datetime | None:
     if kind is VerdictKind.UNKNOWN:
         return None
     ends = [checked + control.max_age]
     if kind is VerdictKind.PASS:
-        ends.extend(data.stale_after for data in control.data)
+        ends.extend(data.stale_after for data in leaning)
     return min(ends)
 
 

@@ -88,6 +88,7 @@ class Probe:
 
     ``sql`` passes with one row or more. ``precondition`` must give a row first, else nothing can
     be said. ``detail`` gives rows a person can read; only company devices are asked for it.
+    ``data`` are the dated lists that these very queries lean on.
     """
 
     sql: str
@@ -95,6 +96,7 @@ class Probe:
     detail: str = ""
     cases: tuple[Case, ...] = ()
     place: str = ""
+    data: "tuple[DataSet, ...]" = ()
 
     @property
     def ready_name(self) -> str:
@@ -220,11 +222,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The three answers that one control is judged by; a missing one is ``None``."""
+    """The three answers that one control is judged by; a missing one is ``None``.
+
+    ``data`` are the dated lists that the asked queries lean on, ``None`` if it is not known which
+    queries were asked: then all of the control's.
+    """
 
     check: Answer | None = None
     ready: Answer | None = None
     detail: Answer | None = None
+    data: "tuple[DataSet, ...] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
