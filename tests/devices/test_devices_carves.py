@@ -1,5 +1,6 @@
 """Files of a company device: two persons, one session, blocks in order, and a way to say stop."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from fakes.osqueryd import FailedError, Osqueryd
+from sekisho.devices.desk import Desk
 from sekisho.devices.model import CarveState
 from sekisho.devices.service import carves, inventory
 from sekisho.kernel.db import Database
@@ -64,6 +66,23 @@ def test_an_approved_order_brings_the_file_in_as_evidence(
     shelved = [path for path in (tmp_path / "shelf").rglob("*") if path.is_file()]
     assert any(path.read_bytes() == CONTENT for path in shelved)
     assert not (tmp_path / "carves" / order["id"]).exists()
+
+
+def test_an_order_that_another_process_approved_is_asked_once(
+    host: Osqueryd, order: dict[str, Any], database: Database, client: Client
+) -> None:
+    desk: Desk = client.app.state["desk"]
+    name = f"sekisho_carve_{order['id']}"
+    with database.write(SYSTEM) as tx:
+        carves.approve_carve(replace(tx, principal=SECOND), order["id"])
+    assert name not in host.read().get("queries", {})
+
+    desk.look_for_changes()
+
+    assert name in host.read()["queries"]
+    host.pending = {}
+    desk.look_for_changes()
+    assert name not in host.read().get("queries", {})
 
 
 def test_nobody_approves_their_own_order(order: dict[str, Any], client: Client) -> None:

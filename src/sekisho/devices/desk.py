@@ -74,6 +74,7 @@ class Desk:
         self._keys: dict[str, Node] = {}
         self._unknown: dict[str, float] = {}
         self._seen: dict[str, tuple[datetime, str]] = {}
+        self._asked_once: set[str] = set()
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._flusher = threading.Thread(target=self._flush_often, name="device-seen", daemon=True)
@@ -198,10 +199,11 @@ class Desk:
         return asked, self._hurry(node, now)
 
     def ask_once(self, device_id: str, name: str, sql: str) -> None:
-        """Ask one more query of a device that is known here; others are asked by their process."""
+        """Ask one more query, once, of a device that is known here."""
         with self._lock:
             node = self._nodes.get(device_id)
-            if node is not None:
+            if node is not None and name not in self._asked_once:
+                self._asked_once.add(name)
                 offers.ask_once(node.book, name, sql)
 
     async def config_of(self, node: Node) -> bytes:
@@ -251,9 +253,12 @@ class Desk:
         set_back = now < self._looked_at
         with self.database.read(SYSTEM) as tx:
             changed = store.list_changed(tx, since)
+            questions = list_open_questions(tx)
         self._looked_at = now
         for entry in changed:
             self.refresh(entry)
+        for question in questions:
+            self.ask_once(*question)
         if set_back:
             self._mind_clock(now)
         return len(changed)

@@ -26,7 +26,7 @@ from sekisho.kernel.errors import (
     NotPermittedError,
     TooLargeError,
 )
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import digest_token, new_id, new_token
 from sekisho.kernel.principal import SYSTEM
 
@@ -85,6 +85,21 @@ def approve_carve(tx: Transaction, carve_id: str) -> Carve:
     return get_carve(tx, carve_id)
 
 
+def end_carve(tx: Transaction, carve_id: str) -> Carve:
+    """Refuse an order (``devices.approve``), or take back one's own; nothing more comes in.
+
+    Raises ConflictError for an order that has ended already.
+    """
+    carve = get_carve(tx, carve_id)
+    own = carve.requested_by == tx.principal.reference
+    if not own:
+        tx.principal.require("devices.approve")
+    if carve.state in {CarveState.DONE, CarveState.REFUSED}:
+        raise ConflictError(msg("This order has ended already."))
+    _refuse(tx, carve, msg("It was taken back.") if own else msg("It was refused."))
+    return get_carve(tx, carve_id)
+
+
 def get_carve(tx: Transaction, carve_id: str) -> Carve:
     """Return one order. Needs ``devices.read``; raises NotFoundError."""
     tx.principal.require("devices.read")
@@ -122,7 +137,7 @@ def note_guid(tx: Transaction, device_id: str, carve_id: str, guid: str) -> None
     if guid:
         store.update_carve(tx, carve_id, carve_guid=guid)
         return
-    _refuse(tx, carve, "the device found no such file, or cannot send files")
+    _refuse(tx, carve, msg("The device found no such file, or cannot send files."))
 
 
 def begin_carve(tx: Transaction, device_id: str, message: CarveBegin) -> str | TooLargeError:
@@ -138,7 +153,7 @@ def begin_carve(tx: Transaction, device_id: str, message: CarveBegin) -> str | T
         raise NotPermittedError(msg("No files were asked of this device under this carve_id."))
     size, block, count = _sizes(message)
     if size > carve.max_bytes:
-        _refuse(tx, carve, f"{size} bytes were announced, {carve.max_bytes} are approved")
+        _refuse(tx, carve, msg("The device wanted to send more bytes than were approved."))
         return TooLargeError(
             msg("%(got)s bytes are announced; at most %(limit)s were approved.",
                 got=size, limit=carve.max_bytes)
@@ -197,7 +212,7 @@ def end_old_carves(tx: Transaction, folder: Path) -> int:
         for carve in store.list_carves(tx, state=state):
             end = carve.session_ends_at or carve.requested_at + 2 * ORDER_LIFE
             if tx.now >= end:
-                _refuse(tx, carve, "it ran out of time")
+                _refuse(tx, carve, msg("It ran out of time."))
                 shutil.rmtree(folder / carve.id, ignore_errors=True)
                 ended += 1
     return ended
@@ -268,9 +283,10 @@ def _finish(tx: Transaction, carve: Carve, folder: Path, shelf: Path) -> None:
     tx.after_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def _refuse(tx: Transaction, carve: Carve, note: str) -> None:
-    store.update_carve(tx, carve.id, state=CarveState.REFUSED, note=note)
-    _record(tx, "device.carve_refused", carve, {"note": note})
+def _refuse(tx: Transaction, carve: Carve, note: Text) -> None:
+    """End an order; its note is kept in English, which is the id of the sentence."""
+    store.update_carve(tx, carve.id, state=CarveState.REFUSED, note=str(note))
+    _record(tx, "device.carve_refused", carve, {"note": str(note)})
 
 
 def _check_order(path: str, reason: str, max_bytes: int) -> None:

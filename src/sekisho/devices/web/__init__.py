@@ -2,8 +2,8 @@
 
 from litestar.types import ControllerRouterHandler
 
-from sekisho.devices.web import device, kits, listing
+from sekisho.devices.web import device, files, kits, listing
 
 HANDLERS: list[ControllerRouterHandler] = [
-    *listing.HANDLERS, *kits.HANDLERS, *device.HANDLERS,
+    *listing.HANDLERS, *kits.HANDLERS, *files.HANDLERS, *device.HANDLERS,
 ]  # fmt: skip
