@@ -121,7 +121,12 @@ def _fill(database: Database, catalogue: Catalogue, devices: int) -> None:
                 saved += [(subject.device_id, verdict) for verdict in made]
                 kinds = [verdict.kind for verdict in made]
                 subjects.append(
-                    (subject, {k: kinds.count(k) for k in VerdictKind}, engine.next_deadline(made))
+                    (
+                        subject,
+                        {k: kinds.count(k) for k in VerdictKind},
+                        "unknown",
+                        engine.next_deadline(made),
+                    )
                 )
                 for verdict in made:
                     figure = (verdict.control_id, verdict.kind.value, verdict.proof.value)

@@ -195,7 +195,7 @@ def test_an_old_list_can_fail_but_not_pass() -> None:
 
 @given(until=st.timedeltas(timedelta(days=-3), timedelta(days=3)), rows=st.booleans())
 def test_an_exception_hides_no_pass_and_ends(until: timedelta, rows: bool) -> None:
-    exemption = Exemption(CONTROL.id, NOW + until, "古い業務ソフト", "佐伯")
+    exemption = Exemption(CONTROL.id, NOW + until, "exc_1")
     verdict = judged(said(rows=rows))
 
     settled = engine.settle(verdict, exemption, NOW)

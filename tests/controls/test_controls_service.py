@@ -263,45 +263,6 @@ def test_no_document_for_what_a_machine_proves(
         service.submit_document(tx, laptop.device_id, BACKUP, "x", tomorrow)
 
 
-def test_an_exception_lies_over_a_failure_and_ends(
-    database: Database, laptop: Subject, replies: Replies, admin: Principal, clock: FakeClock
-) -> None:
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
-    with database.write(admin) as tx:
-        until = tx.now + timedelta(days=2)
-        service.grant_exemption(tx, laptop.device_id, UAC, "古い業務ソフトのため", until)
-
-    verdict = _verdict(database, laptop, UAC)
-    assert (verdict.kind, verdict.judged) == (VerdictKind.EXEMPT, VerdictKind.FAIL)
-    assert _counts(database)["exempt"] == 1
-    with database.read(SYSTEM) as tx:
-        assert findings.count_open(tx) == 0
-
-    clock.advance(days=2)
-    assert _verdict(database, laptop, UAC).kind is VerdictKind.FAIL
-    assert _counts(database)["exempt"] == 0
-    with database.write(SYSTEM) as tx:
-        service.expire_stale(tx)
-    with database.read(SYSTEM) as tx:
-        assert findings.count_open(tx) == 1
-
-
-def test_an_exception_must_end_and_can_be_ended(
-    database: Database, laptop: Subject, replies: Replies, admin: Principal
-) -> None:
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
-    with database.write(admin) as tx:
-        for until in (tx.now, tx.now + timedelta(days=367)):
-            with pytest.raises(InvalidInputError):
-                service.grant_exemption(tx, laptop.device_id, UAC, "x", until)
-        service.grant_exemption(tx, laptop.device_id, UAC, "x", tx.now + timedelta(days=1))
-        service.end_exemption(tx, laptop.device_id, UAC)
-        with pytest.raises(NotFoundError):
-            service.end_exemption(tx, laptop.device_id, UAC)
-
-    assert _verdict(database, laptop, UAC).kind is VerdictKind.FAIL
-
-
 def test_counts_stay_right_through_everything(
     database: Database, laptop: Subject, own_pc: Subject, replies: Replies, clock: FakeClock
 ) -> None:

@@ -191,15 +191,9 @@ def renew(made: RuleException, old: RuleException) -> RuleException:
     return replace(made, renews=old.id, renewals=old.renewals + 1, began_at=old.began_at)
 
 
-def take_over(
-    made: RuleException, paper: str, began_at: datetime, reviewer: Actor, now: datetime
-) -> RuleException:
-    """Return an exception that already held on paper as one in force, with who reviewed it."""
-    return replace(
-        made, state=ExceptionState.APPROVED, paper=paper, began_at=began_at,
-        settled_by=reviewer.person_id, settler=reviewer.name, settled_at=now,
-        settled_because=made.reason,
-    )  # fmt: skip
+def mark_paper(exception: RuleException, paper: str, began_at: datetime | None) -> RuleException:
+    """Note that an exception held on paper before: where it is written, and since when."""
+    return replace(exception, paper=paper, began_at=began_at or exception.began_at)
 
 
 def approve(

@@ -236,12 +236,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """An exception that a responsible person granted; it always ends."""
+    """What an exception means for one device: which rule, until when; it always ends."""
 
     control_id: ControlID
     until: datetime
-    reason: str
-    granted_by: str
+    exception_id: str
 
 
 @dataclass(frozen=True, slots=True)

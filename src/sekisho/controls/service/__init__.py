@@ -1,11 +1,36 @@
 """What other rooms, the worker and the faces may do with controls and verdicts."""
 
+from sekisho.controls.service.access import (
+    access_state,
+    access_states,
+    list_access_kinds,
+    list_devices_by_access,
+    person_access_states,
+    set_device_bar,
+)
 from sekisho.controls.service.asking import control_queries, due_queries
 from sekisho.controls.service.catalogue import (
     known_faults,
     note_faults,
     reload_catalogue,
     replace_catalogue,
+)
+from sekisho.controls.service.exception_chores import relay_exceptions, turn_exceptions
+from sekisho.controls.service.exception_lists import (
+    ExceptionFilter,
+    ExceptionPage,
+    count_exceptions,
+    get_exception,
+    list_chain,
+    list_exceptions,
+    list_own_exceptions,
+)
+from sekisho.controls.service.exceptions import (
+    approve_exception,
+    reject_exception,
+    request_exception,
+    revoke_exception,
+    withdraw_request,
 )
 from sekisho.controls.service.judging import (
     catalogue_in_force,
@@ -15,7 +40,7 @@ from sekisho.controls.service.judging import (
     put_in_force,
     start_device,
 )
-from sekisho.controls.service.proofs import end_exemption, grant_exemption, submit_document
+from sekisho.controls.service.proofs import submit_document
 from sekisho.controls.service.reading import (
     Change,
     ControlStatus,
@@ -40,33 +65,51 @@ __all__ = [
     "Change",
     "ControlStatus",
     "DeviceVerdict",
+    "ExceptionFilter",
+    "ExceptionPage",
     "Standing",
     "TrendDay",
     "VerdictCounts",
+    "access_state",
+    "access_states",
+    "approve_exception",
     "catalogue_in_force",
     "control_queries",
+    "count_exceptions",
     "count_standings",
     "count_verdicts",
     "due_queries",
-    "end_exemption",
     "expire_stale",
     "forget_device",
-    "grant_exemption",
+    "get_exception",
     "judge_answers",
     "known_faults",
+    "list_access_kinds",
+    "list_chain",
     "list_changes",
     "list_control_devices",
     "list_controls_status",
+    "list_devices_by_access",
     "list_devices_standing",
     "list_devices_with",
+    "list_exceptions",
+    "list_own_exceptions",
     "list_standings",
     "list_trend",
     "list_verdicts",
     "note_faults",
+    "person_access_states",
     "put_in_force",
+    "reject_exception",
+    "relay_exceptions",
     "reload_catalogue",
     "replace_catalogue",
+    "request_exception",
+    "revoke_exception",
+    "set_device_bar",
     "start_device",
     "submit_document",
+    "turn_exceptions",
+    "withdraw_request",
     "write_trend",
 ]

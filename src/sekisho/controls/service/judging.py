@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sekisho.controls import engine
+from sekisho.controls import access, engine
 from sekisho.controls.catalogue import load_catalogue
+from sekisho.controls.exception_rules import load_rules
 from sekisho.controls.model import (
     POLICY_PREFIX,
     Answer,
@@ -19,6 +20,7 @@ from sekisho.controls.model import (
     VerdictChange,
     VerdictKind,
 )
+from sekisho.controls.service import laying
 from sekisho.controls.statements import Statement, mark_contradictions, uncover, weigh
 from sekisho.controls.store import figures, verdicts
 from sekisho.controls.store import statements as statement_store
@@ -79,6 +81,8 @@ def judge_answers(
     """
     controls = catalogue or catalogue_in_force()
     stored = verdicts.find_verdicts(tx, subject.device_id)
+    if not stored:
+        laying.lay_over_new(tx, subject)
     exemptions = verdicts.find_exemptions(tx, subject.device_id)
     after = dict(complete(controls, subject, stored, tx.now))
     by_name = {answer.name: answer for answer in answers}
@@ -131,8 +135,13 @@ def settle_devices(
     return batch.write()
 
 
-def forget_device(tx: Transaction, device_id: DeviceID) -> None:
-    """Delete every verdict of a device, its history and its exceptions; close its findings."""
+def forget_device(tx: Transaction, device_id: DeviceID) -> list[str]:
+    """Delete every verdict of a device and its history, end its exceptions, close its findings.
+
+    Returns the ids of the exceptions that were for it alone; of a private device their words are
+    deleted too.
+    """
+    ended = laying.forget_exceptions(tx, device_id)
     stored = verdicts.find_verdicts(tx, device_id)
     gone: Counter[figures.Figure] = Counter()
     for verdict in stored.values():
@@ -141,6 +150,7 @@ def forget_device(tx: Transaction, device_id: DeviceID) -> None:
     verdicts.delete_device(tx, device_id)
     statement_store.delete_device(tx, device_id)
     findings.close_findings(tx, [_key(device_id, c) for c in stored], "forgotten")
+    return ended
 
 
 class Batch:
@@ -151,7 +161,7 @@ class Batch:
         self._catalogue = catalogue
         self._saved: list[tuple[DeviceID, Verdict]] = []
         self._changes: list[tuple[Subject, VerdictChange]] = []
-        self._subjects: list[tuple[Subject, Mapping[VerdictKind, int], datetime | None]] = []
+        self._subjects: list[tuple[Subject, Mapping[VerdictKind, int], str, datetime | None]] = []
         self._counts: Counter[figures.Figure] = Counter()
         self._closing: list[str] = []
 
@@ -169,7 +179,18 @@ class Batch:
         verdicts.touch_verdicts(self.tx, subject.device_id, same)
         self._drop(subject, [v for c, v in before.items() if c not in after])
         kinds = Counter(verdict.kind for verdict in after.values())
-        self._subjects.append((subject, kinds, engine.next_deadline(after.values())))
+        found = list(after.values())
+        controls, rules, now = self._catalogue.controls, load_rules(), self.tx.now
+        self._subjects.append((
+            subject, kinds, access.judge_kind(found, controls, rules, now).value,
+            access.next_turn(found, controls, rules, now),
+        ))  # fmt: skip
+
+    def turn(self, subject: Subject, before: Verdict, after: Verdict) -> None:
+        """Take over one verdict of a device whose others stay; its counts are the caller's."""
+        if not engine.is_same(before, after):
+            self._saved.append((subject.device_id, after))
+            self._note(subject, before, after)
 
     def write(self) -> list[VerdictChange]:
         """Write everything; return the changes."""

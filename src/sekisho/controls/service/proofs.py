@@ -1,8 +1,8 @@
-"""What people add to what machines prove: documents, statements, exceptions with an end."""
+"""What people add to what machines prove: documents and statements."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sekisho.controls.model import Control, Exemption, Proof, Verdict, VerdictKind
+from sekisho.controls.model import Control, Proof, Verdict, VerdictKind
 from sekisho.controls.service.judging import catalogue_in_force, settle_device
 from sekisho.controls.statements import Statement
 from sekisho.controls.store import statements as statement_store
@@ -13,7 +13,6 @@ from sekisho.kernel.errors import InvalidInputError, NotFoundError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import ControlID, DeviceID
 
-LONGEST_EXEMPTION = timedelta(days=366)
 _LONGEST_TEXT = 2000
 
 
@@ -77,56 +76,6 @@ def _make_statement(
         said=VerdictKind.PASS, source="handed-in", stated_at=tx.now, received_at=tx.now,
         valid_until=min(valid_until, tx.now + control.max_age), person_id=tx.principal.id,
     )  # fmt: skip
-
-
-def grant_exemption(
-    tx: Transaction, device_id: DeviceID, control_id: ControlID, reason: str, until: datetime
-) -> Exemption:
-    """Except one device from one control until a day. Needs ``controls.write``.
-
-    An exception lies over the verdict and hides nothing from the record; it lasts a year at most.
-    """
-    tx.principal.require("controls.write")
-    _require_control(control_id)
-    _check_text(reason)
-    if not tx.now < until <= tx.now + LONGEST_EXEMPTION:
-        raise InvalidInputError(
-            msg("An exception until %(got)s was asked for; it lasts from now to one year at most.",
-                got=until)
-        )  # fmt: skip
-    _require_verdicts(tx, device_id)
-    exemption = Exemption(control_id, until, reason, tx.principal.name)
-    verdicts.save_exemption(tx, device_id, exemption)
-    _record_exemption(tx, "control.exemption_granted", device_id, exemption)
-    settle_device(tx, device_id)
-    return exemption
-
-
-def end_exemption(tx: Transaction, device_id: DeviceID, control_id: ControlID) -> None:
-    """End an exception now. Needs ``controls.write``; raises NotFoundError if there is none."""
-    tx.principal.require("controls.write")
-    found = verdicts.find_exemptions(tx, device_id).get(control_id)
-    if found is None or found.until <= tx.now:
-        raise NotFoundError(msg("There is no exception in force."))
-    ended = Exemption(control_id, tx.now, found.reason, found.granted_by)
-    verdicts.save_exemption(tx, device_id, ended)
-    _record_exemption(tx, "control.exemption_ended", device_id, ended)
-    settle_device(tx, device_id)
-
-
-def _record_exemption(
-    tx: Transaction, kind: str, device_id: DeviceID, exemption: Exemption
-) -> None:
-    evidence.record(
-        tx,
-        kind=kind,
-        subject=f"device:{device_id}",
-        detail={
-            "control": exemption.control_id,
-            "until": exemption.until.isoformat(),
-            "reason": exemption.reason,
-        },
-    )
 
 
 def _require_control(control_id: ControlID) -> Control:

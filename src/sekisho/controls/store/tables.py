@@ -43,9 +43,11 @@ SUBJECTS = Table(
     Column("failing", Integer(), nullable=False),
     Column("unknown", Integer(), nullable=False),
     Column("exempt", Integer(), nullable=False),
+    Column("access", String(12), nullable=False),
     Column("next_expiry_at", UTCDateTime()),
 )
 Index("ix_control_subjects_next_expiry_at", SUBJECTS.c.next_expiry_at)
+Index("ix_control_subjects_person_id", SUBJECTS.c.person_id)
 
 COUNTS = Table(
     "control_counts",
@@ -83,11 +85,11 @@ EXEMPTIONS = Table(
     metadata,
     Column("device_id", String(64), primary_key=True),
     Column("control_id", String(100), primary_key=True),
+    Column("exception_id", String(64), primary_key=True),
     Column("until", UTCDateTime(), nullable=False),
-    Column("reason", String(2000), nullable=False),
-    Column("granted_by", String(200), nullable=False),
-    Column("granted_at", UTCDateTime(), nullable=False),
+    sqlite_with_rowid=False,
 )
+Index("ix_control_exemptions_exception_id", EXEMPTIONS.c.exception_id)
 
 VERSIONS = Table(
     "control_versions",

@@ -64,6 +64,17 @@ def find_verdicts_of(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[De
     return found
 
 
+def find_verdicts_of_control(
+    tx: Transaction, control_id: ControlID, device_ids: Sequence[DeviceID]
+) -> dict[DeviceID, Verdict]:
+    """Return the stored verdicts of one control on many devices."""
+    found: dict[DeviceID, Verdict] = {}
+    for some in chunked(device_ids):
+        where = (VERDICTS.c.device_id.in_(some), VERDICTS.c.control_id == control_id)
+        found |= {row.device_id: _verdict(row) for row in tx.rows(select(VERDICTS).where(*where))}
+    return found
+
+
 def find_devices_of_control(tx: Transaction, control_id: ControlID) -> list[DeviceID]:
     """Return the devices that have a verdict for a control."""
     rows = tx.rows(select(VERDICTS.c.device_id).where(VERDICTS.c.control_id == control_id))
@@ -73,32 +84,28 @@ def find_devices_of_control(tx: Transaction, control_id: ControlID) -> list[Devi
 def find_exemptions(tx: Transaction, device_id: DeviceID) -> dict[ControlID, Exemption]:
     """Return the exceptions of one device, also those that have ended."""
     rows = tx.rows(_EXEMPTIONS_OF_ONE, {"of_device": device_id})
-    return {row.control_id: _exemption(row) for row in rows}
+    return _longest(rows)
 
 
 def find_exemptions_of(
     tx: Transaction, device_ids: Sequence[DeviceID]
 ) -> dict[DeviceID, dict[ControlID, Exemption]]:
     """Return the exceptions of many devices."""
-    found: dict[DeviceID, dict[ControlID, Exemption]] = {d: {} for d in device_ids}
+    found: dict[DeviceID, list[Row[Any]]] = {d: [] for d in device_ids}
     for some in chunked(device_ids):
         for row in tx.rows(select(EXEMPTIONS).where(EXEMPTIONS.c.device_id.in_(some))):
-            found[row.device_id][row.control_id] = _exemption(row)
+            found[row.device_id].append(row)
+    return {device_id: _longest(rows) for device_id, rows in found.items()}
+
+
+def _longest(rows: Sequence[Row[Any]]) -> dict[ControlID, Exemption]:
+    """Return by control the exception that ends last: two may lie over the same verdict."""
+    found: dict[ControlID, Exemption] = {}
+    for row in rows:
+        before = found.get(row.control_id)
+        if before is None or before.until < row.until:
+            found[row.control_id] = Exemption(row.control_id, row.until, row.exception_id)
     return found
-
-
-def save_exemption(tx: Transaction, device_id: DeviceID, exemption: Exemption) -> None:
-    """Store an exception; an earlier one for the same control gives way."""
-    row = {
-        "device_id": device_id,
-        "control_id": exemption.control_id,
-        "until": exemption.until,
-        "reason": exemption.reason,
-        "granted_by": exemption.granted_by,
-        "granted_at": tx.now,
-    }
-    changing = ("until", "reason", "granted_by", "granted_at")
-    upsert(tx, EXEMPTIONS, [row], index=_KEY, update=changing)
 
 
 def find_subject(tx: Transaction, device_id: DeviceID) -> Subject | None:
@@ -156,19 +163,20 @@ def touch_verdicts(tx: Transaction, device_id: DeviceID, verdicts: Iterable[Verd
 
 def save_subjects(
     tx: Transaction,
-    rows: Sequence[tuple[Subject, Mapping[VerdictKind, int], datetime | None]],
+    rows: Sequence[tuple[Subject, Mapping[VerdictKind, int], str, datetime | None]],
 ) -> None:
-    """Store who was judged, how many verdicts of each kind, and when the next one ends."""
+    """Store who was judged, the number of verdicts of each kind, the access, the next change."""
     written = [
         {
             "device_id": subject.device_id,
             "ownership": subject.ownership.value,
             "platform": subject.platform.value,
             "person_id": subject.person_id,
+            "access": access,
             "next_expiry_at": deadline,
             **{name: counts.get(kind, 0) for kind, name in _FIGURES.items()},
         }
-        for subject, counts, deadline in rows
+        for subject, counts, access, deadline in rows
     ]
     names = [column.name for column in SUBJECTS.c if column.name != "device_id"]
     upsert(tx, SUBJECTS, written, index=["device_id"], update=names)
@@ -263,7 +271,3 @@ def _subject(row: Row[Any]) -> Subject:
     return Subject(
         DeviceID(row.device_id), Ownership(row.ownership), Platform(row.platform), row.person_id
     )
-
-
-def _exemption(row: Row[Any]) -> Exemption:
-    return Exemption(ControlID(row.control_id), row.until, row.reason, row.granted_by)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sekisho.controls import service as controls
+from sekisho.controls.access import Bar
 from sekisho.controls.model import Subject
 from sekisho.devices.consent import CONSENT_VERSION
 from sekisho.devices.model import Device, DeviceState, KitKind, Ownership
@@ -39,7 +40,10 @@ def require_device(tx: Transaction, device_id: str, right: str) -> Device:
         or is_itself(tx, device)
         or tx.principal.allows(right, identity.unit_of(tx, device.owner_id))
     ):
-        raise NotFoundError(msg("There is no device %(id)s.", id=device_id))
+        raise NotFoundError(
+            msg("There is no device %(id)s.", id=device_id),
+            hint=msg("It may have been removed. Look for it in the list of devices."),
+        )
     return device
 
 
@@ -157,9 +161,12 @@ def withdraw_device(tx: Transaction, device_id: str) -> Device:
     store.forget_answers(tx, device.id)
     privacy_store.revoke_certificates(tx, device.id)
     privacy_store.forget_privacy(tx, device.id)
-    controls.forget_device(tx, device.id)
+    exceptions = controls.forget_device(tx, device.id)
+    controls.set_device_bar(tx, device.id, Bar.WITHDRAWN)
     findings.close_subject(tx, f"device:{device.id}", "withdrawn")
     if device.ownership is Ownership.PRIVATE:
+        for exception_id in exceptions:
+            _erase_evidence(tx, f"exception:{exception_id}")
         privacy_store.delete_certificates(tx, device.id)
         _erase_evidence(tx, f"device:{device.id}")
         _let_go_of_kit(tx, device)
@@ -263,6 +270,8 @@ def _move(
     detail: dict[str, object] | None = None,
 ) -> Device:
     store.update_device(tx, device.id, state=state)
+    bar = Bar.PAUSED if state is DeviceState.PAUSED else None
+    controls.set_device_bar(tx, device.id, bar)
     evidence.record(
         tx,
         kind=kind,
@@ -283,5 +292,8 @@ def _refuse_withdrawn(device: Device) -> None:
 def _found(tx: Transaction, device_id: str) -> Device:
     device = store.find_device(tx, device_id)
     if device is None:
-        raise NotFoundError(msg("There is no device %(id)s.", id=device_id))
+        raise NotFoundError(
+            msg("There is no device %(id)s.", id=device_id),
+            hint=msg("It may have been removed. Look for it in the list of devices."),
+        )
     return device

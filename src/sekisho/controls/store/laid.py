@@ -1,0 +1,240 @@
+"""What exceptions mean for single devices, what bars them, and their stored access."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+
+from sekisho.controls.exceptions import RuleException
+from sekisho.controls.model import Exemption, VerdictKind
+from sekisho.controls.store.exception_tables import BARS
+from sekisho.controls.store.tables import EXEMPTIONS, SUBJECTS, VERDICTS
+from sekisho.kernel.db import Transaction, chunked, upsert
+from sekisho.kernel.ids import ControlID, DeviceID
+from sekisho.wire.kit import Ownership
+
+
+def find_devices(
+    tx: Transaction, ownership: Ownership | None, *, device_id: str = "", people: Sequence[str] = ()
+) -> list[DeviceID]:
+    """Return the devices that are judged: this one, or those of these people."""
+    narrowed = [] if ownership is None else [SUBJECTS.c.ownership == ownership.value]
+    if device_id:
+        rows = tx.rows(
+            select(SUBJECTS.c.device_id).where(SUBJECTS.c.device_id == device_id, *narrowed)
+        )
+        return [row.device_id for row in rows]
+    found: list[DeviceID] = []
+    for some in chunked(people):
+        statement = select(SUBJECTS.c.device_id).where(SUBJECTS.c.person_id.in_(some), *narrowed)
+        found += [row.device_id for row in tx.rows(statement)]
+    return found
+
+
+def find_owners(tx: Transaction, device_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return device → person of the devices that are judged."""
+    found = {}
+    for some in chunked(device_ids):
+        columns = select(SUBJECTS.c.device_id, SUBJECTS.c.person_id)
+        for row in tx.rows(columns.where(SUBJECTS.c.device_id.in_(some))):
+            found[row.device_id] = row.person_id
+    return found
+
+
+def list_laid(tx: Transaction, exception_id: str) -> list[DeviceID]:
+    """Return the devices that an exception lies over."""
+    rows = tx.rows(
+        select(EXEMPTIONS.c.device_id)
+        .where(EXEMPTIONS.c.exception_id == exception_id)
+        .order_by(EXEMPTIONS.c.device_id)
+    )
+    return [row.device_id for row in rows]
+
+
+def count_laid(tx: Transaction, ids: Sequence[str]) -> dict[str, int]:
+    """Return how many devices each exception lies over."""
+    found = dict.fromkeys(ids, 0)
+    for some in chunked(ids):
+        rows = tx.rows(
+            select(EXEMPTIONS.c.exception_id, func.count().label("number"))
+            .where(EXEMPTIONS.c.exception_id.in_(some))
+            .group_by(EXEMPTIONS.c.exception_id)
+        )
+        found |= {row.exception_id: int(row.number) for row in rows}
+    return found
+
+
+def lay(tx: Transaction, rows: Iterable[tuple[DeviceID, RuleException]]) -> None:
+    """Lay exceptions over devices; a row that is there already keeps its place."""
+    written = [
+        {
+            "device_id": device_id,
+            "control_id": exception.control_id,
+            "exception_id": exception.id,
+            "until": exception.until,
+        }
+        for device_id, exception in rows
+    ]
+    keys = ("device_id", "control_id", "exception_id")
+    upsert(tx, EXEMPTIONS, written, index=keys, update=("until",))
+
+
+def lift(tx: Transaction, exception_id: str, devices: Sequence[DeviceID] | None = None) -> None:
+    """Take an exception from these devices, or from all."""
+    mine = EXEMPTIONS.c.exception_id == exception_id
+    if devices is None:
+        tx.execute(delete(EXEMPTIONS).where(mine))
+        return
+    for some in chunked(devices):
+        tx.execute(delete(EXEMPTIONS).where(mine, EXEMPTIONS.c.device_id.in_(some)))
+
+
+def lift_ended(tx: Transaction, before: datetime) -> None:
+    """Forget what lay over devices and ended long ago."""
+    tx.execute(delete(EXEMPTIONS).where(EXEMPTIONS.c.until < before))
+
+
+def find_exemptions_of_control(
+    tx: Transaction, control_id: ControlID, device_ids: Sequence[DeviceID]
+) -> dict[DeviceID, Exemption]:
+    """Return what lies over one control on many devices, the latest end of each."""
+    found: dict[DeviceID, Exemption] = {}
+    for some in chunked(device_ids):
+        rows = tx.rows(
+            select(EXEMPTIONS)
+            .where(EXEMPTIONS.c.device_id.in_(some), EXEMPTIONS.c.control_id == control_id)
+            .order_by(EXEMPTIONS.c.until)
+        )
+        for row in rows:
+            found[row.device_id] = Exemption(control_id, row.until, row.exception_id)
+    return found
+
+
+def set_bar(tx: Transaction, device_id: DeviceID, bar: str | None) -> None:
+    """Remember what stands in a device's way besides rules; None takes it away."""
+    tx.execute(delete(BARS).where(BARS.c.device_id == device_id))
+    if bar is not None:
+        tx.execute(insert(BARS), [{"device_id": device_id, "bar": bar, "since": tx.now}])
+
+
+def find_bars(tx: Transaction, device_ids: Sequence[str]) -> dict[str, str]:
+    """Return device → what stands in its way."""
+    found = {}
+    for some in chunked(device_ids):
+        for row in tx.rows(select(BARS).where(BARS.c.device_id.in_(some))):
+            found[row.device_id] = row.bar
+    return found
+
+
+def list_barred(tx: Transaction, bar: str) -> list[DeviceID]:
+    """Return the devices with such a bar."""
+    return [row.device_id for row in tx.rows(select(BARS.c.device_id).where(BARS.c.bar == bar))]
+
+
+def list_settled_access(tx: Transaction, now: datetime, access: str) -> list[DeviceID]:
+    """Return the devices whose stored access holds at ``now`` and is this."""
+    rows = tx.rows(
+        select(SUBJECTS.c.device_id).where(
+            SUBJECTS.c.access == access,
+            or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now),
+        )
+    )
+    return [row.device_id for row in rows]
+
+
+def list_overdue_devices(tx: Transaction, now: datetime) -> list[DeviceID]:
+    """Return the devices whose stored access may be behind."""
+    rows = tx.rows(select(SUBJECTS.c.device_id).where(SUBJECTS.c.next_expiry_at <= now))
+    return [row.device_id for row in rows]
+
+
+def list_late(tx: Transaction, now: datetime, device_ids: Sequence[DeviceID]) -> list[DeviceID]:
+    """Return those of these devices whose stored access may be behind."""
+    found: list[DeviceID] = []
+    for some in chunked(device_ids):
+        where = (SUBJECTS.c.device_id.in_(some), SUBJECTS.c.next_expiry_at <= now)
+        found += [row.device_id for row in tx.rows(select(SUBJECTS.c.device_id).where(*where))]
+    return found
+
+
+def find_access(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, str]:
+    """Return device → stored access."""
+    found = {}
+    for some in chunked(device_ids):
+        columns = select(SUBJECTS.c.device_id, SUBJECTS.c.access)
+        for row in tx.rows(columns.where(SUBJECTS.c.device_id.in_(some))):
+            found[row.device_id] = row.access
+    return found
+
+
+def list_devices_of(tx: Transaction, person_ids: Sequence[str]) -> list[DeviceID]:
+    """Return the devices of these people."""
+    return sorted(find_devices(tx, None, people=person_ids))
+
+
+_MOVE = (
+    update(SUBJECTS)
+    .where(SUBJECTS.c.device_id == bindparam("of_device"))
+    .values(
+        passing=SUBJECTS.c.passing + bindparam("more_passing"),
+        failing=SUBJECTS.c.failing + bindparam("more_failing"),
+        unknown=SUBJECTS.c.unknown + bindparam("more_unknown"),
+        exempt=SUBJECTS.c.exempt + bindparam("more_exempt"),
+        access=bindparam("new_access"),
+        next_expiry_at=bindparam("new_deadline"),
+    )
+)
+
+
+def move_subjects(tx: Transaction, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add to the counts of devices (``more_*``), set their access and next deadline."""
+    if rows:
+        tx.execute(_MOVE, list(rows))
+
+
+def find_deadlines(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[str, datetime | None]:
+    """Return device → when something of it changes next by mere time."""
+    found = {}
+    for some in chunked(device_ids):
+        columns = select(SUBJECTS.c.device_id, SUBJECTS.c.next_expiry_at)
+        for row in tx.rows(columns.where(SUBJECTS.c.device_id.in_(some))):
+            found[row.device_id] = row.next_expiry_at
+    return found
+
+
+def list_unfine(tx: Transaction, device_ids: Sequence[DeviceID]) -> Sequence[Row[Any]]:
+    """Return what decides on access of the verdicts that are no pass, as they are stored."""
+    columns = (
+        VERDICTS.c.device_id, VERDICTS.c.control_id, VERDICTS.c.kind, VERDICTS.c.since,
+        VERDICTS.c.first_failed_at,
+    )  # fmt: skip
+    found: list[Row[Any]] = []
+    for some in chunked(device_ids):
+        found.extend(
+            tx.rows(
+                select(*columns).where(
+                    VERDICTS.c.device_id.in_(some), VERDICTS.c.kind != VerdictKind.PASS.value
+                )
+            )
+        )
+    return found
+
+
+def list_proven(
+    tx: Transaction, device_ids: Sequence[DeviceID], control_ids: Sequence[ControlID]
+) -> set[DeviceID]:
+    """Return the devices on which at least one of these controls passes, as it is stored."""
+    found: set[DeviceID] = set()
+    for some in chunked(device_ids):
+        rows = tx.rows(
+            select(VERDICTS.c.device_id)
+            .where(
+                VERDICTS.c.device_id.in_(some),
+                VERDICTS.c.kind == VerdictKind.PASS.value,
+                VERDICTS.c.control_id.in_(control_ids),
+            )
+            .distinct()
+        )
+        found.update(row.device_id for row in rows)
+    return found
