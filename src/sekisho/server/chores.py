@@ -28,7 +28,9 @@ def make_chores(house: House) -> list[Chore]:
     return [
         Chore("turned", 5, turned),
         Chore("seal evidence", 1, _in_transaction(evidence.seal_records)),
-        Chore("stale verdicts", 10, _in_transaction(controls.expire_stale)),
+        Chore("exceptions", 1, _in_transaction(controls.turn_exceptions)),
+        Chore("people of exceptions", 60, _in_transaction(controls.relay_exceptions)),
+        Chore("stale verdicts", 2, _in_transaction(controls.expire_stale)),
         Chore("controls", 10, rulebook.refresh),
         Chore("write checkpoint", 60, _in_transaction(
             lambda tx: evidence.write_due_checkpoint(tx, destinations, box=house.box))),
