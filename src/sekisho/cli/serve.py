@@ -7,6 +7,8 @@ import threading
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.orphans import add_supervisor_option, leave_with
 
+_LAST_LETTER_SECONDS = 5
+
 
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the noun ``serve``."""
@@ -37,9 +39,12 @@ def serve(arguments: argparse.Namespace) -> int:
             return asyncio.run(serve_web(house, ensure_certificate(house, ask=False)))
         put_in_force(house, catalogue)
         from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
+        from sekisho.server.outgoing import start_outgoing  # noqa: PLC0415 - the same
         from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - the same
 
         stopping = threading.Event()
         stop_on_signals(stopping)
+        outgoing = start_outgoing(house, stopping)
         run_worker(house, make_chores(house), stopping)
+        outgoing.join(_LAST_LETTER_SECONDS)
     return 0

@@ -83,8 +83,10 @@ class Answers:
         )
 
     def _counts(self, frame: Frame) -> Mapping[str, int]:
-        """Return the numbers beside the menu, for those who see the menu."""
-        return self._frames.count() if frame.principal.allows("findings.read") else {}
+        """Return the numbers beside the menu, for those who see it, and beside one's own bell."""
+        menu = self._frames.count() if frame.principal.allows("findings.read") else {}
+        unread = self._frames.count_unread(frame.principal)
+        return {**menu, "unread": unread} if unread else menu
 
     def expected(self, request: Request[Any, Any, Any], error: SekishoError) -> Response[Any]:
         """Answer an error that a room raised on purpose; lead a stranger to the sign-in."""

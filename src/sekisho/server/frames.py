@@ -11,7 +11,8 @@ from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.pages import Frame
-from sekisho.kernel.principal import ANONYMOUS, SYSTEM
+from sekisho.kernel.principal import ANONYMOUS, SYSTEM, Principal
+from sekisho.notices import service as notices
 from sekisho.server.bootstrap import House
 from sekisho.server.pages.preferences import read_language, read_theme
 
@@ -57,3 +58,11 @@ class FrameMaker:
             except SekishoError:
                 self._counts = {}
         return self._counts
+
+    def count_unread(self, principal: Principal) -> int:
+        """Return the number beside the bell; none while the database rests."""
+        try:
+            with self._house.database.read(principal) as tx:
+                return notices.count_unread(tx, principal)
+        except SekishoError:
+            return 0

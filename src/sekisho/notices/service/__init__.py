@@ -3,7 +3,10 @@
 from sekisho.notices.service.channels import (
     ChannelOrder,
     ChannelState,
+    check_test_pace,
+    find_channel,
     get_channel,
+    get_own_channel,
     list_channels,
     list_own_channels,
     remove_channel,
@@ -20,7 +23,7 @@ from sekisho.notices.service.inbox import (
     mark_notices,
     open_notice,
 )
-from sekisho.notices.service.posting import hand_out
+from sekisho.notices.service.posting import hand_out, zone_of
 from sekisho.notices.service.queue import (
     QueuePage,
     QueueWish,
@@ -30,7 +33,7 @@ from sekisho.notices.service.queue import (
     send_again,
 )
 from sekisho.notices.service.queueing import queue_notice, queue_notices
-from sekisho.notices.service.sending import Outside, send_due
+from sekisho.notices.service.sending import Outside, make_outside, send_due
 
 __all__ = [
     "ChannelOrder",
@@ -39,17 +42,21 @@ __all__ = [
     "Outside",
     "QueuePage",
     "QueueWish",
+    "check_test_pace",
     "count_states",
     "count_unread",
+    "find_channel",
     "forget_old_notices",
     "get_channel",
     "get_choices",
+    "get_own_channel",
     "hand_out",
     "list_channels",
     "list_notices",
     "list_own_channels",
     "list_queue",
     "list_ways_out",
+    "make_outside",
     "mark_notices",
     "open_notice",
     "queue_notice",
@@ -62,4 +69,5 @@ __all__ = [
     "set_channel",
     "set_choices",
     "set_own_channel",
+    "zone_of",
 ]

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field, replace
 from sekisho.evidence import service as evidence
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
-from sekisho.kernel.errors import ConflictError, InvalidInputError, NotFoundError
+from sekisho.kernel.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    RateLimitedError,
+)
 from sekisho.kernel.i18n import LANGUAGES, msg
 from sekisho.kernel.ids import new_id
+from sekisho.kernel.installation import get_fact, set_fact
 from sekisho.kernel.principal import SYSTEM, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 from sekisho.notices.engine.setup import Wish, check_wish
@@ -31,6 +37,8 @@ from sekisho.notices.sources.tls import make_context
 from sekisho.notices.store import channels, deliveries
 
 MOST_PERSONAL = 5
+MOST_TESTS_A_MINUTE = 5
+_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,40 @@ def get_channel(tx: Transaction, channel_id: str) -> Channel:
     if found is None or found.person_id is not None:
         raise NotFoundError(msg("There is no such channel."))
     return found
+
+
+def get_own_channel(tx: Transaction, channel_id: str) -> Channel:
+    """Return one of the ways by which one is told oneself: the mail, or a webhook of one's own."""
+    tx.principal.require("self.read")
+    found = channels.find_channel(tx, channel_id)
+    mine = found is not None and (
+        found.kind is ChannelKind.MAIL or found.person_id == tx.principal.id
+    )
+    if found is None or not mine:
+        raise NotFoundError(msg("There is no such channel."))
+    return found
+
+
+def find_channel(tx: Transaction, channel_id: str) -> Channel | None:
+    """Return a shared channel, or None. Needs ``settings.read``."""
+    tx.principal.require("settings.read")
+    found = channels.find_channel(tx, channel_id) if channel_id else None
+    return found if found is not None and found.person_id is None else None
+
+
+def check_test_pace(tx: Transaction) -> None:
+    """Count a test; raise RateLimitedError for more than a few a minute by one person."""
+    name = f"notices.tests:{tx.principal.id}"
+    minute = int(tx.now.timestamp()) // _MINUTE
+    before = get_fact(tx, name, [0, 0])
+    count = before[1] + 1 if before[0] == minute else 1
+    if count > MOST_TESTS_A_MINUTE:
+        raise RateLimitedError(
+            msg("%(n)s tests a minute are enough.", n=MOST_TESTS_A_MINUTE),
+            retry_after_seconds=_MINUTE,
+            hint=msg("Wait a minute."),
+        )
+    set_fact(tx, name, [minute, count])
 
 
 def set_channel(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -24,6 +25,7 @@ from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import digest_token
 from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.settings import Settings
 from sekisho.notices.engine.planning import merge_digests
 from sekisho.notices.engine.retrying import Failure, Scope, judge_failure, wait_after
 from sekisho.notices.engine.wording import MOST_IN_DIGEST, House
@@ -61,6 +63,14 @@ class Outside:
     inside: tuple[str, ...] = ()
     pause: Callable[[float], object] = field(default=time.sleep)
     chance: Callable[[], float] = field(default=random.random)
+
+
+def make_outside(settings: Settings, box: SecretBox, clock: Clock) -> Outside:
+    """Return what sending needs of an installation."""
+    zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
+    inside = tuple(name.strip() for name in settings.webhooks_inside.split(",") if name.strip())
+    house = House(settings.organisation, settings.public_url, settings.admin_url)
+    return Outside(clock, box, house, zone or clock.now().astimezone().tzinfo or UTC, inside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+"""What leaves the house: notices handed out and sent, beside the worker's other work.
+
+A mail server that answers slowly must not keep the evidence waiting, so this has its own thread.
+"""
+
+import threading
+
+from sekisho.kernel.principal import SYSTEM
+from sekisho.notices import service as notices
+from sekisho.server.bootstrap import House
+from sekisho.server.worker import Chore, run_worker
+
+_DAY = 86_400.0
+_ROUNDS = 50  # of a few hundred letters; then the others are looked at again
+
+
+def make_outgoing(house: House) -> list[Chore]:
+    """List the chores of the second thread."""
+    outside = notices.make_outside(house.settings, house.box, house.clock)
+    return [
+        Chore("hand out notices", 1, lambda h: notices.hand_out(h.database, outside.zone)),
+        Chore("send notices", 1, lambda h: send_all(h, outside)),
+        Chore("old notices", _DAY, _forget),
+    ]
+
+
+def send_all(house: House, outside: notices.Outside) -> int:
+    """Send round after round while anything leaves; return how many deliveries left."""
+    total = 0
+    for _ in range(_ROUNDS):
+        sent = notices.send_due(house.database, outside)
+        total += sent
+        if not sent:
+            break
+    return total
+
+
+def _forget(house: House) -> None:
+    with house.database.write(SYSTEM) as tx:
+        notices.forget_old_notices(tx)
+
+
+def start_outgoing(house: House, stopping: threading.Event) -> threading.Thread:
+    """Start the second thread; it ends with the letter in hand once ``stopping`` is set."""
+    arguments = (house, make_outgoing(house), stopping)
+    thread = threading.Thread(target=run_worker, args=arguments, name="outgoing", daemon=True)
+    thread.start()
+    return thread
