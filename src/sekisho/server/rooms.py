@@ -19,6 +19,8 @@ from sekisho.findings import api as findings_api
 from sekisho.identity import api as identity_api
 from sekisho.identity import web as identity_web
 from sekisho.kernel.principal import Principal
+from sekisho.notices import api as notices_api
+from sekisho.notices import web as notices_web
 from sekisho.server.bootstrap import House
 from sekisho.server.pages import overview, portal, preferences, rule, settings
 
@@ -47,6 +49,8 @@ def room_handlers() -> Sequence[Any]:
         findings_api,
         identity_api,
         identity_web,
+        notices_api,
+        notices_web,
         overview,
         portal,
         preferences,
