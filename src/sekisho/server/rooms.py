@@ -14,7 +14,6 @@ from sekisho.devices import api as devices_api
 from sekisho.devices import web as devices_web
 from sekisho.devices.desk import Desk, Files
 from sekisho.evidence import api as evidence_api
-from sekisho.evidence import web as evidence_web
 from sekisho.findings import api as findings_api
 from sekisho.identity import api as identity_api
 from sekisho.identity import web as identity_web
@@ -22,7 +21,7 @@ from sekisho.kernel.principal import Principal
 from sekisho.notices import api as notices_api
 from sekisho.notices import web as notices_web
 from sekisho.server.bootstrap import House
-from sekisho.server.pages import overview, portal, preferences, rule, settings
+from sekisho.server.pages import evidence, overview, portal, preferences, rule, settings
 
 
 class Roster:
@@ -45,12 +44,12 @@ def room_handlers() -> Sequence[Any]:
         devices_api,
         devices_web,
         evidence_api,
-        evidence_web,
         findings_api,
         identity_api,
         identity_web,
         notices_api,
         notices_web,
+        evidence,
         overview,
         portal,
         preferences,

@@ -3,6 +3,7 @@
 from types import SimpleNamespace as S
 from typing import Any
 
+from sekisho.evidence.words import name_kind
 from sekisho.kernel.i18n import Text, msg
 from ui.made_up.common import (
     before,
@@ -22,6 +23,7 @@ def evidence(_language: str) -> dict[str, Any]:
         sealed=184206,
         waiting=3,
         checkpoint_at=before(minutes=38),
+        left_at=before(minutes=37),
         verified_at=before(hours=5),
     )
     seen = [
@@ -35,10 +37,13 @@ def evidence(_language: str) -> dict[str, Any]:
             id=str(184206 - n),
             number=184206 - n if n else None,
             at=before(minutes=3 * n + 1),
-            kind=k,
+            kind=name_kind(k),
+            kind_id=k,
             subject=s,
+            subject_id=s,
             address="/devices/dev_01" if s.startswith("device") else "",
             actor=a,
+            actor_id=a,
             digest="9f2c41d07ab3aa41" if n else "",
         )
         for n, (k, s, a) in enumerate(seen * 3)
@@ -47,7 +52,7 @@ def evidence(_language: str) -> dict[str, Any]:
         S(
             at=before(minutes=38 + 60 * n),
             upto=184100 - 400 * n,
-            sent_to="/mnt/worm/sekisho",
+            sent_to=["file:/mnt/worm/sekisho"] if n else [],
             digest="51b8a9c3f0d2e771",
         )
         for n in range(3)
@@ -59,16 +64,28 @@ def evidence(_language: str) -> dict[str, Any]:
         "older": "184194",
         "kinds": kinds,
         "checkpoints": checkpoints,
+        "checks": [
+            S(
+                id=str(9 - n),
+                at=before(days=n),
+                records=184206 - 900 * n,
+                outside=31 - n,
+                problems=n,
+            )
+            for n in range(2)
+        ],
         "filters": S(q="", kind="device"),
     }
 
 
 def record(_language: str) -> dict[str, Any]:
     row = S(
-        kind="control.verdict_changed",
-        subject="device:dev_01",
+        at=before(days=1),
+        kind=name_kind("control.verdict_changed"),
+        kind_id="control.verdict_changed",
+        subject="MNT-L-0231",
         address="/devices/dev_01",
-        actor="MNT-L-0231",
+        actor=msg("Sekisho itself"),
     )
     return {
         "row": row,

@@ -1,6 +1,9 @@
-"""Evidence as pages: the state of the chain, the records, one record."""
+"""Evidence as pages: the state of the chain, the records, one record.
 
-from collections.abc import Mapping
+Here and not in the room of evidence, because records name devices and people.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,25 +13,47 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
+from sekisho.devices.service import inventory
+from sekisho.devices.service.inventory import DeviceFilter
+from sekisho.devices.web.people import name_people
 from sekisho.evidence import service
 from sekisho.evidence.model import Checkpoint, EvidenceState, Record
-from sekisho.kernel.db import Database
+from sekisho.evidence.sources.destinations import own_destination
+from sekisho.evidence.words import name_kind
+from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.pages import Page, say_number
 from sekisho.kernel.principal import Principal
+from sekisho.kernel.settings import Settings
 
 PER_PAGE = 50
 CHECKPOINTS = 5
+VERIFICATIONS = 7
+VERIFIED = "evidence.verified"
 SHORT = 6  # characters that tell two ids of one page apart
 
 # Where the page of a subject lies; a subject without one is only named.
 ADDRESSES = {"device": "/devices/", "control": "/controls/"}
+# What acts without being a person, and what a record can be about, where no name is known.
+ACTING: Mapping[str, Text] = {
+    "system": msg("Sekisho itself"), "command": msg("Command on the server"),
+    "anonymous": msg("Nobody signed in"),
+}  # fmt: skip
+THINGS: Mapping[str, Text] = {
+    "person": msg("Person"), "device": msg("Device"), "kit": msg("Enrolment kit"),
+    "record": msg("Record"), "token": msg("API token"), "control": msg("Rule"),
+    "carve": msg("Files"), "finding": msg("Finding"), "exception": msg("Exception"),
+    "unit": msg("Unit"), "group": msg("Group"), "selfcheck": msg("Self-check"),
+}  # fmt: skip
+_COUNTED = ("sealed", "outside", "problems")  # numbers in the detail of a verification
 # Rooms whose records a person looks for; the chip filters by "<room>.*".
 KINDS = (
     ("control", msg("Verdicts")),
     ("device", msg("Devices")),
     ("identity", msg("People")),
     ("finding", msg("Findings")),
+    ("exception", msg("Exceptions")),
+    ("notice", msg("Notices")),
     ("evidence", msg("Evidence itself")),
 )
 
@@ -44,46 +69,67 @@ class ChainView:
     sealed: int
     waiting: int
     checkpoint_at: datetime | None
+    left_at: datetime | None
     verified_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordRow:
-    """One record as a line; ``number`` is None until it is sealed."""
+    """One record as a line; ``number`` is None until it is sealed.
+
+    ``kind``, ``subject`` and ``actor`` are for people; the ``_id`` of each is what is stored.
+    """
 
     id: str
     number: int | None
     at: datetime
-    kind: str
-    subject: str
+    kind: Text | str
+    kind_id: str
+    subject: Text | str
+    subject_id: str
     address: str
-    actor: str
+    actor: Text | str
+    actor_id: str
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
-    """One checkpoint that was signed, and where the last one arrived."""
+    """One checkpoint that was signed, and the places outside this machine that have it."""
 
     at: datetime
     upto: int
-    sent_to: str
+    sent_to: Sequence[str]
     digest: str
 
 
-def shorten(reference: str) -> str:
-    """Shorten ``kind:prefix_ULID`` to its kind and the end of the id, which tells them apart."""
-    kind, _, name = reference.partition(":")
-    return f"{kind} …{name[-SHORT:]}" if len(name) > 2 * SHORT else reference
+@dataclass(frozen=True, slots=True)
+class VerificationRow:
+    """What one of the daily verifications found."""
+
+    id: str
+    at: datetime
+    records: int
+    outside: int
+    problems: int
 
 
-def read_chain(state: EvidenceState) -> ChainView:
-    """Say how the chain stands. Never verified is unknown, not fine."""
+def shorten(name: str) -> str:
+    """Shorten ``prefix_ULID`` to the end of the id, which tells them apart."""
+    return f"…{name[-SHORT:]}" if len(name) > 2 * SHORT else name
+
+
+def read_chain(state: EvidenceState, own: str) -> ChainView:
+    """Say how the chain stands. Never verified is unknown, not fine.
+
+    ``own`` names the destination that does not leave this machine.
+    """
     last = state.last_verification
     outcome, words, detail = _judge(last)
+    left = [p.delivered_at for p in state.destinations if p.destination != own and p.delivered_at]
     return ChainView(
         outcome, words, detail, state.sealed + state.unsealed, state.sealed, state.unsealed,
-        state.last_checkpoint.at if state.last_checkpoint else None,
+        state.last_checkpoint.at if state.last_checkpoint else None, max(left, default=None),
         datetime.fromisoformat(str(last["at"])) if last else None,
     )  # fmt: skip
 
@@ -104,29 +150,72 @@ def _judge(last: Mapping[str, object] | None) -> tuple[str, Text, Text]:
     )  # fmt: skip
 
 
-def read_row(record: Record) -> RecordRow:
-    """Make the line of one record."""
+def read_rows(tx: Transaction, records: Sequence[Record]) -> list[RecordRow]:
+    """Make the lines of records; whoever and whatever is still known is named."""
+    spoken = [reference for r in records for reference in (r.subject, r.actor)]
+    names = name_references(tx, spoken)
+    return [_row(record, names) for record in records]
+
+
+def name_references(tx: Transaction, references: Iterable[str]) -> dict[str, str]:
+    """Return ``person:…`` and ``device:…`` → its name, as far as the caller may know it."""
+    wanted = set(references)
+    found: dict[str, str] = {}
+    if tx.principal.allows("identity.read"):
+        people = {ref.removeprefix("person:") for ref in wanted if ref.startswith("person:")}
+        found |= {f"person:{key}": name for key, name in name_people(tx, people).items()}
+    devices = sorted(ref.removeprefix("device:") for ref in wanted if ref.startswith("device:"))
+    if devices and tx.principal.allows("devices.read"):
+        listed = inventory.list_devices(tx, DeviceFilter(only=devices), limit=len(devices))
+        found |= {f"device:{device.id}": device.title for device in listed.devices}
+    return found
+
+
+def _row(record: Record, names: Mapping[str, str]) -> RecordRow:
     kind, _, name = record.subject.partition(":")
     address = ADDRESSES[kind] + name if kind in ADDRESSES and name else ""
     return RecordRow(
-        str(record.seq or record.id), record.seq, record.at, record.kind,
-        shorten(record.subject), address, shorten(record.actor), record.digest,
+        str(record.seq or record.id), record.seq, record.at, name_kind(record.kind), record.kind,
+        name_reference(record.subject, names), record.subject, address,
+        name_reference(record.actor, names), record.actor, record.digest,
     )  # fmt: skip
 
 
-def read_checkpoints(state: EvidenceState, listed: list[Checkpoint]) -> list[CheckpointRow]:
+def name_reference(reference: str, names: Mapping[str, str]) -> Text | str:
+    """Say who or what a reference is: by name, else what kind of thing and the end of its id."""
+    if reference in names:
+        return names[reference]
+    kind, _, name = reference.partition(":")
+    if kind in ACTING:
+        return ACTING[kind]
+    words = THINGS.get(kind)
+    return msg("%(thing)s %(id)s", thing=words, id=shorten(name)) if words else reference
+
+
+def read_checkpoints(
+    state: EvidenceState, listed: list[Checkpoint], own: str
+) -> list[CheckpointRow]:
     """Make the lines of the checkpoints; a place is named once it has received that one."""
+    outside = [place for place in state.destinations if place.destination != own]
     return [
         CheckpointRow(
             checkpoint.at, checkpoint.seq,
-            ", ".join(
-                place.destination
-                for place in state.destinations
-                if place.delivered_seq is not None and place.delivered_seq >= checkpoint.seq
-            ) or "—",
+            [p.destination for p in outside if (p.delivered_seq or 0) >= checkpoint.seq],
             checkpoint.chain,
         )
         for checkpoint in listed
+    ]  # fmt: skip
+
+
+def read_verifications(tx: Transaction) -> list[VerificationRow]:
+    """Return what the last daily verifications found, from the evidence itself, newest first."""
+    records = service.list_records(tx, kind=VERIFIED, limit=VERIFICATIONS)
+    return [
+        VerificationRow(
+            str(record.seq or record.id), record.at,
+            *(int(str((record.detail or {}).get(key) or 0)) for key in _COUNTED),
+        )
+        for record in records
     ]  # fmt: skip
 
 
@@ -134,22 +223,26 @@ def read_checkpoints(state: EvidenceState, listed: list[Checkpoint]) -> list[Che
 def show_evidence(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
     q: FromQuery[str] = "",
     kind: FromQuery[str] = "",
     before: FromQuery[int | None] = None,
 ) -> Page:
-    """Show the chain's state, the newest records that match, and the checkpoints."""
+    """Show the chain's state, the newest records that match, checks and checkpoints."""
+    own = own_destination(settings.data)
     with database.read(principal) as tx:
         state = service.get_state(tx)
         records = service.list_records(
             tx, search=q, kind=f"{kind}.*" if kind else "", before=before, limit=PER_PAGE
         )
+        rows = read_rows(tx, records)
         listed = service.list_checkpoints(tx, limit=CHECKPOINTS)
+        checks = read_verifications(tx)
     older = records[-1].seq if len(records) == PER_PAGE else None
     return Page("evidence/list.html", {
-        "state": read_chain(state), "rows": [read_row(r) for r in records], "older": older,
+        "state": read_chain(state, own), "rows": rows, "older": older, "checks": checks,
         "kinds": KINDS, "filters": {"q": q, "kind": kind},
-        "checkpoints": read_checkpoints(state, listed),
+        "checkpoints": read_checkpoints(state, listed, own),
     })  # fmt: skip
 
 
@@ -162,11 +255,12 @@ def show_record(
     """Show one record, found by its place in the chain or by its id."""
     with database.read(principal) as tx:
         record = service.get_record(tx, int(wanted) if wanted.isdecimal() else wanted)
+        (row,) = read_rows(tx, [record])
     detail = record.detail
     payload = None if detail is None else msgspec.json.format(msgspec.json.encode(detail)).decode()
     place = say_number(record.seq) if record.seq else msg("not sealed yet")
     return Page("evidence/record.html", {
-        "row": read_row(record), "name": msg("Record %(number)s", number=place),
+        "row": row, "name": msg("Record %(number)s", number=place),
         "payload": payload,
         "utc": record.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC"),
         "chain": [

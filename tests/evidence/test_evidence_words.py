@@ -1,0 +1,43 @@
+"""Every kind of record that the program writes is called something in both languages."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import sekisho
+from sekisho.evidence.words import KINDS, name_kind
+from sekisho.kernel.i18n import translate
+
+_SOURCE = Path(sekisho.__file__).parent
+
+
+def _written() -> Iterator[str]:
+    """Yield every kind that stands as a literal where a record is written."""
+    for path in _SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                named = [word.value for word in node.keywords if word.arg == "kind"]
+                first = node.args[:1] if _name(node) == "NewRecord" else []
+                for value in (*named, *first):
+                    if isinstance(value, ast.Constant) and "." in str(value.value):
+                        yield str(value.value)
+
+
+def _name(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def test_every_kind_that_is_written_has_words() -> None:
+    written = set(_written())
+    assert len(written) > 20
+    assert sorted(written - set(KINDS)) == []
+
+
+def test_no_two_kinds_are_called_the_same() -> None:
+    for language in ("ja", "en"):
+        said = [translate(text, language) for text in KINDS.values()]
+        assert len(said) == len(set(said)), language
+
+
+def test_a_kind_of_another_version_is_shown_as_it_is() -> None:
+    assert name_kind("gate.opened") == "gate.opened"
