@@ -151,12 +151,17 @@ class OsqueryServer:
         self._nodes: set[str] = set()
         self._configs = 0
         self._lock = threading.Lock()
-        certificate, key = self.authority.write_server_files(folder, ("localhost",))
+        self._folder = folder
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(certificate, key)
+        self._context = context
+        self.show_certificate_by(self.authority)
         self._http = _Listener(self, context)
         self.url = f"https://localhost:{self._http.server_address[1]}"
+
+    def show_certificate_by(self, authority: TestAuthority) -> None:
+        """Show a new certificate by ``authority`` on every connection from now on."""
+        self._context.load_cert_chain(*authority.write_server_files(self._folder, ("localhost",)))
 
     @contextmanager
     def running(self) -> Iterator["OsqueryServer"]:

@@ -139,7 +139,7 @@ def open_session(state: State, language: str = "") -> Session:
         )
     kit = Kit.parse(stored)
     platform = current_platform()
-    link = Link(Address(kit.server_url, kit.ca_pem, state.get("proxy"), language))
+    link = Link(Address(kit.server_url, kit.ca_pem, state.get("proxy"), language, kit.public_trust))
     return Session(state, make_engine(state, kit, platform), link, kit, platform, keys.run_verify)
 
 

@@ -1,8 +1,11 @@
-"""The way to the server: JSON over HTTPS with the kit's authorities only, one retry, bounds.
+"""The way to the server: JSON over HTTPS with the kit's authorities, one retry, bounds.
 
 Source: osquery 5.23's TLS transport (16 s a request, keep-alive, one retry on a reused socket that
 the server closed, ``Authorization: NodeKey``, CONNECT proxies). Certificate and host-name checks
-are never off. Unlike osqueryd an HTTP error status is a failure even with an empty body: nothing
+are never off. Where the kit says that the server's name may have a public certificate, this
+computer's own authorities are asked too, but only after the kit's did not do: so neither a
+renewal nor a change between the organisation's authority and a public one cuts a device off.
+Unlike osqueryd an HTTP error status is a failure even with an empty body: nothing
 undelivered may be deleted.
 """
 
@@ -10,6 +13,7 @@ import contextlib
 import http.client
 import json
 import ssl
+import sys
 import time
 import zlib
 from collections.abc import Mapping
@@ -18,6 +22,7 @@ from urllib.parse import urlsplit
 
 from sekisho.agent.builtin import AGENT_VERSION
 from sekisho.agent.errors import AgentError
+from sekisho.agent.tables import commands
 from sekisho.wire.errors import MessageError, words
 from sekisho.wire.osquery import ServerRefusedError, parse_reply
 
@@ -25,6 +30,7 @@ TIMEOUT_SECONDS = 16.0
 MAX_REPLY_BYTES = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
 _OK = range(200, 300)
+_MACOS_ROOTS = "/System/Library/Keychains/SystemRootCertificates.keychain"
 
 
 class LinkError(AgentError):
@@ -36,12 +42,14 @@ class Address:
     """Where the server is: ``server_url`` (https://host[:port]), PEM, proxy host:port or "".
 
     ``language`` is that of the person who waits for the answer, "" when nobody does.
+    ``public_trust`` is the kit's.
     """
 
     server_url: str
     ca_pem: str
     proxy: str = ""
     language: str = ""
+    public_trust: bool = False
 
 
 class Link:
@@ -51,6 +59,7 @@ class Link:
         self._address = address
         self._connection: http.client.HTTPSConnection | None = None
         self._context = make_context(address.ca_pem)
+        self._may_ask_public = address.public_trust
 
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""
@@ -86,9 +95,15 @@ class Link:
         was_open = self._connection is not None
         try:
             return self._send(path, data, headers)
+        except ssl.SSLCertVerificationError as error:
+            self.close()
+            if not self._may_ask_public:
+                raise _explain(error, self._address.server_url) from error
+            self._may_ask_public, was_open = False, True
+            trust_public(self._context)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            if not was_open or isinstance(error, (TimeoutError, ssl.SSLCertVerificationError)):
+            if not was_open or isinstance(error, TimeoutError):
                 raise _explain(error, self._address.server_url) from error
         try:
             return self._send(path, data, headers)
@@ -145,10 +160,22 @@ class Link:
         return connection
 
 
+def trust_public(context: ssl.SSLContext) -> None:
+    """Trust this computer's own authorities as well."""
+    context.load_default_certs()
+    if sys.platform == "darwin":
+        # Python's OpenSSL does not see the keychain; these are the roots that macOS ships.
+        said = commands.run(["/usr/bin/security", "find-certificate", "-a", "-p", _MACOS_ROOTS])
+        if said.code == 0 and said.text:
+            context.load_verify_locations(cadata=said.text)
+
+
 def make_context(ca_pem: str) -> ssl.SSLContext:
     """Trust the kit's authorities and nobody else; TLS 1.2 or newer, names checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A kit may name an intermediate authority without the root above it (OpenSSL's PARTIAL_CHAIN).
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         context.load_verify_locations(cadata=ca_pem)
     except (ssl.SSLError, ValueError) as error:
@@ -191,7 +218,7 @@ def _explain(error: Exception, server: str) -> LinkError:
             "%(server)s showed a certificate that the kit does not trust (%(why)s); "
             "ask for a new kit",
             server=server,
-            why=error.verify_message,
+            why=words(error.verify_message),
         )
     if isinstance(error, TimeoutError):
         return LinkError(

@@ -31,12 +31,19 @@ _FOLDERS: Mapping[Platform, str] = {
 
 @dataclass(frozen=True, slots=True)
 class KitSite:
-    """What all kits of one organisation share: its name, server address, trust and manifest key."""
+    """What all kits of one organisation share: its name, server address, trust and manifest key.
+
+    ``ca_pem`` are the organisation's own authorities. ``public_trust`` says that the server's name
+    may have a public certificate; ``osquery_pem`` then holds the public authorities too, because
+    osqueryd trusts what is in that file and nothing else.
+    """
 
     organisation: str
     server_url: str
     ca_pem: str
     manifest_key: str
+    public_trust: bool = False
+    osquery_pem: str = ""
 
 
 def write_agent_kit(site: KitSite, kit: Kit, secret: str) -> str:
@@ -50,6 +57,7 @@ def write_agent_kit(site: KitSite, kit: Kit, secret: str) -> str:
         ownership=kit.ownership,
         manifest_key=site.manifest_key,
         expires_at=kit.ends_at,
+        public_trust=site.public_trust,
     ).to_json()
 
 

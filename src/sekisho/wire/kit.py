@@ -28,9 +28,11 @@ class Ownership(StrEnum):
 class Kit:
     """What a device needs to enrol.
 
-    ``server_url`` is ``https://host[:port]`` without a path. ``ca_pem`` holds the only authorities
-    the device will trust. ``manifest_key`` is the organisation's Ed25519 public key (32 bytes in
-    base64) that signs manifests. ``expires_at`` is UTC.
+    ``server_url`` is ``https://host[:port]`` without a path. ``ca_pem`` holds the authorities that
+    the device trusts for the server; with ``public_trust`` also those that this computer trusts
+    for any public name, because the server's name may get such a certificate (ACME) at any time.
+    ``manifest_key`` is the organisation's Ed25519 public key (32 bytes in base64) that signs
+    manifests. ``expires_at`` is UTC.
     """
 
     kit_id: str
@@ -41,6 +43,7 @@ class Kit:
     ownership: Ownership
     manifest_key: str
     expires_at: datetime
+    public_trust: bool = False
 
     @classmethod
     def parse(cls, raw: bytes | str) -> "Kit":
@@ -56,6 +59,7 @@ class Kit:
             ownership=_ownership(fields.text(source, "ownership", _WHERE)),
             manifest_key=fields.text(source, "manifest_key", _WHERE),
             expires_at=fields.instant(source, "expires_at", _WHERE),
+            public_trust=source.get("public_trust") is True,
         )
 
     def to_json(self) -> str:
@@ -71,6 +75,7 @@ class Kit:
                 "ownership": self.ownership.value,
                 "manifest_key": self.manifest_key,
                 "expires_at": self.expires_at.isoformat(),
+                "public_trust": self.public_trust,
             },
             ensure_ascii=False,
             indent=1,

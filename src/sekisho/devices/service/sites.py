@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sekisho.controls.manifest import manifest_of
 from sekisho.devices.kitfiles import (
@@ -15,6 +16,7 @@ from sekisho.devices.model import Ownership, Platform
 from sekisho.devices.offers import Plan
 from sekisho.devices.service.kits import NewKit
 from sekisho.devices.service.manifest import manifest_public_key
+from sekisho.devices.trust import is_public_name, pick_authorities, read_public_roots
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import UnavailableError
 from sekisho.kernel.i18n import LANGUAGES, msg
@@ -29,14 +31,18 @@ def describe_site(
     """Return what every kit carries; needs a writing ``tx`` (the manifest key is made at first).
 
     A device trusts our own CA and, where the server shows another certificate (the
-    organisation's own, or one by ACME), the chain of that one too.
+    organisation's own, or one by ACME), the authorities of that one; for a name that can have a
+    public certificate the public ones as well (``devices.trust``).
     """
-    trusted = authority.certificate_pem + _shown_chain(settings)
+    trusted = authority.certificate_pem + pick_authorities(_shown_chain(settings))
+    public = is_public_name(urlsplit(settings.public_url).hostname or "")
     return KitSite(
         settings.organisation or "Sekisho",
         settings.public_url,
         trusted,
         manifest_public_key(tx, box),
+        public_trust=public,
+        osquery_pem=trusted + (read_public_roots() if public else ""),
     )
 
 
@@ -51,7 +57,7 @@ def write_kit_files(
     kit, secret = made.kit, made.secret.reveal()
     files = {
         "sekisho-kit.json": write_agent_kit(site, kit, secret),
-        "sekisho.pem": site.ca_pem,
+        "sekisho.pem": site.osquery_pem or site.ca_pem,
         "sekisho.secret": secret,
     }
     for platform, plan in plans.items():

@@ -225,7 +225,8 @@ def _way(
     flags = write_flags(site, kit.ownership, platform, tables, carve=False)
     archive = pack_archive({
         "sekisho-kit.json": write_agent_kit(site, kit, secret),
-        "osquery.flags": flags, "sekisho.pem": site.ca_pem, "sekisho.secret": secret,
+        "osquery.flags": flags, "sekisho.secret": secret,
+        "sekisho.pem": site.osquery_pem or site.ca_pem,
         "README.md": write_instructions(site, kit.ownership, platform, kit.ends_at, language),
     })  # fmt: skip
     packed = base64.b64encode(archive).decode("ascii")
