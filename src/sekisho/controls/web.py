@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from sekisho.controls import service
 from sekisho.controls.model import Catalogue, Control, Localized, Severity, VerdictKind
+from sekisho.controls.pages import own_checks, selfchecks
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import Text, msg
@@ -134,4 +135,8 @@ def say_days(span: timedelta) -> Text:
     return msg("%(n)s hours", n=span // _HOUR) if span else msg("none")
 
 
-HANDLERS: list[ControllerRouterHandler] = [show_rules]
+HANDLERS: list[ControllerRouterHandler] = [
+    show_rules,
+    *own_checks.HANDLERS,
+    *selfchecks.HANDLERS,
+]

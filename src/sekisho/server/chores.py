@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sekisho.controls import service as controls
+from sekisho.controls.service.selfchecks import turn_selfchecks
 from sekisho.devices.service import carves, privacy
 from sekisho.evidence import service as evidence
 from sekisho.evidence.sources.destinations import Destination, local_file, open_destinations
@@ -31,6 +32,7 @@ def make_chores(house: House) -> list[Chore]:
         Chore("exceptions", 1, _in_transaction(controls.turn_exceptions)),
         Chore("people of exceptions", 60, _in_transaction(controls.relay_exceptions)),
         Chore("stale verdicts", 2, _in_transaction(controls.expire_stale)),
+        Chore("self-checks", 20, _in_transaction(turn_selfchecks)),
         Chore("controls", 10, rulebook.refresh),
         Chore("write checkpoint", 60, _in_transaction(
             lambda tx: evidence.write_due_checkpoint(tx, destinations, box=house.box))),

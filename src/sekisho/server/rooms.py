@@ -21,7 +21,7 @@ from sekisho.kernel.principal import Principal
 from sekisho.notices import api as notices_api
 from sekisho.notices import web as notices_web
 from sekisho.server.bootstrap import House
-from sekisho.server.pages import evidence, overview, portal, preferences, rule, settings
+from sekisho.server.pages import evidence, mismatches, overview, portal, preferences, rule, settings
 
 
 class Roster:
@@ -49,6 +49,7 @@ def room_handlers() -> Sequence[Any]:
         identity_web,
         notices_api,
         notices_web,
+        mismatches,
         evidence,
         overview,
         portal,

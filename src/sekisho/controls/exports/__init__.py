@@ -1,0 +1,1 @@
+"""Exports of device managers: read, mapped, matched to devices. Pure; nothing here is stored."""

@@ -1,0 +1,255 @@
+"""Schedules, rounds, who was asked, and what they replied."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+
+from sekisho.controls.model import Proof
+from sekisho.controls.selfchecks import Audience, Reply, Round, Schedule
+from sekisho.controls.store.proof_tables import (
+    ANSWERS,
+    INVITATIONS,
+    ROUNDS,
+    SCHEDULES,
+    STATEMENTS,
+)
+from sekisho.controls.store.tables import SUBJECTS, VERDICTS
+from sekisho.kernel.db import Transaction, chunked, upsert
+
+_INVITED_AT_ONCE = 5000
+_ANSWERED = func.count(INVITATIONS.c.answered_at).label("answered")
+
+
+def insert_schedule(tx: Transaction, schedule: Schedule) -> None:
+    """Store a new schedule."""
+    tx.execute(insert(SCHEDULES), {
+        name: getattr(schedule, name) for name in Schedule.__slots__
+    })  # fmt: skip
+
+
+def find_schedule(tx: Transaction, schedule_id: str) -> Schedule | None:
+    """Return a schedule, or None."""
+    rows = tx.rows(select(SCHEDULES).where(SCHEDULES.c.id == schedule_id))
+    return _schedule(rows[0]) if rows else None
+
+
+def list_schedules(tx: Transaction) -> list[Schedule]:
+    """Return every schedule, the newest first."""
+    return [_schedule(row) for row in tx.rows(select(SCHEDULES).order_by(SCHEDULES.c.id.desc()))]
+
+
+def list_due_schedules(tx: Transaction, now: datetime) -> list[Schedule]:
+    """Return the schedules whose next round should be open."""
+    due = and_(SCHEDULES.c.next_at <= now, SCHEDULES.c.stopped_at.is_(None))
+    return [_schedule(row) for row in tx.rows(select(SCHEDULES).where(due))]
+
+
+def set_schedule(tx: Transaction, schedule_id: str, **values: datetime | None) -> None:
+    """Set when a schedule opens next, or when it was stopped."""
+    tx.execute(update(SCHEDULES).where(SCHEDULES.c.id == schedule_id).values(**values))
+
+
+def insert_round(tx: Transaction, opened: Round, people: Sequence[tuple[str, str | None]]) -> None:
+    """Store a round with everybody it asks, each with their unit."""
+    names = [name for name in Round.__slots__ if name != "answered"]
+    tx.execute(insert(ROUNDS), {name: getattr(opened, name) for name in names})
+    for start in range(0, len(people), _INVITED_AT_ONCE):
+        some = people[start : start + _INVITED_AT_ONCE]
+        tx.execute(insert(INVITATIONS), [
+            {"round_id": opened.id, "person_id": person, "unit_id": unit} for person, unit in some
+        ])  # fmt: skip
+
+
+def find_round(tx: Transaction, round_id: str) -> Round | None:
+    """Return a round with how many have answered, or None."""
+    found = _rounds(tx, ROUNDS.c.id == round_id)
+    return found[0] if found else None
+
+
+def list_rounds(tx: Transaction, limit: int = 100) -> list[Round]:
+    """Return rounds, the latest first."""
+    return _rounds(tx, None, limit)
+
+
+def list_closing(tx: Transaction, now: datetime) -> list[Round]:
+    """Return rounds that are over and not closed yet."""
+    return _rounds(tx, and_(ROUNDS.c.closed_at.is_(None), ROUNDS.c.closes_at <= now))
+
+
+def list_open(tx: Transaction, now: datetime) -> list[Round]:
+    """Return rounds that can be answered."""
+    return _rounds(tx, and_(ROUNDS.c.closed_at.is_(None), ROUNDS.c.closes_at > now))
+
+
+def _rounds(
+    tx: Transaction, condition: ColumnElement[bool] | None, limit: int | None = None
+) -> list[Round]:
+    wanted = select(ROUNDS.c.id).order_by(ROUNDS.c.opens_at.desc(), ROUNDS.c.id).limit(limit)
+    if condition is not None:
+        wanted = wanted.where(condition)
+    statement = (
+        select(ROUNDS, _ANSWERED)
+        .join(INVITATIONS, INVITATIONS.c.round_id == ROUNDS.c.id, isouter=True)
+        .where(ROUNDS.c.id.in_(wanted))
+        .group_by(*ROUNDS.c)
+        .order_by(ROUNDS.c.opens_at.desc(), ROUNDS.c.id)
+    )
+    return [Round(*row) for row in tx.rows(statement)]
+
+
+def close_round(tx: Transaction, round_id: str, now: datetime) -> None:
+    """Close a round."""
+    tx.execute(update(ROUNDS).where(ROUNDS.c.id == round_id).values(closed_at=now))
+
+
+def list_rounds_of(tx: Transaction, person_id: str) -> list[tuple[Round, datetime | None]]:
+    """Return the rounds somebody was asked in, with when they answered, latest first."""
+    mine = tx.rows(
+        select(INVITATIONS.c.round_id, INVITATIONS.c.answered_at).where(
+            INVITATIONS.c.person_id == person_id
+        )
+    )
+    at = {row.round_id: row.answered_at for row in mine}
+    return [(found, at[found.id]) for found in _rounds(tx, ROUNDS.c.id.in_(list(at)))]
+
+
+def list_waiting(tx: Transaction, round_id: str, reminded_before: datetime) -> list[str]:
+    """Return who was asked, has not answered and was not reminded since a time."""
+    waiting = and_(
+        INVITATIONS.c.round_id == round_id,
+        INVITATIONS.c.answered_at.is_(None),
+        (INVITATIONS.c.reminded_at.is_(None)) | (INVITATIONS.c.reminded_at <= reminded_before),
+    )
+    return [row.person_id for row in tx.rows(select(INVITATIONS.c.person_id).where(waiting))]
+
+
+def set_reminded(tx: Transaction, round_id: str, people: Sequence[str], now: datetime) -> None:
+    """Remember who was reminded."""
+    for some in chunked(people):
+        named = and_(INVITATIONS.c.round_id == round_id, INVITATIONS.c.person_id.in_(some))
+        tx.execute(update(INVITATIONS).where(named).values(reminded_at=now))
+
+
+def save_replies(
+    tx: Transaction, round_id: str, person_id: str, replies: Mapping[str, Reply]
+) -> None:
+    """Store what somebody replied; earlier replies in the same round give way."""
+    rows = [
+        {"round_id": round_id, "person_id": person_id, "question_id": question,
+         "answer": reply.value}
+        for question, reply in replies.items()
+    ]  # fmt: skip
+    upsert(tx, ANSWERS, rows, index=("round_id", "person_id", "question_id"), update=("answer",))
+    me = and_(INVITATIONS.c.round_id == round_id, INVITATIONS.c.person_id == person_id)
+    tx.execute(update(INVITATIONS).where(me).values(answered_at=tx.now))
+
+
+def find_replies(tx: Transaction, round_id: str, person_id: str) -> dict[str, Reply]:
+    """Return what somebody replied in a round."""
+    mine = and_(ANSWERS.c.round_id == round_id, ANSWERS.c.person_id == person_id)
+    return {row.question_id: Reply(row.answer) for row in tx.rows(select(ANSWERS).where(mine))}
+
+
+def count_people(tx: Transaction, round_id: str) -> Sequence[Row[Any]]:
+    """Return (unit_id, invited, answered) of a round."""
+    return tx.rows(
+        select(INVITATIONS.c.unit_id, func.count().label("invited"), _ANSWERED)
+        .where(INVITATIONS.c.round_id == round_id)
+        .group_by(INVITATIONS.c.unit_id)
+    )
+
+
+def count_replies(tx: Transaction, round_id: str) -> Sequence[Row[Any]]:
+    """Return (unit_id, question_id, answer, number) of a round."""
+    figure = (INVITATIONS.c.unit_id, ANSWERS.c.question_id, ANSWERS.c.answer)
+    return tx.rows(
+        select(*figure, func.count().label("number"))
+        .join(
+            INVITATIONS,
+            and_(
+                INVITATIONS.c.round_id == ANSWERS.c.round_id,
+                INVITATIONS.c.person_id == ANSWERS.c.person_id,
+            ),
+        )
+        .where(ANSWERS.c.round_id == round_id)
+        .group_by(*figure)
+    )
+
+
+def forget_person(tx: Transaction, person_id: str) -> None:
+    """Delete what somebody was asked and replied."""
+    for table in (ANSWERS, INVITATIONS):
+        tx.execute(delete(table).where(table.c.person_id == person_id))
+
+
+def list_subjects_of(tx: Transaction, person_id: str) -> list[str]:
+    """Return the devices of a person that are judged."""
+    mine = SUBJECTS.c.person_id == person_id
+    return [row.device_id for row in tx.rows(select(SUBJECTS.c.device_id).where(mine))]
+
+
+def _against(now: datetime, proof: Proof, control_id: str, source: str) -> list[Any]:
+    wanted: list[Any] = [
+        STATEMENTS.c.against_since.is_not(None),
+        STATEMENTS.c.valid_until > now,
+        STATEMENTS.c.proof == proof.value,
+    ]
+    if control_id:
+        wanted.append(STATEMENTS.c.control_id == control_id)
+    if source:
+        wanted.append(STATEMENTS.c.source == source)
+    return wanted
+
+
+def list_against(
+    tx: Transaction, now: datetime, proof: Proof, *, control_id: str = "", source: str = "",
+    people: Iterable[str] | None = None, sort: str = "-since", limit: int = 50, offset: int = 0,
+) -> tuple[Sequence[Row[Any]], int]:  # fmt: skip
+    """Return one page of statements against which the machine speaks, and how many there are.
+
+    ``people`` narrows to statements about devices of these people.
+    """
+    wanted = _against(now, proof, control_id, source)
+    if people is not None:
+        wanted.append(STATEMENTS.c.person_id.in_(list(people)))
+    columns = {
+        "since": STATEMENTS.c.against_since, "rule": STATEMENTS.c.control_id,
+        "said": STATEMENTS.c.stated_at,
+    }  # fmt: skip
+    column = columns.get(sort.lstrip("-"), STATEMENTS.c.against_since)
+    order = column.desc() if sort.startswith("-") else column.asc()
+    of_device = and_(
+        VERDICTS.c.device_id == STATEMENTS.c.device_id,
+        VERDICTS.c.control_id == STATEMENTS.c.control_id,
+    )
+    rows = tx.rows(
+        select(STATEMENTS, VERDICTS.c.checked_at, VERDICTS.c.fix_by)
+        .join(VERDICTS, of_device)
+        .where(*wanted)
+        .order_by(order, STATEMENTS.c.device_id, STATEMENTS.c.control_id)
+        .limit(limit)
+        .offset(offset)
+    )
+    total = tx.scalar(select(func.count()).select_from(STATEMENTS).where(*wanted))
+    return rows, int(total or 0)
+
+
+def count_against(tx: Transaction, now: datetime, proof: Proof) -> Sequence[Row[Any]]:
+    """Return (control_id, source, number, people) of statements the machine speaks against."""
+    figure = (STATEMENTS.c.control_id, STATEMENTS.c.source)
+    return tx.rows(
+        select(
+            *figure,
+            func.count().label("number"),
+            func.count(func.distinct(STATEMENTS.c.person_id)).label("people"),
+        )
+        .where(*_against(now, proof, "", ""))
+        .group_by(*figure)
+    )
+
+
+def _schedule(row: Row[Any]) -> Schedule:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return Schedule(**values | {"audience": Audience(row.audience)})
