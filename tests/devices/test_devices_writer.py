@@ -2,11 +2,13 @@
 
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
+from fakes.clock import FakeClock
 from sekisho.devices.groupwriter import GroupWriter
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import UnavailableError
@@ -93,3 +95,28 @@ def test_closing_writes_what_is_queued_first(database: Database, numbers: Any) -
     closing.join(10)
     assert future.result(0) == 7
     assert numbers() == [7]
+
+
+def test_a_job_that_waited_too_long_is_told_so(database: Database, numbers: Any) -> None:
+    writer = GroupWriter(database, patience=-1)
+    late = writer.submit(add(1))
+    writer.start()
+    with pytest.raises(UnavailableError, match="busy"):
+        late.result(10)
+    writer.close()
+    assert numbers() == []
+
+
+def test_a_database_that_does_not_open_fails_the_whole_batch_at_once(tmp_path: Path) -> None:
+    missing = Database(f"sqlite:///{tmp_path}/nowhere/sekisho.db", FakeClock())
+    tries: list[int] = []
+    writer = GroupWriter(missing)
+    futures = [writer.submit(lambda _: tries.append(1)) for _ in range(5)]
+    writer.start()
+    for future in futures:
+        with pytest.raises(UnavailableError):
+            future.result(10)
+    writer.close()
+    missing.close()
+    assert not tries
+    assert not writer.statistics.retried_alone

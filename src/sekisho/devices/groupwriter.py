@@ -50,8 +50,16 @@ class WriterStatistics:
 class GroupWriter:
     """Runs jobs in batches on its own thread."""
 
-    def __init__(self, database: Database, *, queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._database = database
+        self._patience = patience
+        self._opened = False
         self._queue: queue.Queue[_Entry | None] = queue.Queue(queue_limit)
         self._thread = threading.Thread(target=self._run, name="device-writer", daemon=True)
         self._closing = threading.Event()
@@ -73,7 +81,7 @@ class GroupWriter:
             raise self._busy()
         future: Future[T] = Future()
         try:
-            self._queue.put_nowait(_Entry(job, future, time.monotonic() + PATIENCE_SECONDS))
+            self._queue.put_nowait(_Entry(job, future, time.monotonic() + self._patience))
         except queue.Full as full:
             raise self._busy() from full
         return future
@@ -116,8 +124,9 @@ class GroupWriter:
         try:
             self._commit(live)
         except Exception as error:  # noqa: BLE001 - whatever a job raises belongs to its request
-            if len(live) == 1:
-                live[0].future.set_exception(error)
+            if len(live) == 1 or not self._opened:  # a closed database is nobody's own fault
+                for entry in live:
+                    entry.future.set_exception(error)
                 return
             self.statistics.retried_alone += len(live)
             for entry in live:
@@ -130,7 +139,9 @@ class GroupWriter:
             entry.future.set_exception(error)
 
     def _commit(self, entries: list[_Entry]) -> None:
+        self._opened = False
         with self._database.write(SYSTEM) as tx:
+            self._opened = True
             results = [entry.job(tx) for entry in entries]
         self.statistics.commits += 1
         self.statistics.jobs += len(entries)
@@ -138,8 +149,14 @@ class GroupWriter:
             entry.future.set_result(result)
 
     def _is_awaited(self, entry: _Entry) -> bool:
-        """Drop jobs whose client has given up: it sends the same again anyway."""
-        if time.monotonic() > entry.until:
-            entry.future.cancel()
+        """Drop jobs whose client is about to give up: it sends the same again anyway.
+
+        They are told so. A cancelled future would end the request without an answer of ours, and
+        osqueryd takes a body that it cannot read for success.
+        """
+        if not entry.future.set_running_or_notify_cancel():
             return False
-        return entry.future.set_running_or_notify_cancel()
+        if time.monotonic() > entry.until:
+            entry.future.set_exception(self._busy())
+            return False
+        return True

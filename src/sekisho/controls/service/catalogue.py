@@ -1,5 +1,6 @@
 """Which controls are in force in this process, and how a new set takes over."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sekisho.kernel.ids import ControlID, DeviceID
 from sekisho.kernel.principal import SYSTEM
 
 _MOST_AT_ONCE = 200  # devices a transaction: 0.2 s of the only writer
+_REST = 2.0  # the rest after each transaction, in times of its own duration
 _Versions = dict[str, tuple[int, str]]
 
 
@@ -33,8 +35,11 @@ def replace_catalogue(database: Database, catalogue: Catalogue) -> bool:
     if before == after:
         return False
     for start in range(0, len(devices), _MOST_AT_ONCE):
+        began = time.monotonic()
         with database.write(SYSTEM) as tx:
             _restart(tx, catalogue, devices[start : start + _MOST_AT_ONCE])
+        # SQLite's queue of writers is not fair: without a rest the other process never comes in.
+        time.sleep(_REST * (time.monotonic() - began))
     with database.write(SYSTEM) as tx:
         figures.write_versions(tx, after)
         _record(tx, catalogue, before, after)
