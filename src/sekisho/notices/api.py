@@ -108,14 +108,14 @@ def list_queue(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
     language: NamedDependency[str],
-    state: FromQuery[str] = "",
+    status: FromQuery[str] = "",
     channel: FromQuery[str] = "",
     page: FromQuery[int] = 1,
 ) -> DeliveryList:
     """List what is on its way, was sent or could not leave."""
-    if state and state not in set(DeliveryState):
-        raise ValidationException(f"state is “{state}”; waiting, sent or dead is expected")
-    wanted = QueueWish(DeliveryState(state) if state else None, channel)
+    if status and status not in set(DeliveryState):
+        raise ValidationException(f"status is “{status}”; waiting, sent or dead is expected")
+    wanted = QueueWish(DeliveryState(status) if status else None, channel)
     with database.read(principal) as tx:
         found = service.list_queue(tx, wanted, page=page)
     views = [

@@ -60,12 +60,12 @@ def show_queue(  # noqa: PLR0917 - called by name, by the framework
     clock: NamedDependency[Clock],
     language: NamedDependency[str],
     q: FromQuery[str] = "",
-    state: FromQuery[str] = "",
+    status: FromQuery[str] = "",
     channel: FromQuery[str] = "",
     page: FromQuery[int] = 1,
 ) -> Page:
     """Show the channels, and what is on its way by them."""
-    chosen = DeliveryState(state) if state in set(DeliveryState) else None
+    chosen = DeliveryState(status) if status in set(DeliveryState) else None
     with database.read(principal) as tx:
         found = service.list_queue(
             tx, QueueWish(chosen, channel, q.strip()), page=max(1, page), page_size=PER_PAGE
@@ -79,7 +79,7 @@ def show_queue(  # noqa: PLR0917 - called by name, by the framework
         for d in found.deliveries
     ]  # fmt: skip
     context = {"rows": rows, "found": found, "channels": channels, "words": WORDS_OF_STATE,
-               "kinds": WORDS_OF_KIND, "filters": {"q": q, "state": state, "channel": channel},
+               "kinds": WORDS_OF_KIND, "filters": {"q": q, "status": status, "channel": channel},
                **paging(found.page, found.page_size, found.total)}  # fmt: skip
     return Page("notices/queue.html", context)
 
@@ -103,7 +103,7 @@ def send_one_again(
     """Put one delivery to the front again."""
     with database.write(principal) as tx:
         service.send_again(tx, delivery_id=delivery_id)
-    return Redirect(f"{QUEUE}?state=dead", status_code=303)
+    return Redirect(f"{QUEUE}?status=dead", status_code=303)
 
 
 @get("/notices/channels/new", sync_to_thread=False)
