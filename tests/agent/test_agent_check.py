@@ -11,6 +11,7 @@ from sekisho.agent.builtin import Identity
 from sekisho.agent.sql import Engine
 from sekisho.agent.tables import tables_for
 from sekisho.cli.check import check_controls, describe, draw, sort_worst_first
+from sekisho.cli.columns import measure
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.model import VerdictKind
 from sekisho.wire.kit import Ownership
@@ -97,6 +98,10 @@ def test_the_table_is_aligned_in_wide_characters_and_ends_with_a_sum() -> None:
     )
 
     lines = list(draw(checked, "linux", "ja", colour=True))
+    plain = list(draw(checked, "linux", "ja", colour=False))
+    assert max(map(measure, plain)) <= 80
+    assert not any("\033" in line for line in plain)
+    assert any(line.startswith("まず「") for line in plain[-5:])
 
-    assert f"{len(checked)}件" in lines[-1]
+    assert any(f"ルール{len(checked)}件：" in line for line in lines[-5:])
     assert "\033[" in lines[0]

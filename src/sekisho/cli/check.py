@@ -8,9 +8,9 @@ out; stderr says how many. Exit code: 0 all fine, 1 something fails or is unknow
 import argparse
 import datetime as dt
 import json
+import shutil
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from sekisho.agent.builtin import Identity, current_platform
 from sekisho.agent.sql import Answer as Found
 from sekisho.agent.sql import Engine
 from sekisho.agent.tables import tables_for
+from sekisho.cli.columns import measure, pad, wrap
 from sekisho.cli.main import speaking
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.engine import gather_evidence, judge
@@ -55,7 +56,9 @@ _SEVERITIES = {
     Severity.MEDIUM: msg("Medium"),
     Severity.LOW: msg("Low"),
 }
-
+_INDENT = "    "
+_ROWS_SHOWN = 5
+_NARROWEST, _WIDEST = 40, 100
 
 Progress = Callable[[int, int], None]
 """Told (done, total) after each control."""
@@ -121,7 +124,8 @@ def check(arguments: argparse.Namespace) -> int:
             print(json.dumps(describe(one, platform, language), ensure_ascii=False))
     else:
         colour = sys.stdout.isatty()
-        for line in draw(checked, platform, language, colour=colour):
+        columns = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
+        for line in draw(checked, platform, language, colour=colour, columns=columns):
             print(line)
     _tell_left_out(catalogue, platform, ownership, language)
     fine = all(one.verdict.kind in {VerdictKind.PASS, VerdictKind.EXEMPT} for one in checked)
@@ -229,41 +233,69 @@ def describe(one: Checked, platform: str, language: str) -> Described:
 
 
 def draw(
-    checked: Sequence[Checked], platform: str, language: str, *, colour: bool
+    checked: Sequence[Checked], platform: str, language: str, *, colour: bool, columns: int = 80
 ) -> Iterator[str]:
-    """Draw the table for people: worst first, each failure with its way to be put right."""
+    """Draw the table for people: worst first, how to put it right, and what to do first."""
+    titles = [localized(one.control.title, language) for one in checked]
+    width = max(map(measure, titles), default=0)
+    words = max((measure(translate(word, language)) for word in _WORDS.values()), default=0)
+    for one in checked:
+        yield _head_line(one, language, width, words, colour=colour)
+        if one.verdict.kind in {VerdictKind.FAIL, VerdictKind.UNKNOWN}:
+            yield from _help_lines(one, platform, language, columns)
+    yield ""
+    yield _count_line(checked, language)
+    yield from _first_lines(checked, platform, language, columns)
+
+
+def _count_line(checked: Sequence[Checked], language: str) -> str:
     counts = {kind: sum(one.verdict.kind is kind for one in checked) for kind in _ORDER}
     said = (
         f"{translate(_WORDS[kind], language)} {count}" for kind, count in counts.items() if count
     )
-    width = max((_width(localized(one.control.title, language)) for one in checked), default=0)
-    words = max((_width(translate(word, language)) for word in _WORDS.values()), default=0)
-    for one in checked:
-        yield _head_line(one, language, width, words, colour=colour)
-        if one.verdict.kind in {VerdictKind.FAIL, VerdictKind.UNKNOWN}:
-            yield from _help_lines(one, platform, language)
-    yield ""
-    yield translate(msg("%(n)s rules: ", n=len(checked)), language) + " · ".join(said)
+    return translate(msg("%(n)s rules: ", n=len(checked)), language) + " · ".join(said)
+
+
+def _first_lines(
+    checked: Sequence[Checked], platform: str, language: str, columns: int
+) -> Iterator[str]:
+    """Say what to do first, at the end where the eye is: the worst failure's first step."""
+    worst = next((one for one in checked if one.verdict.kind is VerdictKind.FAIL), None)
+    steps = worst.control.fix_steps(platform, language) if worst is not None else ()
+    if worst is not None and steps:
+        title = localized(worst.control.title, language)
+        said = msg("Start with “%(title)s”: %(step)s", title=title, step=steps[0])
+        yield from wrap(translate(said, language), columns)
 
 
 def _head_line(one: Checked, language: str, width: int, words: int, *, colour: bool) -> str:
     mark, code = _MARKS[one.verdict.kind]
-    word = _pad(translate(_WORDS[one.verdict.kind], language), words)
+    word = pad(translate(_WORDS[one.verdict.kind], language), words)
     shown = f"\033[{code}m{mark} {word}\033[0m" if colour else f"{mark} {word}"
-    title = _pad(localized(one.control.title, language), width)
+    title = pad(localized(one.control.title, language), width)
     severity = translate(_SEVERITIES[one.control.severity], language)
     return f"{shown}  {title}  {severity}".rstrip()
 
 
-def _help_lines(one: Checked, platform: str, language: str) -> Iterator[str]:
+def _help_lines(one: Checked, platform: str, language: str, columns: int) -> Iterator[str]:
     if one.verdict.message is not None:
-        yield f"    {translate(one.verdict.message, language)}"
+        yield from wrap(translate(one.verdict.message, language), columns, _INDENT, _INDENT)
     if one.verdict.kind is VerdictKind.FAIL:
-        yield f"    {localized(one.control.why, language)}"
-        for row in one.verdict.rows[:5]:
-            yield "    · " + ", ".join(f"{name}={value}" for name, value in row.items())
+        yield from wrap(localized(one.control.why, language), columns, _INDENT, _INDENT)
+        yield from _row_lines(one, language, columns)
         for number, step in enumerate(one.control.fix_steps(platform, language), 1):
-            yield f"    {number}. {step}"
+            yield from wrap(step, columns, f"{_INDENT}{number}. ", f"{_INDENT}   ")
+
+
+def _row_lines(one: Checked, language: str, columns: int) -> Iterator[str]:
+    """Show what was found, a few rows of it, without the columns that say nothing."""
+    rows = one.verdict.rows
+    for row in rows[:_ROWS_SHOWN]:
+        found = ", ".join(f"{name}={value}" for name, value in row.items() if value)
+        yield from wrap(found, columns, f"{_INDENT}· ", f"{_INDENT}  ")
+    if len(rows) > _ROWS_SHOWN:
+        more = msg("and %(n)s more", n=len(rows) - _ROWS_SHOWN)
+        yield f"{_INDENT}  {translate(more, language)}"
 
 
 def _tell_left_out(
@@ -279,12 +311,3 @@ def _tell_left_out(
             "%(n)s more rules are proven by documents and not by this computer.", n=len(documents)
         )
         print(translate(text, language), file=sys.stderr)
-
-
-def _width(text: str) -> int:
-    """Return how many columns a terminal needs; East Asian wide characters take two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
