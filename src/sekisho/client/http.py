@@ -7,8 +7,8 @@ always checked; a server with its own CA is trusted by naming that CA's file.
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -44,7 +44,7 @@ class Connection:
     """Asks a server and decodes what it answers."""
 
     def __init__(self, url: str, token: Secret, ca: Path | None = None) -> None:
-        trusted = ssl.create_default_context(cafile=str(ca) if ca else None)
+        trusted = _trust(ca)
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token.reveal()}", "Accept": "application/json"},
@@ -52,16 +52,7 @@ class Connection:
             timeout=_TIMEOUT_SECONDS,
         )
 
-    def __enter__(self) -> Self:
-        """Return the connection itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
@@ -73,12 +64,15 @@ class Connection:
         *,
         query: Mapping[str, Any] | None = None,
         body: object = None,
+        **names: str,
     ) -> T:
         """Ask and return the answer as ``kind`` (``bytes`` is given as it came).
 
+        ``path`` is written as in the API's document; ``names`` fill what stands in braces.
         Raises the server's own kind of error, UnavailableError where it cannot be reached, and
         InvalidInputError for an answer of another shape (a server of another version).
         """
+        path = path.format_map({name: quote(value, safe="") for name, value in names.items()})
         answer = self._send(method, path, query, body)
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             raise _refused(answer)
@@ -108,6 +102,16 @@ class Connection:
             ) from error
 
 
+def _trust(ca: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca) if ca else None)
+    except (OSError, ssl.SSLError) as error:
+        raise errors.InvalidInputError(
+            msg("%(path)s cannot be used as the CA to trust: %(why)s", path=ca, why=error),
+            hint=msg("Name the PEM file of the server's CA (ca/ca.pem in its data folder)."),
+        ) from error
+
+
 def _refused(answer: httpx.Response) -> errors.SekishoError:
     try:
         said = msgspec.json.decode(answer.content, type=Refusal)
@@ -116,5 +120,6 @@ def _refused(answer: httpx.Response) -> errors.SekishoError:
     if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
         wait = int(answer.headers.get("Retry-After", "60"))
         return errors.RateLimitedError(said.error, retry_after_seconds=wait, hint=said.hint)
-    kind = _KINDS.get(answer.status_code, errors.SekishoError)
+    other = errors.UnavailableError if answer.is_server_error else errors.SekishoError
+    kind = _KINDS.get(answer.status_code, other)
     return kind(said.error, hint=said.hint)
