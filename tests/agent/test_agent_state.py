@@ -77,8 +77,8 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
         assert (tmp_path / "deep" / name).stat().st_mode & 0o077 == 0
 
 
-def test_a_file_that_is_no_memory_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.db").write_text("something else, long enough to be no database" * 50)
+def test_a_folder_in_the_place_of_the_memory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.db").mkdir()
 
     with pytest.raises(StateError, match="cannot be opened"):
         State(tmp_path / "a.db")

@@ -8,12 +8,18 @@ from sekisho.agent.session import Session
 from sekisho.wire import fields, osquery
 from sekisho.wire.errors import MessageError, words
 
+_CLOCK_SLACK_SECONDS = 3_600.0
 CERTIFICATE = "device-certificate.pem"
 _WHERE = words("the reply to the certificate request")
 
 
 def is_renewal_due(issued_at: float, not_after: float, now: float) -> bool:
-    """Say whether two thirds of the life are over; without a certificate it is due."""
+    """Say whether two thirds of the life are over; without a certificate it is due.
+
+    One that was issued in the future came while the clock was wrong, so it is due as well.
+    """
+    if issued_at > now + _CLOCK_SLACK_SECONDS:
+        return True
     return now >= issued_at + (not_after - issued_at) * 2 / 3
 
 

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+import apsw
+
 from sekisho.agent import cadence, certificate, keys, manifest, session
 from sekisho.agent.cadence import Plan, Step
 from sekisho.agent.journal import say
@@ -122,6 +124,11 @@ class Loop:
             self._note_unknown(step, error)
         except _FAILURES as error:
             say(f"{step.name.lower()} failed: {error}")
+            self.plan = cadence.fail(self.plan, step, self.clock())
+        except (apsw.CorruptError, apsw.NotADBError):
+            raise  # the memory file is put in order at the next start
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not silence the device for good
+            say(f"{step.name.lower()} failed unexpectedly: {error!r}")
             self.plan = cadence.fail(self.plan, step, self.clock())
         else:
             self.plan = cadence.succeed(self.plan, step, self.clock())

@@ -3,9 +3,15 @@
 Written with ``synchronous=FULL`` in WAL mode: what was stored survives ``kill -9`` and a power cut.
 Answers are deleted only after the server's good reply. The file holds the enrolment secret and the
 node key, so it is readable by its owner alone.
+
+Who this device is also stands in a small copy beside it, written whole or not at all. A damaged
+file (a failing disk, a truncation) is put aside and begun anew from that copy: answers on their way
+are lost, the enrolment is not.
 """
 
+import contextlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +24,8 @@ from sekisho.wire.errors import MessageError
 MAX_LINES = 1_000_000
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
+COPY_SUFFIX = ".copy"
+DAMAGED_SUFFIX = ".damaged"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -57,6 +65,14 @@ class State:
             ) from error
         self._lines = self._bytes = 0
         self._recount()
+        self._restore()
+
+    def _restore(self) -> None:
+        """Bring back who this device is when the file has lost it and the copy has not."""
+        if self._database.execute("SELECT 1 FROM setting LIMIT 1").fetchone() is None:
+            known = _read_copy(self.path)
+            if known:
+                self.put(**known)
 
     def close(self) -> None:
         """Close the file."""
@@ -68,21 +84,28 @@ class State:
         return "" if row is None else str(row[0])
 
     def put(self, **values: str) -> None:
-        """Remember texts, all of them or none."""
-        with self._database:
-            for name, value in values.items():
-                self._database.execute("INSERT OR REPLACE INTO setting VALUES(?,?)", (name, value))
+        """Remember texts, all of them or none; raises ``StateError`` when there is no room."""
+        try:
+            with self._database:
+                for name, value in values.items():
+                    self._database.execute(
+                        "INSERT OR REPLACE INTO setting VALUES(?,?)", (name, value)
+                    )
+            found = self._database.execute("SELECT name, value FROM setting")
+            _write_copy(self.path, {str(name): str(value) for name, value in found})
+        except (apsw.Error, OSError) as error:
+            raise _write_error(self.path, error) from error
 
     def get_json(self, name: str) -> dict[str, object]:
         """Return a remembered JSON object, or {}."""
-        text = self.get(name)
-        value = json.loads(text) if text else {}
-        if not isinstance(value, dict):
-            raise MessageError(
-                "%(path)s has a damaged entry “%(name)s”; enrol this device again",
-                path=self.path, name=name,
-            )  # fmt: skip
-        return value
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(self.get(name) or "{}")
+            if isinstance(value, dict):
+                return value
+        raise MessageError(
+            "%(path)s has a damaged entry “%(name)s”; enrol this device again",
+            path=self.path, name=name,
+        )  # fmt: skip
 
     def put_results(self, results: Mapping[str, Mapping[str, object]]) -> None:
         """Keep answers by question name; a newer answer replaces one not yet sent."""
@@ -171,6 +194,8 @@ class State:
 
     def erase(self) -> None:
         """Forget everything: who this device is and all it kept."""
+        for suffix in (COPY_SUFFIX, DAMAGED_SUFFIX):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         with self._database:
             for table in ("setting", "line", "result"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
@@ -185,12 +210,55 @@ class State:
 def _open(path: Path) -> apsw.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
+    try:
+        return _open_sound(path)
+    except (apsw.CorruptError, apsw.NotADBError):
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
+        path.touch(mode=0o600)
+        return _open_sound(path)
+
+
+def _open_sound(path: Path) -> apsw.Connection:
+    """Open the file; raises ``apsw.CorruptError`` or ``apsw.NotADBError`` when it is damaged."""
     database = apsw.Connection(str(path))
+    try:
+        _prepare(database)
+        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise apsw.CorruptError("the quick check found damage")
+    except apsw.Error:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: apsw.Connection) -> None:
     database.set_busy_timeout(5_000)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-256"):
         database.execute(f"PRAGMA {pragma}").fetchall()
     database.execute(_SCHEMA)
-    return database
+
+
+def _write_copy(path: Path, known: Mapping[str, str]) -> None:
+    """Write the copy of what is known, for its owner alone, whole or not at all."""
+    copy = path.with_name(path.name + COPY_SUFFIX)
+    draft = copy.with_name(f"{copy.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(known, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(copy)
+
+
+def _read_copy(path: Path) -> dict[str, str]:
+    """Read the copy; {} when there is none or it is no copy."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(path.with_name(path.name + COPY_SUFFIX).read_text("ascii"))
+        if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
+            return found
+    return {}
 
 
 def _write_error(path: Path, error: Exception) -> StateError:
