@@ -38,7 +38,7 @@ def first_key() -> RSAKey | ECKey:
 
 def make_key(kid: str, kind: str = "RSA", **more: Any) -> RSAKey | ECKey:
     """Make a key pair that the provider may sign with."""
-    named = {"kid": kid, "use": "sig", **more}
+    named: Any = {"kid": kid, "use": "sig", **more}
     if kind == "EC":
         return ECKey.generate_key("P-256", named)
     return RSAKey.generate_key(2048, named)

@@ -394,10 +394,11 @@ def test_how_it_was_proven_is_kept(town: Town, goer: Traveller, there: FakeProvi
     idp = goer.describe(there.url, domains="example.jp", acr="urn:two", amr="mfa otp")
     town.add(EMAIL, Role.TELEWORKER)
     seen = {}
-    for name, said in {
+    answers: dict[str, dict[str, Any]] = {
         "silence": {}, "password": {"amr": ["pwd"]}, "mfa": {"amr": ["pwd", "mfa"]},
         "acr": {"acr": "urn:two"}, "phr": {"acr": "phr"}, "odd": {"amr": "mfa", "acr": ["phr"]},
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for name, said in answers.items():
         there.user = {**USER, **said}
         seen[name] = _go(goer, there, idp).signed_in.strength
 

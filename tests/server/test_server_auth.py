@@ -19,7 +19,7 @@ from sekisho.identity.engine.sites import LOCAL_COOKIE, SECURE_COOKIE
 from sekisho.identity.model import Role, SignedIn
 from sekisho.identity.roles import SELF_RIGHTS
 from sekisho.kernel.db import Database
-from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.errors import NotFoundError, SekishoError
 from sekisho.kernel.pages import PageRenderer
 from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
@@ -71,9 +71,10 @@ class Gatehouse:
         headers: Any,
         more: dict[str, Any],
     ) -> httpx.Response:
-        transport = httpx.ASGITransport(tag_listener(self.app, listener))
-        async with httpx.AsyncClient(transport=transport, base_url=base) as client:
-            return await client.request(method, path, headers=headers, **more)
+        client = more.pop("client", ("127.0.0.1", 123))
+        transport = httpx.ASGITransport(tag_listener(self.app, listener), client=client)
+        async with httpx.AsyncClient(transport=transport, base_url=base) as browser:
+            return await browser.request(method, path, headers=headers, **more)
 
     @property
     def cookie(self) -> dict[str, str]:
@@ -239,6 +240,28 @@ def test_two_credentials_are_one_too_many(gate: Gatehouse) -> None:
     assert gate.ask(headers=twice).status_code == 400
 
 
+def test_a_blocked_address_shuts_out_no_session_and_no_passkey(gate: Gatehouse) -> None:
+    for _ in range(20):
+        gate.ask(headers={"Authorization": "Bearer sks_wrong"})
+    gate.town.clock.advance(seconds=1)
+
+    assert gate.ask(headers=gate.cookie).status_code == 200
+    assert gate.ask("GET", "/sign-in").status_code == 200
+    assert gate.ask("POST", "/sign-in/passkey/options", headers=SAME).status_code == 200
+    assert gate.ask().status_code == 429
+
+
+def test_a_shut_out_address_gets_nothing(gate: Gatehouse) -> None:
+    principal = gate.town.as_person(gate.signed_in)
+    with gate.town.database.write(principal) as tx:
+        service.shut_out(tx, "203.0.113.9", "guessing for days", 7)
+    for headers in (gate.cookie, {}, {"Authorization": "Bearer sks_x"}):
+        for path in ("/probe", "/sign-in", "/sign-in/oidc/callback"):
+            said = gate.ask(path=path, headers=headers, client=("203.0.113.9", 1))
+            assert said.status_code == 403, (path, headers)
+    assert gate.ask(headers=gate.cookie).status_code == 200
+
+
 @pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer ", "sks_x", "Bearer sks_x"])
 def test_other_authorizations_are_refused(gate: Gatehouse, value: str) -> None:
     assert gate.ask(headers={"Authorization": value}).status_code == 401
@@ -251,8 +274,8 @@ def test_wrong_tokens_block_their_address_on_every_way(gate: Gatehouse) -> None:
     gate.town.clock.advance(seconds=1)  # the door reads the list once a second
 
     assert gate.ask(headers=good).status_code == 429
-    assert gate.ask(headers=gate.cookie).status_code == 429
-    assert gate.ask("GET", "/sign-in").status_code == 429
+    assert gate.ask("POST", "/sign-in/code", headers=SAME).status_code == 429
+    assert gate.ask("GET", "/sign-in/lost").status_code == 429
     node = {"Authorization": "NodeKey good-key"}
     assert (
         gate.ask("POST", "/api/osquery/probe", listener="public", headers=node).status_code == 429
@@ -310,7 +333,9 @@ def test_sign_in_from_another_site_is_refused(gate: Gatehouse) -> None:
 def test_every_page_is_whole_in_both_languages(gate: Gatehouse) -> None:
     with gate.town.database.write(command_principal(gate.town.box)) as tx:
         _, start = service.issue_admin_link(tx, "saeki@example.jp")
-    pages = ["/account", "/account/recovery-codes", "/account/tokens", "/account/new-name",
+    pages = ["/people/sign-in", "/people/blocks", "/people/lost", "/sign-in/lost",
+             f"/people/{gate.signed_in.person.id}/sessions",
+             "/account", "/account/recovery-codes", "/account/tokens", "/account/new-name",
              "/people", "/sign-in?again=1", start]  # fmt: skip
     for language in ("ja", "en"):
         for path in pages:
@@ -323,14 +348,53 @@ def test_every_page_is_whole_in_both_languages(gate: Gatehouse) -> None:
 
 def test_a_stale_proof_leads_to_the_sign_in_and_back(gate: Gatehouse) -> None:
     gate.town.clock.advance(minutes=16)
-    headers = gate.cookie | SAME | {"X-CSRF-Token": gate.csrf}
+    headers = gate.cookie | SAME | {"X-CSRF-Token": gate.csrf, "Accept": "text/html"}
 
     page = gate.ask("POST", "/account/totp", headers=headers)
     said = gate.ask("POST", "/account/passkeys/options", headers=headers)
 
     assert page.status_code == 303
     assert page.headers["location"] == "/sign-in?again=1&next=/account"
-    assert (said.status_code, said.json()["next"]) == (403, "/sign-in?again=1&next=/account")
+    assert said.status_code == 403
+    assert said.json()["next"] == "/sign-in?again=1&next=/account"
+
+
+def _kept_form(gate: Gatehouse, data: dict[str, str]) -> str:
+    """Send a form with a stale proof and return where it waits."""
+    gate.town.clock.advance(minutes=16)
+    headers = gate.cookie | SAME | {"Accept": "text/html"}
+    path = "/account/tokens?x=1"
+    data = {"csrf": gate.csrf, "ends_at": "2026-12-24", **data}
+    page = gate.ask("POST", path, headers=headers, data=data)
+    assert page.status_code == 303
+    return page.headers["location"].removeprefix("/sign-in?again=1&next=")
+
+
+def test_a_form_is_not_lost_while_its_sender_proves_themselves(gate: Gatehouse) -> None:
+    waits = _kept_form(gate, {"label": "CI <script>", "scope": "devices.read"})
+    former = gate.csrf
+    gate.signed_in = gate.town.enter_passkey()
+
+    page = gate.ask("GET", waits, headers=gate.cookie).text
+    assert 'action="/account/tokens?x=1"' in page
+    assert 'name="label" value="CI &lt;script&gt;"' in page
+    assert gate.csrf in page
+    assert former not in page
+
+
+def test_a_kept_form_is_its_senders_alone_and_ends(gate: Gatehouse) -> None:
+    waits = _kept_form(gate, {"label": "secret"})
+    assert gate.ask("GET", waits).status_code == 401
+    assert gate.ask("GET", "/account/again/guess", headers=gate.cookie).status_code == 404
+    other = gate.town.principal(gate.town.add("other@example.jp", Role.ADMIN))
+    with pytest.raises(NotFoundError), gate.town.database.read(other) as tx:
+        service.find_form(tx, gate.town.box, waits.rsplit("/", 1)[1])
+    gate.town.clock.advance(minutes=11)
+    assert gate.ask("GET", waits, headers=gate.cookie).status_code == 404
+
+
+def test_a_form_too_large_to_keep_leads_back_to_its_page(gate: Gatehouse) -> None:
+    assert _kept_form(gate, {"label": "x" * 70_000}) == "/account"
 
 
 def test_a_whole_first_sign_in_with_codes(gate: Gatehouse) -> None:

@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from sekisho.identity import api, web
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
-from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.errors import SekishoError, StepUpNeededError
 from sekisho.kernel.i18n import translate
 from sekisho.kernel.pages import Frame, Page, PageRenderer
 from sekisho.kernel.principal import Principal
@@ -103,7 +103,11 @@ def build_small_app(
         route_handlers=[*api.HANDLERS, *web.HANDLERS, *PROBES],
         before_request=enter,
         after_request=finish,
-        exception_handlers={SekishoError: _refuse, HTTPException: _refuse_http},
+        exception_handlers={
+            StepUpNeededError: web.make_step_up(house.database, house.box),
+            SekishoError: _refuse,
+            HTTPException: _refuse_http,
+        },
         dependencies=_dependencies(house),
         openapi_config=None,
         logging_config=None,
@@ -150,8 +154,11 @@ def _dependencies(house: SmallHouse) -> dict[str, Provide]:
     async def settings() -> Settings:
         return house.settings
 
+    async def language() -> str:
+        return "en"
+
     given = {"principal": principal, "database": database, "clock": clock, "box": box,
-             "settings": settings}  # fmt: skip
+             "settings": settings, "language": language}  # fmt: skip
     return {name: Provide(cast("Any", give)) for name, give in given.items()}
 
 

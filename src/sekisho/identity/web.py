@@ -11,13 +11,14 @@ from litestar.types import ControllerRouterHandler
 from sekisho.identity import service
 from sekisho.identity.engine.sites import safe_next
 from sekisho.identity.model import Purpose, SignedIn
-from sekisho.identity.pages import account, people
+from sekisho.identity.pages import account, again, doors, lost, oidc, people
+from sekisho.identity.pages.again import make_step_up
+from sekisho.identity.pages.entrance import Tried, sign_in_page
 from sekisho.identity.visits import (
     AnyRequest,
     better_address,
     end_cookie,
     make_cookie,
-    proof_address,
     read_cookie,
     read_site,
     read_visit,
@@ -30,28 +31,21 @@ from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
 Form = URLEncodedBody[dict[str, Any]]
+__all__ = ["HANDLERS", "make_step_up"]
+
 Next = Annotated[str, QueryParameter(name="next")]
 
 
-@get("/sign-in", sync_to_thread=False)
+@get("/sign-in", sync_to_thread=True)
 def show_sign_in(
-    request: AnyRequest, settings: NamedDependency[Settings], principal: NamedDependency[Principal],
-    next_page: Next = "/", again: FromQuery[str] = "",
+    request: AnyRequest, database: NamedDependency[Database], settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal], next_page: Next = "/", again: FromQuery[str] = "",
 ) -> Page | Redirect:  # fmt: skip
     """Show the ways to sign in; whoever is signed in already goes on, unless asked again."""
     target = safe_next(next_page)
     if principal.kind is PrincipalKind.PERSON and not again:
         return Redirect(target, status_code=303)
-    return _sign_in_page(request, settings, target, again=bool(again))
-
-
-def _sign_in_page(
-    request: AnyRequest, settings: Settings, target: str, *,
-    again: bool = False, email: str = "", fault: SekishoError | None = None,
-) -> Page:  # fmt: skip
-    better = better_address(request, read_site(request, settings))
-    context = {"next": target, "again": again, "email": email, "fault": fault, "better": better}
-    return Page("identity/sign_in.html", context, fault.status if fault else 200)
+    return sign_in_page(request, settings, database, principal, Tried(target, again=bool(again)))
 
 
 @post("/sign-in/code", sync_to_thread=True)
@@ -78,7 +72,8 @@ def sign_in_with_code(
     except RateLimitedError as error:
         return limited_page(error)
     except SekishoError as error:
-        return _sign_in_page(request, settings, target, email=email, fault=error)
+        tried = Tried(target, email=email, fault=error)
+        return sign_in_page(request, settings, database, principal, tried)
     return enter(request, signed_in, target)
 
 
@@ -123,6 +118,7 @@ def show_start(
     try:
         with database.read(principal) as tx:
             link, person = service.open_link(tx, token)
+            providers = service.list_doors(tx) if link.purpose is Purpose.INVITE else []
     except NotFoundError:
         visit = read_visit(request)
         service.try_act(database, principal, lambda tx: service.refuse_link(tx, visit))
@@ -131,7 +127,7 @@ def show_start(
     if better:
         return Redirect(better, status_code=303)
     context = {"token": token, "person": person, "purpose": link.purpose, "link": link,
-               "first": link.purpose is Purpose.FIRST_ADMIN}  # fmt: skip
+               "first": link.purpose is Purpose.FIRST_ADMIN, "doors": providers}  # fmt: skip
     return Page("identity/start.html", context)
 
 
@@ -175,17 +171,12 @@ def finish_start_totp(
     return enter(request, signed_in, "/")
 
 
-def _prove_again(request: AnyRequest, error: service.StepUpNeededError) -> Redirect:
-    del error  # the sign-in page says the same in its own words
-    return Redirect(proof_address(request.url.path), status_code=303)
-
-
 HANDLERS: list[ControllerRouterHandler] = [
     Router(
         "/",
         route_handlers=[show_sign_in, sign_in_with_code, sign_out, show_start, begin_start_totp,
-                        finish_start_totp, *account.HANDLERS, *people.HANDLERS],
-        exception_handlers={service.StepUpNeededError: _prove_again},
+                        finish_start_totp, *account.HANDLERS, *again.HANDLERS, *doors.HANDLERS,
+                        *lost.HANDLERS, *oidc.HANDLERS, *people.HANDLERS],
         include_in_schema=False,
     )
 ]  # fmt: skip

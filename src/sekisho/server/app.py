@@ -23,9 +23,10 @@ import sekisho.ui
 from sekisho import __version__
 from sekisho.controls import service as controls
 from sekisho.controls.model import Catalogue
+from sekisho.identity import web as identity_web
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
-from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.errors import SekishoError, StepUpNeededError
 from sekisho.kernel.pages import PageRenderer
 from sekisho.kernel.pki import CertificateAuthority
 from sekisho.kernel.principal import Principal
@@ -70,6 +71,7 @@ def build_app(house: House) -> Litestar:
         before_send=[_before_send],
         dependencies=_dependencies(house, announcer),
         exception_handlers={
+            StepUpNeededError: identity_web.make_step_up(house.database, house.box),
             SekishoError: replies.expected,
             HTTPException: replies.http,
             Exception: replies.unexpected,

@@ -1,7 +1,8 @@
 """The one front door: every request becomes one ``Principal``, by the same checks in one order.
 
 1. Is the address served by the listener the request came in by?
-2. Is the sender's address blocked after too many failures?
+2. Is the sender's address shut out, or blocked after too many failures? (A block does not end
+   sessions and passkeys: they cannot be guessed.)
 3. What is shown: a session cookie, ``Authorization: Bearer sks_…`` or ``NodeKey …``? Two at once
    are refused: what two parts of a system read differently, an attacker can use (RFC 9110 has no
    order between them).
@@ -46,6 +47,7 @@ from sekisho.server.knock import (
     is_anonymous,
     is_device_path,
     is_same_origin,
+    is_unguessable,
     read_knock,
 )
 
@@ -98,6 +100,7 @@ class FrontDoor:
         self._house = house
         self._devices = devices
         self._blocked: Mapping[str, datetime] = {}
+        self._shut_out: Mapping[str, datetime] = {}
         self._blocked_at: datetime | None = None
 
     async def admit(self, request: Request[Any, Any, Any]) -> Principal:
@@ -115,22 +118,32 @@ class FrontDoor:
     def open(self, knock: Knock) -> Entry:
         """Return who knocks; raise if they may not come in (in the order said above)."""
         check_listener(knock)
-        self._check_address(knock.address)
+        seconds = self._seconds_left(knock.address)
+        if seconds and knock.credential.kind not in {"", "cookie"}:
+            raise identity.too_many(seconds)
         entry = self._identify(knock)
+        if seconds and entry.principal.kind is not PrincipalKind.PERSON:
+            check_blocked(knock, seconds)
         check_place(knock, entry.principal)
         check_forgery(knock, entry)
         return entry
 
-    def _check_address(self, address: str) -> None:
-        """Refuse a blocked address; the list is read once a second (new tries count themselves)."""
+    def _seconds_left(self, address: str) -> int:
+        """Return how long an address must wait, 0 if it need not; refuse one that is shut out.
+
+        The lists are read once a second (new tries count themselves).
+        """
         now = self._house.clock.now()
         if not self._knows_blocked():
             with self._house.database.read(SYSTEM) as tx:
                 self._blocked = identity.list_blocked_addresses(tx)
+                self._shut_out = identity.list_bans(tx)
             self._blocked_at = now
-        until = self._blocked.get(group_address(address)) if self._blocked else None
-        if until is not None and until > now:
-            raise identity.too_many(max(1, int((until - now).total_seconds())))
+        unit = group_address(address) if self._blocked or self._shut_out else ""
+        if (end := self._shut_out.get(unit)) is not None and end > now:
+            raise _shut_out()
+        until = self._blocked.get(unit)
+        return max(1, int((until - now).total_seconds())) if until and until > now else 0
 
     def _knows_blocked(self) -> bool:
         """Tell whether the list of blocked addresses is fresh (and not from before a set clock)."""
@@ -246,6 +259,22 @@ def leave(request: Request[Any, Any, Any], entry: Entry) -> None:
     scope["sekisho.principal"] = entry.principal
     scope["sekisho.csrf"] = entry.csrf
     scope["sekisho.language"] = entry.language
+
+
+def _shut_out() -> NotPermittedError:
+    return NotPermittedError(
+        msg("This address has been shut out by an administrator."),
+        hint=msg("Call your organisation if this is a mistake."),
+    )
+
+
+def check_blocked(knock: Knock, seconds: int) -> None:
+    """Return if a blocked address may ask this of whom nobody knows; raise RateLimitedError.
+
+    Sessions and passkeys cannot be guessed: failures of others at the same address do not end them.
+    """
+    if not is_unguessable(knock):
+        raise identity.too_many(seconds)
 
 
 def check_place(knock: Knock, principal: Principal) -> None:

@@ -20,6 +20,7 @@ DOORWAY_PATHS = frozenset(
     {
         "/sign-in",
         "/sign-in/code",
+        "/sign-in/lost",
         "/sign-in/passkey",
         "/sign-in/passkey/options",
         "/start/{token}",
@@ -36,7 +37,20 @@ ANONYMOUS_PATHS = DOORWAY_PATHS | {
     "/language/{chosen}",
     "/theme/{chosen}",
     "/metrics",
+    "/sign-in/oidc/{provider_id}",
+    "/sign-in/oidc/callback",
+    "/start/{token}/oidc/{provider_id}",
 }
+# What a blocked address still gets: proofs that cannot be guessed, and the page that offers them.
+# Else whoever guesses codes from an office's address would shut out everybody in that office.
+UNGUESSABLE_PATHS = frozenset(
+    {
+        "/sign-in",
+        "/sign-in/passkey",
+        "/sign-in/passkey/options",
+        "/healthz",
+    }
+)
 STATIC_PREFIX = "/static/"
 # The rooms behind these prove the device themselves: the key stands in the body of the request.
 DEVICE_PREFIXES = ("/api/osquery/", "/api/agent/")
@@ -154,8 +168,17 @@ async def _sent_csrf(request: Request[Any, Any, Any], credential: Credential) ->
     forms = {RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART}
     if sent or request.content_type[0] not in forms:
         return sent
-    field = (await request.form()).get("csrf", "")
+    form = await request.form()
+    _leave_fields(request, list(form.multi_items()))
+    field = form.get("csrf", "")
     return field if isinstance(field, str) else ""
+
+
+def _leave_fields(request: Request[Any, Any, Any], fields: list[tuple[str, Any]]) -> None:
+    """Leave a form where the step-up finds it, less its token; one with files is not kept."""
+    if all(isinstance(value, str) for _, value in fields):
+        scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # as above
+        scope["sekisho.form"] = [(name, value) for name, value in fields if name != "csrf"]
 
 
 def listeners_of(path: str, named: object = None) -> frozenset[str]:
@@ -188,6 +211,11 @@ def is_anonymous(knock: Knock) -> bool:
     """Tell whether this address answers callers who are not known."""
     listed = knock.template in ANONYMOUS_PATHS or knock.path.startswith(STATIC_PREFIX)
     return listed or is_device_path(knock)
+
+
+def is_unguessable(knock: Knock) -> bool:
+    """Tell whether a blocked address may still ask here."""
+    return knock.template in UNGUESSABLE_PATHS or knock.path.startswith(STATIC_PREFIX)
 
 
 def is_same_origin(knock: Knock) -> bool:

@@ -12,8 +12,8 @@ from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
 from sekisho.identity.engine.rights import covers
-from sekisho.identity.model import WORDS_OF_METHOD
-from sekisho.identity.roles import TOKEN_SCOPES
+from sekisho.identity.model import WORDS_OF_METHOD, WORDS_OF_STRENGTH
+from sekisho.identity.roles import TOKEN_SCOPES, WORDS_OF_ROLE
 from sekisho.identity.visits import AnyRequest, better_address, read_site
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError
@@ -40,13 +40,21 @@ def show_account(
     site = read_site(request, settings)
     with database.read(principal) as tx:
         factors, sessions = service.list_factors(tx), service.list_sessions(tx)
-        person = service.get_person(tx, principal.id)
+        person, accounts = service.get_person(tx, principal.id), service.list_accounts(tx)
+        mine = next((s for s in sessions if s.id == principal.session_id), None)
+        resting = service.resting_roles(tx, person, mine.strength) if mine else frozenset()
+        asked = service.find_my_recovery(tx)
     context = {
         "person": person,
         "factors": factors,
         "sessions": sessions,
         "site": site,
         "words_of_method": WORDS_OF_METHOD,
+        "words_of_strength": WORDS_OF_STRENGTH,
+        "words_of_role": WORDS_OF_ROLE,
+        "accounts": accounts,
+        "resting": sorted(resting),
+        "asked": asked,
         "better": better_address(request, site),
         "lacking": bool(site.rp_id) and site.rp_id not in {k.rp_id for k in factors.passkeys},
     }
@@ -79,6 +87,31 @@ def remove_passkey(
     """Remove one of one's passkeys."""
     with database.write(principal) as tx:
         service.remove_passkey(tx, passkey_id)
+    return Redirect(ACCOUNT, status_code=303)
+
+
+@post("/account/passkeys/{passkey_id:str}/rename", sync_to_thread=True)
+def rename_passkey(
+    passkey_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """Give one of one's passkeys another name."""
+    with database.write(principal) as tx:
+        service.rename_passkey(tx, passkey_id, str(data.get("label", "")))
+    return Redirect(ACCOUNT, status_code=303)
+
+
+@post("/account/providers/{provider_id:str}/unlink", sync_to_thread=True)
+def unlink(
+    provider_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """Give up one's account at a provider."""
+    with database.write(principal) as tx:
+        service.unlink_account(tx, provider_id)
     return Redirect(ACCOUNT, status_code=303)
 
 
@@ -251,6 +284,7 @@ def revoke_token(
 
 
 HANDLERS: list[ControllerRouterHandler] = [
-    show_account, show_new_name, remove_passkey, begin_totp, finish_totp, remove_totp,
+    show_account, show_new_name, remove_passkey, rename_passkey, unlink, begin_totp,
+    finish_totp, remove_totp,
     show_recovery, make_recovery, end_session, end_others, show_tokens, make_token, revoke_token,
 ]  # fmt: skip

@@ -77,9 +77,7 @@ def list_recoveries(tx: Transaction, limit: int = 100) -> Sequence[Recovery]:
 
 def set_state(tx: Transaction, recovery_id: str, state: RecoveryState) -> None:
     """Keep how far a request has come."""
-    tx.execute(
-        update(recoveries).where(recoveries.c.id == recovery_id).values(state=state.value)
-    )
+    tx.execute(update(recoveries).where(recoveries.c.id == recovery_id).values(state=state.value))
 
 
 def insert_vote(tx: Transaction, recovery_id: str, person_id: str, note: str) -> None:

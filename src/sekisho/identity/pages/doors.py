@@ -1,0 +1,184 @@
+"""How people come in, for those who decide it: providers, required strength, blocks, sessions."""
+
+from typing import Any
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
+
+from sekisho.identity import service
+from sekisho.identity.model import WORDS_OF_METHOD, WORDS_OF_STRENGTH, Strength
+from sekisho.identity.roles import WORDS_OF_ROLE
+from sekisho.identity.visits import AnyRequest, read_site
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import InvalidInputError
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.pages import Page
+from sekisho.kernel.principal import Principal
+from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.settings import Settings
+
+Form = URLEncodedBody[dict[str, Any]]
+
+DOORS = "/people/sign-in"
+BLOCKS = "/people/blocks"
+_FIELDS = ("issuer", "name", "client_id", "secret", "domains", "acr", "amr")
+
+
+@get(DOORS, sync_to_thread=True)
+def show_doors(
+    request: AnyRequest,
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
+    principal: NamedDependency[Principal],
+) -> Page:
+    """Show which providers people sign in with and how strongly each role must prove itself."""
+    with database.read(principal) as tx:
+        providers, requirements = service.list_providers(tx), service.list_requirements(tx)
+    origins = {read_site(request, settings).origin}
+    origins |= {settings.public_url} if settings.public_name else set()
+    context = {
+        "providers": providers,
+        "requirements": requirements,
+        "words_of_role": WORDS_OF_ROLE,
+        "words_of_strength": WORDS_OF_STRENGTH,
+        "strengths": list(Strength),
+        "callbacks": [origin + service.CALLBACK for origin in sorted(origins)],
+        "current": "people",
+    }
+    return Page("identity/doors.html", context)
+
+
+@post(DOORS + "/providers", sync_to_thread=True)
+def add_provider(
+    data: Form,
+    database: NamedDependency[Database],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """Describe a provider."""
+    with database.write(principal) as tx:
+        service.add_provider(tx, box, _fields(data))
+    return Redirect(DOORS, status_code=303)
+
+
+def _fields(data: dict[str, Any]) -> dict[str, str]:
+    return {name: str(data[name]) for name in _FIELDS if name in data}
+
+
+@post(DOORS + "/providers/{provider_id:str}", sync_to_thread=True)
+def change_provider(
+    provider_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    box: NamedDependency[SecretBox],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """Change a provider, switch it on or off, or forget it."""
+    with database.write(principal) as tx:
+        match data.get("act"):
+            case "on" | "off":
+                service.switch_provider(tx, provider_id, active=data["act"] == "on")
+            case "remove":
+                service.remove_provider(tx, provider_id)
+            case _:
+                service.change_provider(tx, box, provider_id, _fields(data))
+    return Redirect(DOORS, status_code=303)
+
+
+@post(DOORS + "/requirements", sync_to_thread=True)
+def change_requirements(
+    data: Form, database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
+    """Set how strongly each role must prove itself."""
+    with database.write(principal) as tx:
+        now = service.list_requirements(tx)
+        for role, strength in now.items():
+            wanted = _number(data.get(role.value, str(int(strength))))
+            if wanted != strength:
+                service.change_requirement(tx, f"role:{role.value}", wanted)
+    return Redirect(DOORS, status_code=303)
+
+
+def _number(text: object) -> int:
+    try:
+        return int(str(text))
+    except ValueError as error:
+        raise InvalidInputError(msg("“%(got)s” is not a number.", got=str(text)[:20])) from error
+
+
+@get(BLOCKS, sync_to_thread=True)
+def show_blocks(database: NamedDependency[Database], principal: NamedDependency[Principal]) -> Page:
+    """Show what must wait after failures, and which addresses are shut out."""
+    with database.read(principal) as tx:
+        context = {
+            "blocks": service.list_blocks(tx),
+            "bans": service.list_shut_out(tx),
+            "current": "people",
+        }
+    return Page("identity/blocks.html", context)
+
+
+@post(BLOCKS, sync_to_thread=True)
+def shut_out(
+    data: Form, database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
+    """Shut an address out."""
+    address, reason = str(data.get("address", "")), str(data.get("reason", ""))
+    with database.write(principal) as tx:
+        service.shut_out(tx, address, reason, _number(data.get("days", "7")))
+    return Redirect(BLOCKS, status_code=303)
+
+
+@post(BLOCKS + "/lift", sync_to_thread=True)
+def lift(
+    data: Form, database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
+    """Lift a block, or let an address in again."""
+    with database.write(principal) as tx:
+        if "unit" in data:
+            service.let_in_again(tx, str(data["unit"]))
+        else:
+            service.lift_block(tx, str(data.get("key", "")))
+    return Redirect(BLOCKS, status_code=303)
+
+
+@get("/people/{person_id:str}/sessions", sync_to_thread=True)
+def show_sessions(
+    person_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Page:
+    """Show where somebody is signed in."""
+    with database.read(principal) as tx:
+        sessions = service.list_sessions_of(tx, person_id)
+        person = service.get_person(tx, person_id)
+    context = {
+        "person": person,
+        "sessions": sessions,
+        "words_of_method": WORDS_OF_METHOD,
+        "words_of_strength": WORDS_OF_STRENGTH,
+        "current": "people",
+    }
+    return Page("identity/sessions.html", context)
+
+
+@post("/people/{person_id:str}/sessions/end", sync_to_thread=True)
+def end_sessions(
+    person_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """End one session of somebody, or all of them."""
+    with database.write(principal) as tx:
+        service.end_sessions_of(tx, person_id, str(data.get("session", "")))
+    return Redirect(f"/people/{person_id}/sessions", status_code=303)
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    show_doors, add_provider, change_provider, change_requirements, show_blocks, shut_out, lift,
+    show_sessions, end_sessions,
+]  # fmt: skip
