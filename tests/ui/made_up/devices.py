@@ -137,7 +137,7 @@ def device(language: str) -> dict[str, Any]:
         due=NOW + timedelta(days=3, hours=9),
         seen=before(minutes=4),
         enrolled=before(days=602),
-        checking_until=None,
+        progress=None,
         flagged="",
         filter="",
         open="disk-encryption",
@@ -166,7 +166,7 @@ def device_new(language: str) -> dict[str, Any]:
         "2つの機器が同じ識別子を名乗っています。片方を登録し直してください。",
         "Two machines use one identifier. Enrol one of them again.",
     )
-    view.checking_until = NOW + timedelta(minutes=5)
+    view.progress = S(asked=NOW, answered=3, total=28, done=False, bar="")
     return context
 
 

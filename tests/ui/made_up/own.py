@@ -27,7 +27,7 @@ def my(language: str) -> dict[str, Any]:
         due=NOW + timedelta(days=3, hours=9),
         meter=charts.draw_meter(7, 3, "7 → 3"),
         comfort=msg("Until then you can go on as before."),
-        checking_until=None,
+        progress=None,
         state="active",
         consent=[],
         system="Windows 11",

@@ -33,6 +33,8 @@ from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.pages import Page, say_number
 from sekisho.kernel.principal import Principal
+from sekisho.ui import charts
+from sekisho.ui.charts import Part
 
 MOST_LOOKS = 20
 CHANGED = "control.verdict_changed"
@@ -46,6 +48,21 @@ class LookRow:
     name: str
     purpose: Text | str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a device has come with what somebody asked it to check again."""
+
+    asked: datetime
+    answered: int
+    total: int
+    bar: Markup
+
+    @property
+    def done(self) -> bool:
+        """Tell whether every rule that this device can be asked has answered since."""
+        return self.answered >= self.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,7 @@ class DeviceView:
     due: datetime | None
     seen: datetime | None
     enrolled: datetime
-    checking_until: datetime | None
+    progress: Progress | None
     flagged: str
     filter: str
     open: str
@@ -144,7 +161,7 @@ def read_device(
         due=min((row.due for row in every if row.due and row.due > tx.now), default=None),
         seen=device.seen_at,
         enrolled=device.enrolled_at,
-        checking_until=device.check_now_until,
+        progress=read_progress(device, every, tx.now),
         flagged=device.flagged,
         filter=choice.verdict,
         open=opened.control if opened else "",
@@ -165,6 +182,19 @@ def read_rows(
     client = verdicts.Client(device.is_agent, device.ownership is Ownership.PRIVATE)
     found = controls.list_verdicts(tx, device.id)
     return verdicts.arrange_verdicts(catalogue, found, device.platform, language, client)
+
+
+def read_progress(device: Device, rows: Sequence[VerdictRow], now: datetime) -> Progress | None:
+    """Count the rules that answered since somebody asked to check now; None if nobody did."""
+    until = device.check_now_until
+    if until is None or until <= now:
+        return None
+    asked = until - lifecycle.CHECK_NOW
+    able = [row for row in rows if row.sql]
+    answered = sum(row.at is not None and row.at >= asked for row in able)
+    bar = charts.draw_bar([Part("f-left", answered), Part("f-track", len(able) - answered)],
+                          len(able))  # fmt: skip
+    return Progress(asked, answered, len(able), bar)
 
 
 def _opened(rows: Sequence[VerdictRow], wanted: str) -> VerdictRow | None:

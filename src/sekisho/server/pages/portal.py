@@ -71,7 +71,7 @@ class OwnView:
     comfort: Text
     due: datetime | None
     meter: Markup | str
-    checking_until: datetime | None
+    progress: pages.Progress | None
     state: str
     ownership: str
     system: str
@@ -185,7 +185,7 @@ def make_view(
     return {
         "id": device.id, "mood": judge_mood(device.state, rows), "headline": headline,
         "comfort": comfort, "due": due, "meter": _meter(now, failing, due, language),
-        "checking_until": device.check_now_until, "state": device.state.value,
+        "progress": pages.read_progress(device, rows, now), "state": device.state.value,
         "ownership": device.ownership.value, "system": system,
         "consented_at": device.consented_at, "failing": failing,
         "unproven": [row for row in rows if row.outcome in {"unknown", "exempt"}],

@@ -1,6 +1,8 @@
 // Keeps a page true while it is open. The server says on /events which topics changed; every
 // region that names one of them in data-live is fetched once, together, and morphed in place,
-// so that focus, scroll and what a person has opened stay.
+// so that focus, scroll and what a person has opened stay. What may have been missed while the
+// server was away is fetched once it is back; a region that holds [data-again] waits for
+// something that leaves no record, and is looked at again every few seconds.
 "use strict";
 
 const waiting = new Set();
@@ -44,8 +46,35 @@ function schedule(least = 300) {
 
 document.addEventListener("visibilitychange", () => document.hidden || schedule(0));
 
-const source = new EventSource("/events");
-source.addEventListener("changed", (event) => {
-  event.data.split(/\s+/).filter(Boolean).forEach((topic) => waiting.add(topic));
+function awaitTopics(topics) {
+  topics.split(/\s+/).filter(Boolean).forEach((topic) => waiting.add(topic));
   schedule();
-});
+}
+
+function catchUp() {
+  for (const region of document.querySelectorAll("[data-live]")) awaitTopics(region.dataset.live);
+}
+
+// A browser tries again by itself when a connection breaks, but gives up when a proxy answers in
+// place of the server.
+function listen() {
+  const source = new EventSource("/events");
+  let lost = false;
+  source.addEventListener("changed", (event) => awaitTopics(event.data));
+  source.addEventListener("open", () => {
+    if (lost) catchUp();
+    lost = false;
+  });
+  source.addEventListener("error", () => {
+    lost = true;
+    if (source.readyState !== EventSource.CLOSED) return;
+    setTimeout(() => (listen(), catchUp()), 15000 + Math.random() * 5000);
+  });
+}
+
+setInterval(() => {
+  const region = document.querySelector("[data-again]")?.closest("[data-live]");
+  if (region) awaitTopics(region.dataset.live);
+}, 2000);
+
+listen();
