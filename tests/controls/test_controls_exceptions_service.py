@@ -312,12 +312,6 @@ def _access(town: ExceptionTown, device: str = "dev_1") -> AccessKind:
     return kind
 
 
-def _excuse_old_list(town: ExceptionTown, days: float = 14) -> None:
-    """Except the one rule that leans on a list which is too old on the day of these tests."""
-    wish = town.wish(PERSON, days=days, control="os-patched")
-    town.approve(town.ask("kondo", wish), "mori")
-
-
 def _answer_all(town: ExceptionTown, *, uac: bool = True) -> None:
     answers = town.replies.all_of(town.laptop, passed=True)
     kept = [a for a in answers if uac or UAC not in a.name]
@@ -329,8 +323,6 @@ def _answer_all(town: ExceptionTown, *, uac: bool = True) -> None:
 
 def test_access_follows_what_is_known(town: ExceptionTown) -> None:
     _answer_all(town)
-    assert _access(town) is AccessKind.UNKNOWN, "a list is too old to say that it is patched"
-    _excuse_old_list(town)
     assert _access(town) is AccessKind.FINE
 
     town.answer(town.laptop, passed=False)
@@ -350,12 +342,11 @@ def test_access_follows_what_is_known(town: ExceptionTown) -> None:
     town.clock.advance(days=30)
     assert _access(town) is AccessKind.NOT_ALLOWED, "going silent buys nothing"
     _answer_all(town)
-    assert _access(town) is AccessKind.UNKNOWN, "fixed; the exception from the old list is over"
+    assert _access(town) is AccessKind.FINE
 
 
 def test_an_exception_gives_access_and_its_end_takes_it(town: ExceptionTown) -> None:
     _answer_all(town, uac=False)
-    _excuse_old_list(town)
     town.grant(days=9)
     assert _access(town) is AccessKind.FINE
     town.clock.advance(days=9)
@@ -365,7 +356,6 @@ def test_an_exception_gives_access_and_its_end_takes_it(town: ExceptionTown) -> 
 
 def test_bars_of_devices_and_people(town: ExceptionTown) -> None:
     _answer_all(town)
-    _excuse_old_list(town)
     with town.database.write(SYSTEM) as tx:
         service.set_device_bar(tx, town.laptop.device_id, Bar.PAUSED)
     assert _access(town) is AccessKind.UNKNOWN

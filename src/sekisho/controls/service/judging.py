@@ -187,10 +187,8 @@ class Batch:
         ))  # fmt: skip
 
     def turn(self, subject: Subject, before: Verdict, after: Verdict) -> None:
-        """Take over one verdict of a device whose others stay; its counts are the caller's."""
-        if not engine.is_same(before, after):
-            self._saved.append((subject.device_id, after))
-            self._note(subject, before, after)
+        """Tell of one verdict that changed; to store it and its device's counts is the caller's."""
+        self._note(subject, before, after)
 
     def write(self) -> list[VerdictChange]:
         """Write everything; return the changes."""

@@ -5,24 +5,27 @@ a single rule is concerned. Here only that rule's verdicts are read and written,
 and the next deadline of each device are moved along with them.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from sekisho.controls import access, engine
 from sekisho.controls.exception_rules import load_rules
+from sekisho.controls.exceptions import ExceptionRules
 from sekisho.controls.model import Control, Verdict, VerdictChange, VerdictKind
 from sekisho.controls.service.judging import Batch, catalogue_in_force
 from sekisho.controls.store import laid, verdicts
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.ids import ControlID, DeviceID
 
-_MOVED = {
-    VerdictKind.PASS: "more_passing",
-    VerdictKind.FAIL: "more_failing",
-    VerdictKind.UNKNOWN: "more_unknown",
-    VerdictKind.EXEMPT: "more_exempt",
+_COLUMNS = {
+    VerdictKind.PASS: "passing",
+    VerdictKind.FAIL: "failing",
+    VerdictKind.UNKNOWN: "unknown",
+    VerdictKind.EXEMPT: "exempt",
 }
 
 
@@ -38,13 +41,32 @@ def settle_control(
         device: engine.conclude(verdict, verdict, exemptions.get(device), tx.now)
         for device, verdict in stored.items()
     }
+    touched = [d for d, verdict in after.items() if not engine.is_same(stored[d], verdict)]
+    # What has grown old meanwhile loses its words and dates as well; the rest moves in few columns.
+    aged = [d for d in touched if stored[d].judged is not after[d].judged]
+    verdicts.save_verdicts(tx, [(device, after[device]) for device in aged])
+    for alike in _group(touched, lambda d: _shape(after[d])):
+        laid.shift_verdicts(tx, control_id, alike, after[alike[0]])
     batch = Batch(tx, catalogue)
-    for device, verdict in after.items():
-        batch.turn(subjects[device], stored[device], verdict)
+    for device in touched:
+        batch.turn(subjects[device], stored[device], after[device])
     changes = batch.write()
-    touched = [device for device in after if not engine.is_same(stored[device], after[device])]
     _move_subjects(tx, catalogue.controls, touched, stored, after)
     return changes
+
+
+def _shape(verdict: Verdict) -> Hashable:
+    return (verdict.kind, verdict.judged, verdict.since, verdict.exempt_until)
+
+
+def _group(
+    devices: Iterable[DeviceID], key: Callable[[DeviceID], Hashable]
+) -> list[list[DeviceID]]:
+    """Group devices that change alike: they take one statement together."""
+    found: dict[Hashable, list[DeviceID]] = {}
+    for device in devices:
+        found.setdefault(key(device), []).append(device)
+    return list(found.values())
 
 
 def _move_subjects(
@@ -54,53 +76,48 @@ def _move_subjects(
     before: Mapping[DeviceID, Verdict],
     after: Mapping[DeviceID, Verdict],
 ) -> None:
-    kinds = judge_stored(tx, controls, devices)
-    deadlines = laid.find_deadlines(tx, devices)
     rules = load_rules()
-    rows = []
-    for device in devices:
-        moved = Counter(dict.fromkeys(_MOVED.values(), 0))
-        moved[_MOVED[before[device].kind]] -= 1
-        moved[_MOVED[after[device].kind]] += 1
-        turn = access.next_turn([after[device]], controls, rules, tx.now)
-        rows.append(
-            dict(moved)
-            | {
-                "of_device": device,
-                "new_access": kinds[device].value,
-                "new_deadline": _first(turn, deadlines.get(device)),
-            }
-        )
-    laid.move_subjects(tx, rows)
+    kinds = judge_stored(tx, controls, devices)
+    turns = {d: access.next_turn([after[d]], controls, rules, tx.now) for d in devices}
+    alike = _group(devices, lambda d: (before[d].kind, after[d].kind, kinds[d], turns[d]))
+    for some in alike:
+        first = some[0]
+        moved = {_COLUMNS[before[first].kind]: -1} | {_COLUMNS[after[first].kind]: 1}
+        changes = moved if before[first].kind is not after[first].kind else {}
+        laid.move_subjects(tx, some, changes, kinds[first].value, turns[first])
 
 
 def judge_stored(
     tx: Transaction, controls: Mapping[ControlID, Control], devices: Sequence[DeviceID]
 ) -> dict[DeviceID, access.AccessKind]:
     """Return the access of devices from what is stored, reading only what is no pass."""
-    rules = load_rules()
+    rules, passing = load_rules(), laid.count_passing(tx, devices)
     counted = [c.id for c in controls.values() if c.proof in rules.required_proofs]
-    proven = laid.list_proven(tx, devices, counted)
-    worst = dict.fromkeys(devices, access.AccessKind.FINE)
+    # More passes than there are rules that do not count: one of those that count is among them.
+    enough = len(controls) - len(counted)
+    unclear = [device for device in devices if passing[device] <= enough]
+    bare = set(unclear) - laid.list_proven(tx, unclear, counted)
+    worst = {
+        device: access.AccessKind.UNKNOWN if device in bare else access.AccessKind.FINE
+        for device in devices
+    }
     for row in laid.list_unfine(tx, devices):
         control = controls.get(row.control_id)
-        if control is None:
-            continue
-        verdict = replace(
-            engine.start_verdict(control, row.since), kind=VerdictKind(row.kind),
-            first_failed_at=row.first_failed_at,
-        )  # fmt: skip
-        weight = access.weigh(verdict, control, rules, tx.now).kind
-        worst[row.device_id] = max(worst[row.device_id], weight, key=_rank)
-    return {
-        device: kind if device in proven else max(kind, access.AccessKind.UNKNOWN, key=_rank)
-        for device, kind in worst.items()
-    }
+        if control is not None:
+            weight = _weigh(row, control, rules, tx.now)
+            worst[row.device_id] = max(worst[row.device_id], weight, key=_rank)
+    return worst
+
+
+def _weigh(
+    row: Row[Any], control: Control, rules: ExceptionRules, now: datetime
+) -> access.AccessKind:
+    verdict = replace(
+        engine.start_verdict(control, row.since), kind=VerdictKind(row.kind),
+        first_failed_at=row.first_failed_at,
+    )  # fmt: skip
+    return access.weigh(verdict, control, rules, now).kind
 
 
 def _rank(kind: access.AccessKind) -> int:
     return kind.rank
-
-
-def _first(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((each for each in (one, other) if each is not None), default=None)

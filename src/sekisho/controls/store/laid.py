@@ -4,15 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, case, delete, func, insert, or_, select, update
 
 from sekisho.controls.exceptions import RuleException
-from sekisho.controls.model import Exemption, VerdictKind
+from sekisho.controls.model import Exemption, Verdict, VerdictKind
 from sekisho.controls.store.exception_tables import BARS
 from sekisho.controls.store.tables import EXEMPTIONS, SUBJECTS, VERDICTS
 from sekisho.kernel.db import Transaction, chunked, upsert
 from sekisho.kernel.ids import ControlID, DeviceID
 from sekisho.wire.kit import Ownership
+
+_WAITING = (VerdictKind.FAIL.value, VerdictKind.UNKNOWN.value)
 
 
 def find_devices(
@@ -173,38 +175,49 @@ def list_devices_of(tx: Transaction, person_ids: Sequence[str]) -> list[DeviceID
     return sorted(find_devices(tx, None, people=person_ids))
 
 
-_MOVE = (
-    update(SUBJECTS)
-    .where(SUBJECTS.c.device_id == bindparam("of_device"))
-    .values(
-        passing=SUBJECTS.c.passing + bindparam("more_passing"),
-        failing=SUBJECTS.c.failing + bindparam("more_failing"),
-        unknown=SUBJECTS.c.unknown + bindparam("more_unknown"),
-        exempt=SUBJECTS.c.exempt + bindparam("more_exempt"),
-        access=bindparam("new_access"),
-        next_expiry_at=bindparam("new_deadline"),
-    )
-)
+def move_subjects(
+    tx: Transaction,
+    device_ids: Sequence[DeviceID],
+    moved: Mapping[str, int],
+    access: str,
+    turn: datetime | None,
+) -> None:
+    """Add to the counts of devices, set their access, and let them be due at ``turn`` or before."""
+    columns = SUBJECTS.c
+    values: dict[str, Any] = {name: columns[name] + number for name, number in moved.items()}
+    values["access"] = access
+    if turn is not None:
+        sooner = or_(columns.next_expiry_at.is_(None), columns.next_expiry_at > turn)
+        values["next_expiry_at"] = case((sooner, turn), else_=columns.next_expiry_at)
+    for some in chunked(device_ids, columns=2):
+        tx.execute(update(SUBJECTS).where(columns.device_id.in_(some)).values(**values))
 
 
-def move_subjects(tx: Transaction, rows: Sequence[Mapping[str, object]]) -> None:
-    """Add to the counts of devices (``more_*``), set their access and next deadline."""
-    if rows:
-        tx.execute(_MOVE, list(rows))
-
-
-def find_deadlines(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[str, datetime | None]:
-    """Return device → when something of it changes next by mere time."""
-    found = {}
+def count_passing(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, int]:
+    """Return device → its number of passes."""
+    found: dict[DeviceID, int] = {}
+    columns = select(SUBJECTS.c.device_id, SUBJECTS.c.passing)
     for some in chunked(device_ids):
-        columns = select(SUBJECTS.c.device_id, SUBJECTS.c.next_expiry_at)
-        for row in tx.rows(columns.where(SUBJECTS.c.device_id.in_(some))):
-            found[row.device_id] = row.next_expiry_at
+        rows = tx.rows(columns.where(SUBJECTS.c.device_id.in_(some)))
+        found |= {row.device_id: row.passing for row in rows}
     return found
 
 
+def shift_verdicts(
+    tx: Transaction, control_id: ControlID, device_ids: Sequence[DeviceID], like: Verdict
+) -> None:
+    """Set on these devices what an exception changes of a verdict, as it is in ``like``."""
+    values = {
+        "kind": like.kind.value, "judged": like.judged.value, "since": like.since,
+        "exempt_until": like.exempt_until,
+    }  # fmt: skip
+    for some in chunked(device_ids, columns=2):
+        where = (VERDICTS.c.control_id == control_id, VERDICTS.c.device_id.in_(some))
+        tx.execute(update(VERDICTS).where(*where).values(**values))
+
+
 def list_unfine(tx: Transaction, device_ids: Sequence[DeviceID]) -> Sequence[Row[Any]]:
-    """Return what decides on access of the verdicts that are no pass, as they are stored."""
+    """Return what decides on access of the verdicts that fail or are unknown, as stored."""
     columns = (
         VERDICTS.c.device_id, VERDICTS.c.control_id, VERDICTS.c.kind, VERDICTS.c.since,
         VERDICTS.c.first_failed_at,
@@ -214,7 +227,7 @@ def list_unfine(tx: Transaction, device_ids: Sequence[DeviceID]) -> Sequence[Row
         found.extend(
             tx.rows(
                 select(*columns).where(
-                    VERDICTS.c.device_id.in_(some), VERDICTS.c.kind != VerdictKind.PASS.value
+                    VERDICTS.c.device_id.in_(some), VERDICTS.c.kind.in_(_WAITING)
                 )
             )
         )

@@ -94,8 +94,9 @@ def groups_of(tx: Transaction, person_id: str) -> frozenset[GroupID]:
 
 def members_of(tx: Transaction, group_id: str) -> list[PersonID]:
     """Return the members of a group who have not left."""
-    found = people.find_people(tx, group_store.list_members(tx, group_id))
-    return [person.id for person in found.values() if person.state is not PersonState.LEFT]
+    left = people.list_people(tx, PeopleFilter(state=PersonState.LEFT), limit=_EVERYBODY)
+    gone = {person.id for person in left}
+    return [each for each in group_store.list_members(tx, group_id) if each not in gone]
 
 
 def manager_of(tx: Transaction, person_id: str) -> PersonID | None:
