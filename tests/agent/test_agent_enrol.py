@@ -267,15 +267,4 @@ def test_signatures_are_bound_to_their_purpose_and_checked_in_a_process_of_their
     assert not keys.run_verify(SignedManifest(payload + " ", signed), key)
 
 
-def test_tpm_and_cng_commands_make_keys_that_cannot_leave(tmp_path: Path) -> None:
-    make, ask = keys.tpm_commands(tmp_path)
-    settings = keys.cng_request_settings("Microsoft Platform Crypto Provider")
-
-    assert make[:2] == ["openssl", "genpkey"]
-    assert "tpm2" in make
-    assert str(tmp_path / keys.NEW_KEY) in ask
-    assert "Exportable = FALSE" in settings
-    assert "ECDSA_P256" in settings
-
-
 _KEY = Ed25519PrivateKey.generate()

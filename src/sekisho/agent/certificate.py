@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 
 from sekisho.agent import keys
+from sekisho.agent.journal import say
+from sekisho.agent.keystores import KeyMakingError, KeyStorage
 from sekisho.agent.session import Session
 from sekisho.wire import fields, osquery
 from sekisho.wire.errors import MessageError, words
@@ -42,14 +44,14 @@ def request_certificate(session: Session) -> None:
         {
             "node_key": session.node_key,
             "csr": request.csr_pem,
-            "key_storage": request.key_storage,
+            "key_storage": request.key_storage.value,
         },
         node_key=session.node_key,
     )
     _keep(session, folder, reply, request.key_storage)
 
 
-def _keep(session: Session, folder: Path, reply: fields.JSONObject, key_storage: str) -> None:
+def _keep(session: Session, folder: Path, reply: fields.JSONObject, storage: KeyStorage) -> None:
     certificate = fields.text(reply, "certificate_pem", _WHERE)
     chain = fields.optional_text(reply, "chain_pem", _WHERE)
     not_after = fields.instant(reply, "not_after", _WHERE).timestamp()
@@ -59,10 +61,25 @@ def _keep(session: Session, folder: Path, reply: fields.JSONObject, key_storage:
             "set the clock of this computer or of the server",
             where=_WHERE,
         )
+    former = keys.run_thumbprint(folder / CERTIFICATE) if _same_place(session, storage) else ""
     (folder / CERTIFICATE).write_text(certificate + chain, encoding="ascii")
-    keys.keep_new_key(folder)
+    keys.keep_new_key(folder, storage)
     session.state.put(
         certificate_issued_at=str(time.time()),
         certificate_not_after=str(not_after),
-        key_storage=key_storage,
+        key_storage=storage.value,
     )
+    _accept(folder / CERTIFICATE, storage, former)
+
+
+def _same_place(session: Session, storage: KeyStorage) -> bool:
+    """Say whether the former key lies in a store of the system from which it is to go."""
+    return storage is not KeyStorage.FILE and session.state.get("key_storage") == storage.value
+
+
+def _accept(certificate: Path, storage: KeyStorage, former: str) -> None:
+    """Give the system's store the certificate; without it only other programs miss something."""
+    try:
+        keys.run_accept(certificate, storage, former)
+    except KeyMakingError as error:
+        say(f"the certificate was not put beside its key: {error}")

@@ -1,50 +1,54 @@
 """The device's own key, its certificate request, and the check of a manifest's signature.
 
 Runs as a short-lived process (``python -m sekisho.agent.keys``), because the cryptography package
-weighs more than the whole loop. Where the key lies is said honestly: ``tpm`` (it cannot leave the
-chip), ``cng`` (Windows keeps it, marked as not exportable) or ``file`` (readable by its owner).
+weighs more than the whole loop. Where the key can lie: ``keystores``.
 """
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sekisho.agent.errors import AgentError
+from sekisho.agent.keystores import (
+    NEW_KEY,
+    Computer,
+    KeyMakingError,
+    KeyStorage,
+    Request,
+    accept_certificate,
+    forget_certificate,
+    make_request,
+    read_sha1,
+)
 from sekisho.wire.errors import MessageError
 from sekisho.wire.manifest import SignedManifest, decode_base64
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
 COMMAND_SECONDS = 60
-NEW_KEY = "device-key.new"
 KEY = "device-key.pem"
-_SUBJECT = "sekisho-device"
-_TPM_DEVICE = Path("/dev/tpmrm0")
-_USAGE_ARGUMENTS = 2
-
-
-class KeyMakingError(AgentError):
-    """No key or certificate request could be made; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A certificate request (PEM) and where its key lies: file, tpm or cng."""
-
-    csr_pem: str
-    key_storage: str
 
 
 def run_request(folder: Path) -> Request:
     """Make key and request in a process of its own; raises ``KeyMakingError``."""
     found = json.loads(_run([sys.executable, "-m", __name__, "request", str(folder)]))
-    return Request(str(found["csr_pem"]), str(found["key_storage"]))
+    return Request(str(found["csr_pem"]), KeyStorage(found["key_storage"]))
+
+
+def run_thumbprint(certificate: Path) -> str:
+    """Return the thumbprint of a certificate's file, "" when there is none."""
+    if not certificate.is_file():
+        return ""
+    return _run([sys.executable, "-m", __name__, "thumbprint", str(certificate)]).strip()
+
+
+def run_accept(certificate: Path, storage: KeyStorage, former: str) -> None:
+    """Put a certificate beside its key, and remove the ``former`` one (a thumbprint or "").
+
+    Raises ``KeyMakingError``. A key in a file or behind a file needs neither.
+    """
+    if storage is KeyStorage.FILE or (storage is KeyStorage.TPM and sys.platform != "win32"):
+        return
+    _run([sys.executable, "-m", __name__, "accept", str(certificate), storage.value, former])
 
 
 def run_verify(offered: SignedManifest, key: str) -> bool:
@@ -57,50 +61,16 @@ def run_verify(offered: SignedManifest, key: str) -> bool:
     return _run([sys.executable, "-m", __name__, "verify"], question).strip() == "signed"
 
 
-def keep_new_key(folder: Path) -> None:
-    """Make the newly requested key the device's key, once its certificate has come."""
+def keep_new_key(folder: Path, storage: KeyStorage) -> None:
+    """Make the newly requested key the device's key, once its certificate has come.
+
+    A key file of former times goes when the key now lies in a store of the system.
+    """
     new = folder / NEW_KEY
     if new.exists():
         new.replace(folder / KEY)
-
-
-def make_request(folder: Path) -> Request:
-    """Make an EC P-256 key in the best place this computer has, and a request for it."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if sys.platform == "win32":
-        return _request_from_cng(folder)
-    if _TPM_DEVICE.exists():
-        try:
-            return _request_from_tpm(folder)
-        except KeyMakingError as error:
-            print(f"the TPM cannot be used, the key goes to a file: {error}", file=sys.stderr)  # noqa: T201 - this process talks to its parent
-    return _request_from_file(folder)
-
-
-def tpm_commands(folder: Path) -> tuple[list[str], list[str]]:
-    """Return openssl's calls that make a key inside the TPM (tpm2-openssl) and its request."""
-    providers = ["-provider", "tpm2", "-provider", "default", "-propquery", "?provider=tpm2"]
-    key = str(folder / NEW_KEY)
-    make = ["openssl", "genpkey", *providers, "-algorithm", "EC", "-pkeyopt", "group:P-256"]
-    ask = ["openssl", "req", "-new", *providers, "-key", key, "-subj", f"/CN={_SUBJECT}"]
-    return [*make, "-out", key], ask
-
-
-def cng_request_settings(provider: str) -> str:
-    """Return certreq's INF text for a machine key that cannot be exported."""
-    return "\r\n".join(
-        [
-            "[NewRequest]",
-            f'Subject = "CN={_SUBJECT}"',
-            "KeyAlgorithm = ECDSA_P256",
-            "HashAlgorithm = SHA256",
-            f'ProviderName = "{provider}"',
-            "Exportable = FALSE",
-            "MachineKeySet = TRUE",
-            "RequestType = PKCS10",
-            "",
-        ]
-    )
+    elif storage is not KeyStorage.FILE:
+        (folder / KEY).unlink(missing_ok=True)
 
 
 def is_signed(offered: SignedManifest, key: str) -> bool:
@@ -118,65 +88,9 @@ def is_signed(offered: SignedManifest, key: str) -> bool:
     return True
 
 
-def _request_from_file(folder: Path) -> Request:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - only in this process
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - only here
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    _write_private(folder / NEW_KEY, pem)
-    return Request(_sign_request(key), "file")
-
-
-def _sign_request(key: "EllipticCurvePrivateKey") -> str:
-    from cryptography import x509  # noqa: PLC0415 - only in this process
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - only here
-
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, _SUBJECT)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
-
-
-def _request_from_tpm(folder: Path) -> Request:
-    make, ask = tpm_commands(folder)
-    _run(make)
-    (folder / NEW_KEY).chmod(0o600)
-    return Request(_run(ask), "tpm")
-
-
-def _request_from_cng(folder: Path) -> Request:
-    """Ask the TPM's provider first, then the software one; both keep the key inside Windows."""
-    failures: list[str] = []
-    for provider in (
-        "Microsoft Platform Crypto Provider",
-        "Microsoft Software Key Storage Provider",
-    ):
-        settings, request = folder / "request.inf", folder / "request.csr"
-        settings.write_text(cng_request_settings(provider), encoding="utf-8")
-        request.unlink(missing_ok=True)
-        try:
-            _run(["certreq.exe", "-new", "-q", "-f", str(settings), str(request)])
-        except KeyMakingError as error:
-            failures.append(str(error))
-        else:
-            return Request(request.read_text(encoding="ascii"), "cng")
-    raise KeyMakingError("; ".join(failures))
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write a file that was never readable by others."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-
-
 def _run(command: Sequence[str], given: str = "") -> str:
     try:
-        done = subprocess.run(  # noqa: S603 - our own module, openssl or certreq, no shell
+        done = subprocess.run(  # noqa: S603 - our own module or a program of the system, no shell
             command,
             input=given,
             capture_output=True,
@@ -189,21 +103,46 @@ def _run(command: Sequence[str], given: str = "") -> str:
             "%(what)s could not be run: %(why)s", what=command[0], why=error
         ) from error
     if done.returncode:
-        raise KeyMakingError(
-            "%(what)s failed: %(why)s", what=command[0], why=done.stderr.strip()[-300:]
-        )
+        # Windows' own programs say what went wrong on standard output.
+        said = (done.stderr.strip() or done.stdout.strip())[-300:]
+        raise KeyMakingError("%(what)s failed: %(why)s", what=command[0], why=said)
     return done.stdout
 
 
+def _answer_request(folder: str) -> str:
+    made = make_request(Path(folder), Computer.current(), _run)
+    return json.dumps({"csr_pem": made.csr_pem, "key_storage": made.key_storage.value})
+
+
+def _answer_accept(certificate: str, storage: str, former: str) -> str:
+    computer, place = Computer.current(), KeyStorage(storage)
+    accept_certificate(Path(certificate), place, computer, _run)
+    if former:
+        forget_certificate(former, place, computer, _run)
+    return "accepted"
+
+
+def _answer_verify() -> str:
+    question = json.load(sys.stdin)
+    signed = is_signed(SignedManifest.parse(question), str(question["key"]))
+    return "signed" if signed else "not signed"
+
+
+_ANSWERS: dict[str, Callable[..., str]] = {
+    "request": _answer_request,
+    "thumbprint": lambda path: read_sha1(Path(path)),
+    "accept": _answer_accept,
+    "verify": _answer_verify,
+}
+
+
 def _main(arguments: Sequence[str]) -> int:
-    """Serve the parent process: ``request FOLDER`` or ``verify`` with JSON on standard input."""
-    if len(arguments) == _USAGE_ARGUMENTS and arguments[0] == "request":
-        made = make_request(Path(arguments[1]))
-        answer = json.dumps({"csr_pem": made.csr_pem, "key_storage": made.key_storage})
-    else:
-        question = json.load(sys.stdin)
-        signed = is_signed(SignedManifest.parse(question), str(question["key"]))
-        answer = "signed" if signed else "not signed"
+    """Serve the parent process: a word of ``_ANSWERS`` and its arguments."""
+    try:
+        answer = _ANSWERS[arguments[0]](*arguments[1:])
+    except KeyMakingError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - this process talks to its parent
+        return 1
     print(answer)  # noqa: T201 - this process answers its parent
     return 0
 

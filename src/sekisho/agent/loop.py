@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 
 import apsw
 
-from sekisho.agent import cadence, certificate, keys, manifest, session
+from sekisho.agent import cadence, certificate, manifest, session
 from sekisho.agent.cadence import Plan, Step
 from sekisho.agent.journal import say
+from sekisho.agent.keystores import KeyMakingError
 from sekisho.agent.link import LinkError
 from sekisho.agent.session import Session
 from sekisho.agent.sql import QueryError
@@ -31,7 +32,7 @@ _FAILURES = (
     ServerRefusedError,
     MessageError,
     StateError,
-    keys.KeyMakingError,
+    KeyMakingError,
     OSError,
 )
 

@@ -15,6 +15,7 @@ class Shown(TypedDict):
     server: str
     ownership: str
     paused: bool
+    key_storage: str
     enroll: dict[str, object]
     answers: dict[str, object]
     waiting: dict[str, list[str]]
@@ -33,6 +34,7 @@ def describe(session: Session) -> Shown:
         server=session.kit.server_url,
         ownership=session.kit.ownership.value,
         paused=bool(session.state.get("paused")),
+        key_storage=session.state.get("key_storage"),
         enroll={
             "host_identifier": session.state.get("host_identifier"),
             "host_details": describe_host(session.engine, session.kit.ownership),

@@ -129,14 +129,19 @@ def _print_enrolled(arguments: argparse.Namespace, result: dict[str, object]) ->
     if arguments.format == "json":
         print(json.dumps(result, ensure_ascii=False))
         return
-    storage = {
+    print(_text(arguments, "This computer is known to %(organisation)s.", **result))
+    print(_say_storage(arguments, str(result["key_storage"])))
+    print(_text(arguments, "Next: sekisho agent install"))
+
+
+def _say_storage(arguments: argparse.Namespace, storage: str) -> str:
+    """Say where the device's key lies, and honestly when it could be copied."""
+    return {
         "tpm": _text(arguments, "the key is in the TPM and cannot leave it"),
         "cng": _text(arguments, "the key is kept by Windows and cannot be exported"),
+        "keychain": _text(arguments, "the key is kept by macOS' keychain and cannot be exported"),
         "file": _text(arguments, "the key is a file that only this user can read"),
-    }.get(str(result["key_storage"]), _text(arguments, "there is no key yet"))
-    print(_text(arguments, "This computer is known to %(organisation)s.", **result))
-    print(storage)
-    print(_text(arguments, "Next: sekisho agent install"))
+    }.get(storage, _text(arguments, "there is no key yet"))
 
 
 def run_agent(arguments: argparse.Namespace) -> int:
@@ -163,6 +168,8 @@ def show(arguments: argparse.Namespace) -> int:
     facts = showing.describe(session)
     indent = 1 if arguments.format == "text" else None
     print(json.dumps(facts, ensure_ascii=False, indent=indent))
+    if arguments.format == "text":
+        print(_say_storage(arguments, facts["key_storage"]), file=sys.stderr)
     if facts["waiting"]:
         _say(
             arguments,
