@@ -43,8 +43,15 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def admin() -> Principal:
-    return Principal(PrincipalKind.PERSON, "per_admin", "佐伯 航", frozenset({"*"}))
+def admin(clock: FakeClock) -> Principal:
+    """An administrator who proved themselves when the test began."""
+    return Principal(
+        PrincipalKind.PERSON,
+        "per_admin",
+        "佐伯 航",
+        frozenset({"*"}),
+        authenticated_at=clock.now(),
+    )
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Files of a company device: two persons, one session, blocks in order, and a way to say stop."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def order(host: Osqueryd, client: Client, database: Database) -> dict[str, Any]:
 
 
 def approve(client: Client, order: dict[str, Any]) -> int:
-    client.app.state["principal"] = SECOND
+    now = datetime(2026, 11, 24, tzinfo=UTC)  # when the clock of a test begins
+    client.app.state["principal"] = replace(SECOND, authenticated_at=now)
     return int(client.post(f"/api/devices/carves/{order['id']}/approve").status_code)
 
 
@@ -74,7 +76,8 @@ def test_an_order_that_another_process_approved_is_asked_once(
     desk: Desk = client.app.state["desk"]
     name = f"sekisho_carve_{order['id']}"
     with database.write(SYSTEM) as tx:
-        carves.approve_carve(replace(tx, principal=SECOND), order["id"])
+        second = replace(SECOND, authenticated_at=tx.now)
+        carves.approve_carve(replace(tx, principal=second), order["id"])
     assert name not in host.read().get("queries", {})
 
     desk.look_for_changes()

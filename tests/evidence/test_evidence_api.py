@@ -31,7 +31,9 @@ def client(
 
     async def principal(request: Request[Any, Any, Any]) -> Principal:
         rights = frozenset(request.headers.get("x-rights", "").split())
-        return Principal(PrincipalKind.PERSON, "per_1", "読", rights)
+        return Principal(
+            PrincipalKind.PERSON, "per_1", "読", rights, authenticated_at=database.clock.now()
+        )
 
     async def give_database() -> Database:
         return database

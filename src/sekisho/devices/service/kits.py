@@ -55,6 +55,8 @@ def create_kit(tx: Transaction, order: KitOrder) -> NewKit:
     """
     _check_right(tx.principal, order)
     _check_order(order)
+    if order.kind is KitKind.GROUP and order.approval is False:
+        tx.principal.require_fresh(tx.now)  # whoever gets it brings in what they like
     secret = _SECRET_PREFIX + new_token()
     kit = Kit(
         id=KitID(new_id("kit")),
