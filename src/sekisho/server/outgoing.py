@@ -4,13 +4,17 @@ A mail server that answers slowly must not keep the evidence waiting, so this ha
 """
 
 import threading
+from collections.abc import Callable
 
+from sekisho.devices.service import telling
+from sekisho.kernel.db import Transaction
 from sekisho.kernel.principal import SYSTEM
 from sekisho.notices import service as notices
 from sekisho.server.bootstrap import House
 from sekisho.server.worker import Chore, run_worker
 
-_DAY = 86_400.0
+_HOUR = 3_600.0
+_DAY = 24 * _HOUR
 _ROUNDS = 50  # of a few hundred letters; then the others are looked at again
 
 
@@ -18,9 +22,13 @@ def make_outgoing(house: House) -> list[Chore]:
     """List the chores of the second thread."""
     outside = notices.make_outside(house.settings, house.box, house.clock)
     return [
+        Chore("tell owners", 10, lambda h: telling.tell_owners(h.database)),
+        Chore("tell of silence", _HOUR, _in_transaction(telling.tell_silent)),
+        Chore("tell of ends", _HOUR, _in_transaction(notices.tell_ending_tokens)),
+        Chore("tell of evidence", 60, _in_transaction(notices.tell_broken_evidence)),
         Chore("hand out notices", 1, lambda h: notices.hand_out(h.database, outside.zone)),
         Chore("send notices", 1, lambda h: send_all(h, outside)),
-        Chore("old notices", _DAY, _forget),
+        Chore("old notices", _DAY, _in_transaction(notices.forget_old_notices)),
     ]
 
 
@@ -35,9 +43,12 @@ def send_all(house: House, outside: notices.Outside) -> int:
     return total
 
 
-def _forget(house: House) -> None:
-    with house.database.write(SYSTEM) as tx:
-        notices.forget_old_notices(tx)
+def _in_transaction(work: Callable[[Transaction], object]) -> Callable[[House], None]:
+    def run(house: House) -> None:
+        with house.database.write(SYSTEM) as tx:
+            work(tx)
+
+    return run
 
 
 def start_outgoing(house: House, stopping: threading.Event) -> threading.Thread:

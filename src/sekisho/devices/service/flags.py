@@ -1,11 +1,13 @@
 """Flags: two machines behind one identity become a finding and a record, and are told apart."""
 
 from sekisho.devices.model import Device
+from sekisho.devices.service.telling import tell_flag
 from sekisho.devices.store import devices as store
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
 from sekisho.findings.model import NewFinding
 from sekisho.kernel.db import Transaction
+from sekisho.kernel.i18n import Text, msg
 
 CLONE = "clone"
 DUPLICATE = "duplicate"
@@ -20,6 +22,7 @@ def raise_clone(tx: Transaction, device: Device, network: str) -> None:
         {"ja": f"{device.title} の鍵を別の端末が使っています（複製の疑い）",
          "en": f"Another machine uses the key of {device.title} (a clone?)"},
         {"network": network},
+        msg("Another machine uses the key of %(device)s (a clone?)", device=device.title),
     )  # fmt: skip
 
 
@@ -33,12 +36,15 @@ def raise_duplicate(tx: Transaction, device: Device, other: Device) -> None:
             {"ja": f"{one.title} と {two.title} が同じ識別子を名のっています",
              "en": f"{one.title} and {two.title} claim the same identifier"},
             {"other": two.id},
+            msg("%(device)s and %(other)s claim the same identifier",
+                device=one.title, other=two.title),
         )  # fmt: skip
 
 
 def _raise(
-    tx: Transaction, device: Device, flag: str, title: dict[str, str], detail: dict[str, object]
-) -> None:
+    tx: Transaction, device: Device, flag: str, title: dict[str, str], detail: dict[str, object],
+    told: Text,
+) -> None:  # fmt: skip
     if store.find_device(tx, device.id) is None:
         return
     store.update_device(tx, device.id, flagged=flag)
@@ -56,6 +62,7 @@ def _raise(
         ],
     )
     if device.flagged != flag:
+        tell_flag(tx, device, told)
         evidence.record(
             tx,
             kind=f"device.{flag}_seen",

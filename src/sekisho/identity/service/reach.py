@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sekisho.identity.engine.rights import covers, rights_of
 from sekisho.identity.model import Role
@@ -45,3 +46,19 @@ def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
 def search_ids(tx: Transaction, search: str, limit: int = 200) -> list[str]:
     """Return ids of people whose name or address holds ``search`` (nothing for "")."""
     return reach.search_ids(tx, search, limit) if search else []
+
+
+@dataclass(frozen=True, slots=True)
+class EndingToken:
+    """A living API token near its end, and whose it is."""
+
+    id: str
+    person_id: str
+    label: str
+    ends_at: datetime
+
+
+def list_ending_tokens(tx: Transaction, before: datetime, limit: int = 1_000) -> list[EndingToken]:
+    """Return living tokens that end before ``before``, the nearest first."""
+    rows = reach.list_ending_tokens(tx, before, limit)
+    return [EndingToken(r.id, r.person_id, r.label, r.ends_at) for r in rows]

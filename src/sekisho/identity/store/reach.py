@@ -1,12 +1,13 @@
 """Reads who can be told something: active people, few columns, many rows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, exists, or_, select
 
 from sekisho.identity.model import PersonState
-from sekisho.identity.store.tables import people, person_roles
+from sekisho.identity.store.tables import people, person_roles, tokens
 from sekisho.kernel.db import Transaction, chunked
 
 
@@ -49,3 +50,10 @@ def search_ids(tx: Transaction, search: str, limit: int) -> list[str]:
 def _active() -> Select[Any]:
     columns = (people.c.id, people.c.name, people.c.email, people.c.language)
     return select(*columns).where(people.c.state == PersonState.ACTIVE.value)
+
+
+def list_ending_tokens(tx: Transaction, before: datetime, limit: int) -> Sequence[Row[Any]]:
+    """Return (id, person_id, label, ends_at) of living tokens that end before ``before``."""
+    living = (tokens.c.revoked_at.is_(None), tokens.c.ends_at > tx.now, tokens.c.ends_at <= before)
+    columns = (tokens.c.id, tokens.c.person_id, tokens.c.label, tokens.c.ends_at)
+    return tx.rows(select(*columns).where(*living).order_by(tokens.c.ends_at).limit(limit))

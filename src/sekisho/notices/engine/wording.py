@@ -64,7 +64,7 @@ def say(saying: Saying, language: str, zone: tzinfo) -> str:
 def _say_value(value: object, language: str, zone: tzinfo) -> object:
     if isinstance(value, datetime):
         return say_minute(value, zone, language)
-    return say(value, language, zone) if isinstance(value, Text) else value
+    return say(value, language, zone) if isinstance(value, Text | Mapping) else value
 
 
 def one_line(text: str, most: int) -> str:

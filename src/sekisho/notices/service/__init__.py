@@ -34,6 +34,7 @@ from sekisho.notices.service.queue import (
 )
 from sekisho.notices.service.queueing import queue_notice, queue_notices
 from sekisho.notices.service.sending import Outside, make_outside, send_due
+from sekisho.notices.service.watching import tell_broken_evidence, tell_ending_tokens
 
 __all__ = [
     "ChannelOrder",
@@ -69,5 +70,7 @@ __all__ = [
     "set_channel",
     "set_choices",
     "set_own_channel",
+    "tell_broken_evidence",
+    "tell_ending_tokens",
     "zone_of",
 ]

@@ -73,6 +73,8 @@ def _pack_value(value: object) -> object:
         return pack_saying(value)
     if isinstance(value, datetime):
         return {"at": value.isoformat()}
+    if isinstance(value, Mapping):
+        return {"said": dict(value)}
     return value if isinstance(value, int | float) else str(value)
 
 
@@ -86,6 +88,8 @@ def unpack_saying(raw: Mapping[str, Any]) -> Saying:
 def _unpack_value(value: Any) -> object:
     if not isinstance(value, Mapping):
         return value
+    if "said" in value:
+        return dict(value["said"])
     return datetime.fromisoformat(value["at"]) if "at" in value else unpack_saying(value)
 
 
