@@ -32,6 +32,7 @@ class Member:
     taken: int = 0
     lost: int = 0
     word: bool = True
+    why: str = ""  # the last answer that was lost
 
     def answer(self) -> None:
         """Send one answer and note what became of it."""
@@ -41,7 +42,8 @@ class Member:
         self.host.pending = {"queries": said, "statuses": dict.fromkeys(said, 0)}
         try:
             self.host.write()
-        except (FailedError, httpx.HTTPError):
+        except (FailedError, httpx.HTTPError) as error:
+            self.why = repr(error)
             self.uncertain.append(self.word)
             self.lost += 1
             return
