@@ -65,8 +65,8 @@ def request_carve(
 def approve_carve(tx: Transaction, carve_id: str) -> Carve:
     """Approve an order of somebody else; then ask the device ``carve_question``.
 
-    Needs ``devices.approve``, proved recently. Raises NotPermittedError for one's own order and ConflictError for
-    one that does not wait or is older than a day.
+    Needs ``devices.approve``, proved recently. Raises NotPermittedError for one's own order and
+    ConflictError for one that does not wait or is older than a day.
     """
     tx.principal.require("devices.approve")
     tx.principal.require_fresh(tx.now)

@@ -22,8 +22,8 @@ def erase_payload(
     """Delete payload and salt of these records, or of everything that belongs to ``person``.
 
     Returns the erasure records (one for each 500). Records of evidence itself are kept, for they
-    are what a verification leans on. Needs ``evidence.erase`` and a fresh proof; raises InvalidInputError without
-    a reason and NotFoundError where nothing is left to erase.
+    are what a verification leans on. Needs ``evidence.erase`` and a fresh proof; raises
+    InvalidInputError without a reason and NotFoundError where nothing is left to erase.
     """
     tx.principal.require("evidence.erase")
     tx.principal.require_fresh(tx.now)
