@@ -253,6 +253,13 @@ def revoke(exception: RuleException, by: Actor, now: datetime, words: str) -> Ru
     return _end(exception, ExceptionState.REVOKED, by, now, _check_words(words, msg("reason")))
 
 
+def end_of_leaver(exception: RuleException, by: Actor, now: datetime) -> RuleException:
+    """Return a request or an exception as it ends because its person leaves."""
+    waits = exception.state is ExceptionState.REQUESTED
+    state = ExceptionState.WITHDRAWN if waits else ExceptionState.REVOKED
+    return _end(exception, state, by, now, "the person left")
+
+
 def state_at(exception: RuleException, now: datetime) -> ExceptionState:
     """Return the state at ``now``: an exception is over the very moment its end has come."""
     if exception.state is ExceptionState.APPROVED and exception.until <= now:

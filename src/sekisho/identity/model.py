@@ -46,6 +46,9 @@ class PersonState(StrEnum):
     LEFT = "left"
 
 
+GONE = frozenset({PersonState.DISABLED, PersonState.LEFT})  # who may not come in
+
+
 class Purpose(StrEnum):
     """What a one-time link is for."""
 

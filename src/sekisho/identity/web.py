@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from sekisho.identity import service
 from sekisho.identity.engine.sites import safe_next
 from sekisho.identity.model import Purpose, SignedIn
-from sekisho.identity.pages import account, again, doors, lost, oidc, people
+from sekisho.identity.pages import account, again, doors, lost, oidc, people, units
 from sekisho.identity.pages.again import make_step_up
 from sekisho.identity.pages.entrance import Tried, sign_in_page
 from sekisho.identity.visits import (
@@ -176,7 +176,7 @@ HANDLERS: list[ControllerRouterHandler] = [
         "/",
         route_handlers=[show_sign_in, sign_in_with_code, sign_out, show_start, begin_start_totp,
                         finish_start_totp, *account.HANDLERS, *again.HANDLERS, *doors.HANDLERS,
-                        *lost.HANDLERS, *oidc.HANDLERS, *people.HANDLERS],
+                        *lost.HANDLERS, *oidc.HANDLERS, *people.HANDLERS, *units.HANDLERS],
         include_in_schema=False,
     )
 ]  # fmt: skip

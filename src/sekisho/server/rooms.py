@@ -21,7 +21,16 @@ from sekisho.kernel.principal import Principal
 from sekisho.notices import api as notices_api
 from sekisho.notices import web as notices_web
 from sekisho.server.bootstrap import House
-from sekisho.server.pages import evidence, mismatches, overview, portal, preferences, rule, settings
+from sekisho.server.pages import (
+    evidence,
+    mismatches,
+    overview,
+    person,
+    portal,
+    preferences,
+    rule,
+    settings,
+)
 
 
 class Roster:
@@ -52,6 +61,7 @@ def room_handlers() -> Sequence[Any]:
         mismatches,
         evidence,
         overview,
+        person,
         portal,
         preferences,
         rule,

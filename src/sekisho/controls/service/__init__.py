@@ -27,6 +27,7 @@ from sekisho.controls.service.exception_lists import (
 )
 from sekisho.controls.service.exceptions import (
     approve_exception,
+    end_exceptions_of,
     reject_exception,
     request_exception,
     revoke_exception,
@@ -79,6 +80,7 @@ __all__ = [
     "count_standings",
     "count_verdicts",
     "due_queries",
+    "end_exceptions_of",
     "expire_stale",
     "forget_device",
     "get_exception",

@@ -29,6 +29,7 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import ControlID, new_id
 
 _SINGLE = frozenset({ScopeKind.DEVICE, ScopeKind.PERSON})
+_EVERY = 10_000
 
 
 def request_exception(
@@ -100,6 +101,28 @@ def revoke_exception(tx: Transaction, exception_id: str, words: str) -> RuleExce
     end_laying(tx, after)
     telling.tell_ended(tx, after)
     return after
+
+
+def end_exceptions_of(tx: Transaction, person_id: str) -> list[str]:
+    """End what was asked for or holds for a person who leaves; return which (identity.write).
+
+    What holds for a group or unit stays: it never was theirs.
+    """
+    tx.principal.require("identity.write", standing.unit_of(tx, person_id))
+    by = Actor(tx.principal.person_id or "", tx.principal.name)
+    asked = store.ExceptionFilter(show="open", requested_by=person_id)
+    held = store.ExceptionFilter(
+        show="in_force", scope_kind=ScopeKind.PERSON.value, scope_id=person_id
+    )
+    ended: list[str] = []
+    for wanted in (asked, held):
+        found, _ = store.list_page(tx, wanted, tx.now, sort="until", offset=0, limit=_EVERY)
+        for before in found:
+            after = engine.end_of_leaver(before, by, tx.now)
+            _save(tx, before, after, f"exception.{after.state}")
+            end_laying(tx, after)
+            ended.append(before.id)
+    return ended
 
 
 def end_laying(tx: Transaction, exception: RuleException) -> None:

@@ -30,6 +30,12 @@ def list_kits(tx: Transaction, limit: int) -> list[Kit]:
     return [_kit(row) for row in tx.rows(select(*_COLUMNS).order_by(KITS.c.id.desc()).limit(limit))]
 
 
+def list_open_kits_of(tx: Transaction, owner_id: str) -> list[Kit]:
+    """Return the kits made for a person's devices that could still be used."""
+    mine = (KITS.c.owner_id == owner_id, KITS.c.revoked_at.is_(None), KITS.c.ends_at > tx.now)
+    return [_kit(row) for row in tx.rows(select(*_COLUMNS).where(*mine))]
+
+
 def update_kit(tx: Transaction, kit_id: str, **values: object) -> None:
     """Set some columns of one kit."""
     tx.execute(update(KITS).where(KITS.c.id == kit_id).values(**values))

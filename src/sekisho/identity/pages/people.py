@@ -1,19 +1,22 @@
-"""The people of the organisation: invited, given roles, disabled, and who lacks a passkey."""
+"""The people of the organisation: found, invited, and changed many at a time."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, URLEncodedBody
-from litestar.response import Redirect
+from litestar.params import FromQuery, QueryParameter, URLEncodedBody
 from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
-from sekisho.identity.model import LINK_DAYS, Person, Role
+from sekisho.identity.model import LINK_DAYS, Person, PersonState, Role
 from sekisho.identity.pages.account import several
+from sekisho.identity.pages.words import WORDS_OF_STATE, UnitChoice, list_choices
 from sekisho.identity.roles import WORDS_OF_ROLE
 from sekisho.identity.visits import AnyRequest, read_site
-from sekisho.kernel.db import Database
+from sekisho.kernel.db import Database, Transaction
+from sekisho.kernel.errors import InvalidInputError, SekishoError
+from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
@@ -22,6 +25,28 @@ Form = URLEncodedBody[dict[str, Any]]
 
 PEOPLE = "/people"
 _PER_PAGE = 50
+_MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the address narrows the list to; "" narrows nothing."""
+
+    q: str = ""
+    unit: str = ""
+    role: str = ""
+    state: str = ""
+    group: str = ""
+    sort: str = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one person of many: a link for an invitation, an error, or "" for done."""
+
+    name: str
+    link: str = ""
+    fault: Text | str = ""
 
 
 @get(PEOPLE, sync_to_thread=True)
@@ -29,39 +54,67 @@ def show_people(
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
     principal: NamedDependency[Principal],
+    *,
     q: FromQuery[str] = "",
+    unit: FromQuery[str] = "",
+    role: FromQuery[str] = "",
+    state_wanted: Annotated[str, QueryParameter(name="state")] = "",
+    group: FromQuery[str] = "",
+    sort: FromQuery[str] = "name",
     page: FromQuery[int] = 1,
 ) -> Page:
-    """List people with their roles; whoever may, invites others here."""
-    return _people_page(database, settings, principal, q, max(1, page))
+    """List people with their roles; whoever may, invites and changes them here."""
+    filters = Filters(q, unit, role, state_wanted, group, sort)
+    return people_page(database, settings, principal, filters, page=max(1, page))
 
 
-def _people_page(
+def people_page(
     database: Database,
     settings: Settings,
     principal: Principal,
-    search: str = "",
+    filters: Filters,
+    *,
     page: int = 1,
-    invited: tuple[Person, str] | None = None,
+    told: tuple[Told, ...] = (),
 ) -> Page:
+    """Return the list of people, with what became of the last act above it."""
     with database.read(principal) as tx:
+        narrow = make_filter(tx, filters)
+        name = filters.sort.removeprefix("-")
         found = service.list_people(
-            tx, search=search, limit=_PER_PAGE, offset=(page - 1) * _PER_PAGE
-        )
-        total = service.count_people(tx, search)
-        names = (
-            service.passkey_names(tx, [settings.public_name])
-            if principal.allows("settings.read")
-            else []
-        )
+            tx, narrow=narrow, sort=name if name in service.PEOPLE_SORTS else "name",
+            descending=filters.sort.startswith("-"), limit=_PER_PAGE, offset=(page - 1) * _PER_PAGE,
+        )  # fmt: skip
+        total, states = service.count_people(tx, narrow=narrow), service.count_states(tx)
+        choices, groups = list_choices(tx), service.list_groups(tx)
+        names = _passkey_names(tx, settings)
     context = {
         "people": found, "total": total, "page": page, "pages": -(-total // _PER_PAGE) or 1,
         "first": (page - 1) * _PER_PAGE + 1, "last": (page - 1) * _PER_PAGE + len(found),
-        "search": search, "roles": list(Role), "words_of_role": WORDS_OF_ROLE, "names": names,
-        "present": settings.public_name or "localhost", "invited": invited, "days": LINK_DAYS,
-        "current": "people",
+        "filters": filters, "states": states, "choices": choices, "groups": groups,
+        "places": {choice.id: choice.path for choice in choices},
+        "roles": list(Role), "words_of_role": WORDS_OF_ROLE, "words_of_state": WORDS_OF_STATE,
+        "names": names, "present": settings.public_name or "localhost", "told": told,
+        "days": LINK_DAYS, "may_write": principal.holds("identity.write"),
     }  # fmt: skip
     return Page("identity/people.html", context)
+
+
+def _passkey_names(tx: Transaction, settings: Settings) -> list[Any]:
+    if not tx.principal.allows("settings.read"):
+        return []
+    return service.passkey_names(tx, [settings.public_name])
+
+
+def make_filter(tx: Transaction, filters: Filters) -> service.PeopleFilter:
+    """Turn the address into what the service understands; an unknown value narrows nothing."""
+    return service.PeopleFilter(
+        search=filters.q.strip()[:200],
+        units=service.units_below(tx, [filters.unit]) if filters.unit else None,
+        role=Role(filters.role) if filters.role in set(Role) else None,
+        state=PersonState(filters.state) if filters.state in set(PersonState) else None,
+        group_id=filters.group,
+    )
 
 
 @post(PEOPLE, status_code=200, sync_to_thread=True)
@@ -80,68 +133,81 @@ def invite(
             email=str(data.get("email", "")),
             language=str(data.get("language", "")),
             roles=several(data, "role"),
+            unit_id=str(data.get("unit", "")) or None,
         )
-        link = _address(request, settings) + service.issue_invite_link(tx, person.id)
-    return _people_page(database, settings, principal, invited=(person, link))
+        told = Told(person.name, address_of(request, settings, tx, person))
+    return people_page(database, settings, principal, Filters(), told=(told,))
 
 
-def _address(request: AnyRequest, settings: Settings) -> str:
-    """Return where the invited person reaches us: the public address once there is a name."""
-    return settings.public_url if settings.public_name else read_site(request, settings).origin
+def address_of(request: AnyRequest, settings: Settings, tx: Transaction, person: Person) -> str:
+    """Make a new invitation and return its address: the public one once there is a name."""
+    origin = settings.public_url if settings.public_name else read_site(request, settings).origin
+    return origin + service.issue_invite_link(tx, person.id)
 
 
-@post("/people/{person_id:str}/link", status_code=200, sync_to_thread=True)
-def invite_again(
+@post("/people/bulk", status_code=200, sync_to_thread=True)
+def change_many(
     request: AnyRequest,
-    person_id: FromPath[str],
+    data: Form,
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
     principal: NamedDependency[Principal],
 ) -> Page:
-    """Make a new invitation for somebody who has not used theirs."""
-    with database.write(principal) as tx:
-        person = service.get_person(tx, person_id)
-        link = _address(request, settings) + service.issue_invite_link(tx, person_id)
-    return _people_page(database, settings, principal, invited=(person, link))
+    """Do one thing to everybody ticked; whoever it cannot be done to is named with the reason."""
+    chosen = list(dict.fromkeys(several(data, "person")))[:_MOST_AT_ONCE]
+    if not chosen:
+        raise InvalidInputError(
+            msg("Nobody is ticked."), hint=msg("Tick people in the list, then choose what to do.")
+        )
+    told = tuple(
+        _change_one(database, principal, person_id, data, request, settings) for person_id in chosen
+    )
+    return people_page(database, settings, principal, Filters(), told=told)
 
 
-@post("/people/{person_id:str}/roles", sync_to_thread=True)
-def change_roles(
-    person_id: FromPath[str],
-    data: Form,
-    database: NamedDependency[Database],
-    principal: NamedDependency[Principal],
-) -> Redirect:
-    """Give a person exactly the roles ticked."""
-    with database.write(principal) as tx:
-        service.change_roles(tx, person_id, several(data, "role"))
-    return Redirect(PEOPLE, status_code=303)
+def _change_one(
+    database: Database,
+    principal: Principal,
+    person_id: str,
+    data: dict[str, Any],
+    request: AnyRequest,
+    settings: Settings,
+) -> Told:
+    """Change one person in a transaction of their own, so that one refusal stops no other."""
+    name = person_id
+    try:
+        with database.write(principal) as tx:
+            person = service.read_person(tx, person_id)
+            name = person.name
+            act = str(data.get("act", ""))
+            if act == "invite":
+                return Told(name, address_of(request, settings, tx, person))
+            _act(tx, person, act, data)
+    except service.StepUpNeededError:
+        raise
+    except SekishoError as error:
+        return Told(name, fault=error.message)
+    return Told(name)
 
 
-@post("/people/{person_id:str}/disable", sync_to_thread=True)
-def disable(
-    person_id: FromPath[str],
-    database: NamedDependency[Database],
-    principal: NamedDependency[Principal],
-) -> Redirect:
-    """Let a person in no longer."""
-    with database.write(principal) as tx:
-        service.disable_person(tx, person_id)
-    return Redirect(PEOPLE, status_code=303)
+def _act(tx: Transaction, person: Person, act: str, data: dict[str, Any]) -> None:
+    match act:
+        case "unit":
+            service.place_person(tx, person.id, str(data.get("unit", "")) or None)
+        case "role":
+            role = service.Assignment(service.parse_role(str(data.get("role", ""))))
+            service.set_roles(tx, person.id, person.assignments | {role})
+        case "disable":
+            service.disable_person(tx, person.id)
+        case "enable":
+            service.enable_person(tx, person.id)
+        case _:
+            raise InvalidInputError(
+                msg("“%(got)s” is not something to do with people.", got=act[:40]),
+                hint=msg("Choose one of the acts offered."),
+            )
 
 
-@post("/people/{person_id:str}/enable", sync_to_thread=True)
-def enable(
-    person_id: FromPath[str],
-    database: NamedDependency[Database],
-    principal: NamedDependency[Principal],
-) -> Redirect:
-    """Let a disabled person in again."""
-    with database.write(principal) as tx:
-        service.enable_person(tx, person_id)
-    return Redirect(PEOPLE, status_code=303)
+HANDLERS: list[ControllerRouterHandler] = [show_people, invite, change_many]
 
-
-HANDLERS: list[ControllerRouterHandler] = [
-    show_people, invite, invite_again, change_roles, disable, enable,
-]  # fmt: skip
+__all__ = ["HANDLERS", "Filters", "Told", "UnitChoice", "address_of", "make_filter", "people_page"]

@@ -1,6 +1,14 @@
 """What other rooms, the front door and the faces may do with identity."""
 
-from sekisho.identity.model import Purpose
+from sekisho.identity.engine.rights import parse_role
+from sekisho.identity.model import Assignment, Purpose
+from sekisho.identity.service.dossier import (
+    Dossier,
+    read_dossier,
+    revoke_invitation,
+    revoke_token_of,
+    sign_person_out,
+)
 from sekisho.identity.service.factors import (
     Factors,
     TOTPSetup,
@@ -24,6 +32,7 @@ from sekisho.identity.service.groups import (
     list_members,
     update_group,
 )
+from sekisho.identity.service.leaving import end_person, readmit_person, require_leavable
 from sekisho.identity.service.limits import (
     Block,
     let_in_again,
@@ -152,15 +161,19 @@ from sekisho.identity.service.units import (
     move_unit,
     update_unit,
 )
+from sekisho.identity.store.people import SORTS as PEOPLE_SORTS
 from sekisho.identity.store.people import PeopleFilter
 from sekisho.kernel.errors import StepUpNeededError
 
 __all__ = [
     "CALLBACK",
     "LINK_LIFE",
+    "PEOPLE_SORTS",
     "Arrival",
+    "Assignment",
     "Block",
     "Departure",
+    "Dossier",
     "Factors",
     "Journeys",
     "KeptForm",
@@ -199,6 +212,7 @@ __all__ = [
     "disable_person",
     "enable_person",
     "end_other_sessions",
+    "end_person",
     "end_session",
     "end_sessions_of",
     "find_form",
@@ -253,11 +267,14 @@ __all__ = [
     "needs_touch",
     "open_link",
     "open_provider",
+    "parse_role",
     "passkey_names",
     "people_in",
     "place_of",
     "place_person",
+    "read_dossier",
     "read_person",
+    "readmit_person",
     "refuse_address",
     "refuse_link",
     "refuse_my_recovery",
@@ -267,11 +284,14 @@ __all__ = [
     "remove_totp",
     "rename_passkey",
     "request_recovery",
+    "require_leavable",
     "require_recent",
     "required_strength",
     "resting_roles",
     "return_from_provider",
+    "revoke_invitation",
     "revoke_token",
+    "revoke_token_of",
     "search_ids",
     "select_people_in",
     "set_roles",
@@ -279,6 +299,7 @@ __all__ = [
     "sign_in_with_code",
     "sign_in_with_passkey",
     "sign_out_everywhere",
+    "sign_person_out",
     "switch_provider",
     "too_many",
     "touch",

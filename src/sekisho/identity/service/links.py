@@ -12,6 +12,7 @@ from typing import Any
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine import passkeys as webauthn
 from sekisho.identity.model import (
+    GONE,
     LINK_DAYS,
     Ceremony,
     Link,
@@ -46,6 +47,7 @@ from sekisho.identity.service.people import (
     clean_language,
     clean_name,
     get_person,
+    require_over,
 )
 from sekisho.identity.service.sessions import Proof, open_session, sign_out_everywhere
 from sekisho.identity.store import doorway, factors, people, recoveries
@@ -92,7 +94,7 @@ def issue_admin_link(tx: Transaction, email: str = "") -> tuple[Purpose, str]:
             hint=msg("Add --person EMAIL."),
         )
     person = people.find_person_by_email(tx, email.strip().lower())
-    if person is None or person.state is PersonState.DISABLED:
+    if person is None or person.state in GONE:
         raise NotFoundError(
             msg("Nobody with the address %(email)s may sign in.", email=email),
             hint=msg("Addresses are listed on the page “People”."),
@@ -102,8 +104,7 @@ def issue_admin_link(tx: Transaction, email: str = "") -> tuple[Purpose, str]:
 
 def issue_invite_link(tx: Transaction, person_id: str) -> str:
     """Return the path of a link with which an invited person registers (identity.write)."""
-    tx.principal.require("identity.write")
-    person = get_person(tx, person_id)
+    person = require_over(tx, person_id)
     if person.state is not PersonState.INVITED:
         raise ConflictError(
             msg("%(name)s has signed in before; an invitation is for newcomers.",
@@ -146,7 +147,7 @@ def open_link(tx: Transaction, token: str) -> tuple[Link, Person | None]:
     if link is None or (link.purpose is Purpose.FIRST_ADMIN and people.has_equipped_admin(tx)):
         raise _dead_link()
     person = people.find_person(tx, link.person_id) if link.person_id else None
-    if link.person_id and (person is None or person.state is PersonState.DISABLED):
+    if link.person_id and (person is None or person.state in GONE):
         raise _dead_link()
     return link, person
 

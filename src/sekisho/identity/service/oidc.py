@@ -18,6 +18,7 @@ from sekisho.evidence import service as evidence
 from sekisho.identity.engine import oidc
 from sekisho.identity.engine.oidc import Asked, Claims, Provider
 from sekisho.identity.model import (
+    GONE,
     Ceremony,
     Method,
     Person,
@@ -253,7 +254,7 @@ def _join_by_rule(tx: Transaction, provider: Provider, claims: Claims) -> Person
     if not oidc.may_join(claims, provider):
         return None
     person = people.find_person_by_email(tx, claims.email)
-    if person is None or person.state is PersonState.DISABLED:
+    if person is None or person.state in GONE:
         return None
     _join(tx, provider, claims, person, msg("by the rule for mail domains"))
     people.activate_person(tx, person.id)

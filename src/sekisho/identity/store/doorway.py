@@ -48,6 +48,17 @@ def find_link(tx: Transaction, digest: str) -> Link | None:
     return Link(row.digest, Purpose(row.purpose), row.person_id, row.ends_at)
 
 
+def find_open_link(tx: Transaction, purpose: Purpose, person_id: PersonID) -> Link | None:
+    """Return a person's link of one purpose that still works, or None."""
+    mine = and_(links.c.purpose == purpose.value, links.c.person_id == person_id)
+    still = and_(links.c.used_at.is_(None), links.c.ends_at > tx.now)
+    found = tx.rows(select(links).where(mine, still).limit(1))
+    if not found:
+        return None
+    row = found[0]
+    return Link(row.digest, Purpose(row.purpose), row.person_id, row.ends_at)
+
+
 def use_link(tx: Transaction, digest: str) -> bool:
     """Use up a link; False if it was used, has ended or never was."""
     open_link = and_(links.c.digest == digest, links.c.used_at.is_(None), links.c.ends_at > tx.now)

@@ -60,6 +60,14 @@ function walkRows(step) {
   rows[Math.max(0, Math.min(rows.length - 1, next))].focus();
 }
 
+// One box that ticks all boxes of a form, wherever on the page they stand.
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-all]")) return;
+  for (const box of document.forms[event.target.dataset.all].elements) {
+    if (box.type === "checkbox") box.checked = event.target.checked;
+  }
+});
+
 // A choice that changes what a form asks for sends the form at once when it says so.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();

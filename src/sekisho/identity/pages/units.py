@@ -1,0 +1,182 @@
+"""The tree of units, and the groups across it."""
+
+from typing import Any
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, URLEncodedBody
+from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
+
+from sekisho.identity import service
+from sekisho.identity.model import UnitKind
+from sekisho.identity.pages.account import several
+from sekisho.identity.pages.words import WORDS_OF_KIND, WORDS_OF_STATE, list_choices
+from sekisho.kernel.db import Database
+from sekisho.kernel.errors import InvalidInputError, NotFoundError
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.pages import Page
+from sekisho.kernel.principal import Principal
+
+Form = URLEncodedBody[dict[str, Any]]
+
+UNITS = "/people/units"
+GROUPS = "/people/groups"
+_PER_PAGE = 100
+_MOST_FOUND = 20
+
+
+@get(UNITS, sync_to_thread=True)
+def show_units(database: NamedDependency[Database], principal: NamedDependency[Principal]) -> Page:
+    """Show the tree of units; whoever may, changes it here."""
+    with database.read(principal) as tx:
+        entries, choices = service.list_units(tx), list_choices(tx)
+    writable = {e.unit.id for e in entries if principal.allows("identity.write", e.unit.id)}
+    context = {
+        "entries": entries, "choices": choices, "kinds": list(UnitKind), "writable": writable,
+        "words_of_kind": WORDS_OF_KIND, "may_top": principal.allows("identity.write"),
+        "may_write": bool(writable) or principal.allows("identity.write"),
+    }  # fmt: skip
+    return Page("identity/units.html", context)
+
+
+@post(UNITS, sync_to_thread=True)
+def create_unit(
+    data: Form, database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
+    """Make a unit."""
+    with database.write(principal) as tx:
+        service.create_unit(tx, _draft(data), _text(data, "parent") or None)
+    return Redirect(UNITS, status_code=303)
+
+
+def _draft(data: dict[str, Any]) -> service.UnitDraft:
+    return service.UnitDraft(
+        name=_text(data, "name"),
+        kind=_text(data, "kind"),
+        country=_text(data, "country"),
+        time_zone=_text(data, "time_zone"),
+        language=_text(data, "language"),
+    )
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _version(data: dict[str, Any]) -> int:
+    """Return which state of a thing a form was made from; raise InvalidInputError for none."""
+    text = _text(data, "version")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):  # noqa: PLR2004 - an int
+        raise InvalidInputError(
+            msg("The form does not say what it was made from."), hint=msg("Load the page again.")
+        )
+    return int(text)
+
+
+@post("/people/units/{unit_id:str}", sync_to_thread=True)
+def change_unit(
+    unit_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """Change, move, merge or delete a unit, as the button pressed says."""
+    version, target = _version(data), _text(data, "target")
+    with database.write(principal) as tx:
+        match _text(data, "act"):
+            case "change":
+                service.update_unit(tx, unit_id, version, _draft(data))
+            case "move":
+                service.move_unit(tx, unit_id, target or None, version)
+            case "merge":
+                service.merge_unit(tx, unit_id, target, version)
+            case "delete":
+                service.delete_unit(tx, unit_id, version)
+            case got:
+                raise InvalidInputError(
+                    msg("“%(got)s” is not something to do with a unit.", got=got[:40]),
+                    hint=msg("Choose one of the acts offered."),
+                )
+    return Redirect(UNITS, status_code=303)
+
+
+@get(GROUPS, sync_to_thread=True)
+def show_groups(database: NamedDependency[Database], principal: NamedDependency[Principal]) -> Page:
+    """List the groups; whoever may, makes one here."""
+    with database.read(principal) as tx:
+        groups = service.list_groups(tx)
+    context = {"groups": groups, "may_write": principal.allows("identity.write")}
+    return Page("identity/groups.html", context)
+
+
+@post(GROUPS, sync_to_thread=True)
+def create_group(
+    data: Form, database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
+    """Make a group."""
+    with database.write(principal) as tx:
+        group = service.create_group(tx, _text(data, "name"), _text(data, "note"))
+    return Redirect(f"{GROUPS}/{group.id}", status_code=303)
+
+
+@get("/people/groups/{group_id:str}", sync_to_thread=True)
+def show_group(
+    group_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    *,
+    q: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
+) -> Page:
+    """Show who is in a group, and find whom to add."""
+    page = max(1, page)
+    with database.read(principal) as tx:
+        principal.require_reach("identity.read")
+        group = service.get_group(tx, group_id)
+        members = service.list_members(tx, group_id, limit=_PER_PAGE, offset=(page - 1) * _PER_PAGE)
+        total = service.count_people(tx, narrow=service.PeopleFilter(group_id=group_id))
+        inside = set(service.members_of(tx, group_id)) if q else set()
+        found = service.list_people(tx, search=q, limit=_MOST_FOUND) if q.strip() else []
+    context = {
+        "group": group, "members": members, "q": q, "total": total, "page": page,
+        "pages": -(-total // _PER_PAGE) or 1, "first": (page - 1) * _PER_PAGE + 1,
+        "last": (page - 1) * _PER_PAGE + len(members), "words_of_state": WORDS_OF_STATE,
+        "found": [person for person in found if person.id not in inside],
+        "may_write": principal.allows("identity.write"),
+    }  # fmt: skip
+    return Page("identity/group.html", context)
+
+
+@post("/people/groups/{group_id:str}", sync_to_thread=True)
+def change_group(
+    group_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """Rename or delete a group, or take people in and out, as the button pressed says."""
+    with database.write(principal) as tx:
+        match _text(data, "act"):
+            case "change":
+                note = _text(data, "note")
+                service.update_group(tx, group_id, _version(data), _text(data, "name"), note)
+            case "add":
+                service.change_members(tx, group_id, add=several(data, "person"))
+            case "remove":
+                service.change_members(tx, group_id, remove=several(data, "person"))
+            case "delete":
+                service.delete_group(tx, group_id, _version(data))
+                return Redirect(GROUPS, status_code=303)
+            case got:
+                raise NotFoundError(
+                    msg("“%(got)s” is not something to do with a group.", got=got[:40]),
+                    hint=msg("Choose one of the acts offered."),
+                )
+    return Redirect(f"{GROUPS}/{group_id}", status_code=303)
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    show_units, create_unit, change_unit, show_groups, create_group, show_group, change_group,
+]  # fmt: skip

@@ -1,0 +1,22 @@
+"""The end of somebody's time here, over all rooms, in one transaction with one record."""
+
+from collections.abc import Mapping
+
+from sekisho.controls import service as controls
+from sekisho.devices.service import leaving as devices
+from sekisho.identity import service as identity
+from sekisho.kernel.db import Transaction
+
+
+def end_person(tx: Transaction, person_id: str, reason: str) -> Mapping[str, object]:
+    """End everything of a person at once; return what ended (the record says the same).
+
+    Needs identity.write in the person's unit and every right the person has. Raises ConflictError
+    for the last administrator and for somebody who has left already.
+    """
+    person = identity.require_leavable(tx, person_id)
+    elsewhere = {
+        "exceptions": controls.end_exceptions_of(tx, person.id),
+        **devices.hand_back_devices(tx, person.id),
+    }
+    return identity.end_person(tx, person.id, reason, elsewhere)
