@@ -119,7 +119,9 @@ def overview(_language: str) -> dict[str, Any]:
             tasks=TASKS,
             tasks_more=12,
             verdict_total=11536,
-            proofs=shares,
+            device_changes={"pass": "+11", "fail": "−9", "unknown": "−2", "exempt": "±0"},
+            device_rest=3,
+            proofs=[(look, words, n, "+0.4") for look, words, n in shares],
             control_total=len(RULES),
             proof_bar=charts.draw_shares([charts.Part(k, n) for k, _, n in shares], "71.8% …"),
             comparisons=[
@@ -139,6 +141,7 @@ def overview(_language: str) -> dict[str, Any]:
                 ),
             ],
             not_passing=41,
+            not_passing_change="−6",
             trend=days,
             trend_chart=trend_chart(days, "44 → 23"),
             worst=[

@@ -69,6 +69,19 @@ class TrendDay:
 
 
 @dataclass(frozen=True, slots=True)
+class DayFigures:
+    """How everything stood at the end of one day.
+
+    ``devices`` counts devices by their worst verdict; it is empty for a day that was stored
+    before they were counted.
+    """
+
+    verdicts: VerdictCounts
+    by_control: Mapping[ControlID, Mapping[str, int]]
+    devices: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One turn in the history of a device."""
 
@@ -140,9 +153,26 @@ def list_trend(tx: Transaction, days: int = 30, control_id: str = "") -> list[Tr
     return [TrendDay(day, *_sum_up(counts)) for day, counts in by_day.items()]
 
 
+def read_day(tx: Transaction, days_ago: int) -> DayFigures | None:
+    """Return all figures of one day, so that they can be held against today's; None if unknown."""
+    stored = figures.read_day(tx, (tx.now - timedelta(days=days_ago)).date().isoformat())
+    if not stored:
+        return None
+    devices = {kind: n for (control, kind, _), n in stored.items() if control == figures.DEVICES}
+    verdicts = {figure: n for figure, n in stored.items() if figure[0] != figures.DEVICES}
+    by_control: dict[ControlID, Counter[str]] = {}
+    for (control, kind, _), number in verdicts.items():
+        by_control.setdefault(ControlID(control), Counter())[kind] += number
+    filled = {control: _filled(kinds) for control, kinds in by_control.items()}
+    return DayFigures(VerdictCounts(*_sum_up(verdicts)), filled, devices)
+
+
 def write_trend(tx: Transaction) -> None:
     """Store today's figures as they are now (UTC days); the day's last ones stay."""
-    figures.write_day(tx, tx.now.date().isoformat(), figures.read_counts(tx, tx.now))
+    counts = figures.read_counts(tx, tx.now)
+    for worst, number in count_standings(tx).items():
+        counts[figures.DEVICES, worst, ""] = number
+    figures.write_day(tx, tx.now.date().isoformat(), counts)
     figures.forget_days(tx, (tx.now - timedelta(days=KEEP_DAYS)).date().isoformat())
 
 

@@ -18,6 +18,9 @@ from sekisho.kernel.db import Transaction, chunked, upsert
 Figure = tuple[str, str, str]
 """(control id, verdict, how proven)"""
 
+DEVICES = ""
+"""Stands for the control in the daily figures that count whole devices by their worst verdict."""
+
 _UNKNOWN, _EXEMPT = VerdictKind.UNKNOWN.value, VerdictKind.EXEMPT.value
 _PASS, _FAIL = VerdictKind.PASS.value, VerdictKind.FAIL.value
 
@@ -177,13 +180,19 @@ def write_day(tx: Transaction, day: str, counts: Mapping[Figure, int]) -> None:
 
 def list_days(tx: Transaction, first: str, control_id: str = "") -> Sequence[Row[Any]]:
     """Return (day, kind, proof, number) from ``first`` on, oldest first."""
-    narrowed = [TREND.c.control_id == control_id] if control_id else []
+    wanted = TREND.c.control_id == control_id if control_id else TREND.c.control_id != DEVICES
     return tx.rows(
         select(TREND.c.day, TREND.c.kind, TREND.c.proof, func.sum(TREND.c.number).label("number"))
-        .where(TREND.c.day >= first, *narrowed)
+        .where(TREND.c.day >= first, wanted)
         .group_by(TREND.c.day, TREND.c.kind, TREND.c.proof)
         .order_by(TREND.c.day)
     )
+
+
+def read_day(tx: Transaction, day: str) -> Counter[Figure]:
+    """Return a day's figures as they were stored; those of whole devices have no control."""
+    rows = tx.rows(select(TREND).where(TREND.c.day == day))
+    return Counter({(row.control_id, row.kind, row.proof): row.number for row in rows})
 
 
 def forget_days(tx: Transaction, before: str) -> None:

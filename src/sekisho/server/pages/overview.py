@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from sekisho.controls import service as controls
 from sekisho.controls.model import Catalogue, Localized
+from sekisho.controls.service.reading import DayFigures, read_day
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.devices.web.listing import SILENT_AFTER
@@ -159,8 +160,10 @@ def _next_step(group: Sequence[Finding]) -> tuple[str, Text]:
     control = first.key.rsplit(":", 1)[-1] if first.kind is FindingKind.COMPLIANCE else ""
     if len(group) > 1 and control:
         return f"/controls/{control}", msg("See the devices")
+    if kind == "device" and control:
+        return f"/devices/{device}?open={control}", msg("See how to fix it")
     if kind == "device":
-        return f"/devices/{device}" + (f"?open={control}" if control else ""), msg("See the device")
+        return f"/devices/{device}", msg("See the device")
     return "/devices", msg("See the devices")
 
 
@@ -196,10 +199,27 @@ def _comparison(title: Text, look: str, part: int, whole: int, nation: float) ->
 
 def say_change(now: int, before: int | None) -> str:
     """Say a change with its sign; a dash where nothing is known of before."""
-    if before is None:
-        return "—"
-    change = now - before
-    return f"+{change}" if change > 0 else f"−{-change}" if change else "±0"
+    return "—" if before is None else _sign(now - before)
+
+
+def _sign(change: float, digits: int = 0) -> str:
+    written = f"{abs(change):,.{digits}f}"
+    if not float(written.replace(",", "")):
+        return "±0"
+    return f"{'+' if change > 0 else '−'}{written}"
+
+
+def say_changes(now: Mapping[str, int], before: Mapping[str, int] | None) -> dict[str, str]:
+    """Say how each figure changed; nothing where nothing is known of before."""
+    return {name: say_change(now[name], before.get(name, 0)) for name in now} if before else {}
+
+
+def say_shift(now: Mapping[str, int], before: Mapping[str, int] | None) -> dict[str, str]:
+    """Say by how many percentage points each share shifted; nothing without a before."""
+    whole, earlier = sum(now.values()), sum(before.values()) if before else 0
+    if not (before and whole and earlier):
+        return {}
+    return {name: _sign(100 * now[name] / whole - 100 * before[name] / earlier, 1) for name in now}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +228,16 @@ class Overview:
 
     device_total: int
     device_counts: Mapping[str, int]
+    device_changes: Mapping[str, str]
+    device_rest: int
     tasks: Sequence[Task]
     tasks_more: int
     verdict_total: int
-    proofs: Sequence[tuple[str, Text, int]]
+    proofs: Sequence[tuple[str, Text, int, str]]
     proof_bar: Markup
     comparisons: Sequence[Comparison]
     not_passing: int
+    not_passing_change: str
     trend: Sequence[TrendDay]
     trend_chart: Markup | str
     worst: Sequence[RuleRow]
@@ -246,18 +269,28 @@ def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overv
     tasks, more = read_tasks(tx) if tx.principal.allows("findings.read") else ([], 0)
     counts = controls.count_verdicts(tx)
     shares = count_proofs(counts)
+    week = read_day(tx, WEEK)
+    shift = say_shift(shares, count_proofs(week.verdicts) if week else None)
     trend = read_trend(tx)
     silent, silent_total = read_silent(tx)
     return Overview(
-        device_total=total, device_counts=standings, tasks=tasks, tasks_more=more,
+        device_total=total, device_counts=standings,
+        device_changes=say_changes(standings, week.devices if week else None),
+        device_rest=max(0, total - sum(standings.values())), tasks=tasks, tasks_more=more,
         verdict_total=sum(shares.values()),
-        proofs=[(look, words, shares[name]) for name, look, words in PROOFS],
+        proofs=[(look, words, shares[name], shift.get(name, "")) for name, look, words in PROOFS],
         proof_bar=draw_proofs(shares, language), comparisons=compare(shares),
-        not_passing=counts.total - counts.by_kind["pass"],
+        not_passing=_not_passing(counts),
+        not_passing_change=say_change(_not_passing(counts), _not_passing(week.verdicts))
+        if week else "",
         trend=trend, trend_chart=draw_trend(trend, language),
-        worst=read_worst(tx, catalogue), control_total=len(catalogue.controls),
+        worst=read_worst(tx, catalogue, week), control_total=len(catalogue.controls),
         silent=silent, silent_total=silent_total,
     )  # fmt: skip
+
+
+def _not_passing(counts: controls.VerdictCounts) -> int:
+    return counts.total - counts.by_kind["pass"]
 
 
 def read_tasks(tx: Transaction) -> tuple[list[Task], int]:
@@ -320,25 +353,24 @@ def draw_trend(trend: Sequence[TrendDay], language: str) -> Markup | str:
     return charts.draw_trend(days, label)
 
 
-def read_worst(tx: Transaction, catalogue: Catalogue) -> list[RuleRow]:
+def read_worst(tx: Transaction, catalogue: Catalogue, week: DayFigures | None) -> list[RuleRow]:
     """Return the rules that stand worst: failing devices times severity, then unknown ones."""
     statuses = [s for s in controls.list_controls_status(tx) if s.control_id in catalogue.controls]
     shown = [s for s in statuses if s.counts["fail"] or s.counts["unknown"]][:WORST_RULES]
     scale = max([s.counts["fail"] + s.counts["unknown"] for s in shown], default=0)
-    return [_rule_row(tx, catalogue, status, scale) for status in shown]
+    return [_rule_row(catalogue, status, scale, week) for status in shown]
 
 
 def _rule_row(
-    tx: Transaction, catalogue: Catalogue, status: controls.ControlStatus, scale: int
-) -> RuleRow:
+    catalogue: Catalogue, status: controls.ControlStatus, scale: int,
+    week: DayFigures | None,
+) -> RuleRow:  # fmt: skip
     fail, unknown = status.counts["fail"], status.counts["unknown"]
     bar = charts.draw_bar([Part("f-fail", fail), Part("f-unknown", unknown)], scale)
-    week_ago = (tx.now - timedelta(days=WEEK)).date().isoformat()
-    days = controls.list_trend(tx, WEEK + 1, status.control_id)
-    before = next((day.by_kind["fail"] for day in days if day.day == week_ago), None)
+    before = week.by_control.get(status.control_id) if week else None
     return RuleRow(
         status.control_id, catalogue.controls[status.control_id].title, fail, unknown,
-        say_change(fail, before), bar,
+        say_change(fail, before["fail"] if before else None), bar,
     )  # fmt: skip
 
 
