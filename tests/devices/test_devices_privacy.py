@@ -18,6 +18,8 @@ from sekisho.devices.kitfiles import KitSite, write_flags
 from sekisho.devices.model import DeviceState, KitKind, Ownership, Platform
 from sekisho.devices.service import certificates, inventory, privacy
 from sekisho.devices.service.manifest import manifest_public_key
+from sekisho.devices.web.device import read_key
+from sekisho.devices.words import KEY_STORAGE_WORDS
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Database
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
@@ -269,6 +271,29 @@ def test_a_certificate_is_for_a_week_for_one_device_and_can_be_revoked(
     assert client.delete(f"/api/devices/{device.id}/certificates").status_code == 204
     with database.read(SYSTEM) as tx:
         assert certificates.find_certificate_holder(tx, serial, clock.now()) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        *(("tpm", "tpm"), ("cng", "cng"), ("keychain", "keychain"), ("file", "file")),
+        *(("", ""), ("a vault under the sea", "")),
+    ],
+)
+def test_where_the_key_lies_is_kept_as_the_device_says_it(
+    make_osqueryd: Any, client: Client, database: Database, said: str, kept: str
+) -> None:
+    host = make_osqueryd()
+    host.enroll()
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    agent(client, host, "certificate", csr=request_pem(key), key_storage=said)
+
+    device = the_device(database)
+    with database.read(SYSTEM) as tx:
+        assert [one.key_storage for one in certificates.list_certificates(tx, device.id)] == [kept]
+        shown = read_key(tx, device.id)
+    assert shown == KEY_STORAGE_WORDS.get(kept)
 
 
 def test_a_withdrawn_company_devices_certificates_are_revoked_and_stay_known(

@@ -139,13 +139,18 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A short-lived certificate that was issued to a device."""
+    """A short-lived certificate that was issued to a device.
+
+    ``key_storage`` is where its key lies, as the device says: tpm, cng, keychain, file, or "" when
+    it did not say.
+    """
 
     serial: str
     not_after: datetime
     issued_at: datetime
     revoked_at: datetime | None
     thumbprint: str
+    key_storage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,9 +98,10 @@ class CarveBlock(_Message, frozen=True):
 
 
 class CertificateRequest(_Message, frozen=True):
-    """``agent/certificate``: a PKCS #10 request as PEM."""
+    """``agent/certificate``: a PKCS #10 request as PEM, and where its key lies."""
 
     csr: str = ""
+    key_storage: str = ""
 
 
 class ConsentRequest(_Message, frozen=True):

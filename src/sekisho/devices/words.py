@@ -16,3 +16,9 @@ OWNERSHIP_WORDS: Mapping[str, Text] = {
     Ownership.COMPANY.value: msg("a company device"),
     Ownership.PRIVATE.value: msg("a private device"),
 }
+KEY_STORAGE_WORDS: Mapping[str, Text] = {
+    "tpm": msg("in the TPM; it cannot leave it"),
+    "cng": msg("kept by Windows; it cannot be exported"),
+    "keychain": msg("kept by macOS; it cannot be exported"),
+    "file": msg("a file; an administrator could copy it"),
+}

@@ -65,7 +65,7 @@ async def _certificate(exchange: Exchange) -> bytes:
 
     def job(tx: Transaction) -> dict[str, str]:
         issued = certificates.issue_certificate(
-            _as_device(tx, node), authority, node.id, message.csr
+            _as_device(tx, node), authority, node.id, message.csr, message.key_storage
         )
         return {
             "certificate_pem": issued.certificate_pem,

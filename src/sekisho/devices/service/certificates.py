@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from sekisho.devices.model import Certificate, DeviceState
 from sekisho.devices.service.lifecycle import require_device, require_right
 from sekisho.devices.store import privacy as store
-from sekisho.devices.words import STATE_WORDS
+from sekisho.devices.words import KEY_STORAGE_WORDS, STATE_WORDS
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, RateLimitedError
@@ -21,12 +21,17 @@ _MOST_A_DAY = 24
 
 
 def issue_certificate(
-    tx: Transaction, authority: CertificateAuthority, device_id: str, request_pem: str
+    tx: Transaction,
+    authority: CertificateAuthority,
+    device_id: str,
+    request_pem: str,
+    key_storage: str = "",
 ) -> Issued:
     """Sign a device's certificate request for seven days; the key belongs to this device alone.
 
-    The request must be signed by its own key. Raises ConflictError for a device that is not
-    active or a key that another device has, InvalidInputError for an unusable request and
+    The request must be signed by its own key. ``key_storage`` is where that lies, as the device
+    says; a place that is not known counts as not said. Raises ConflictError for a device that is
+    not active or a key that another device has, InvalidInputError for an unusable request and
     RateLimitedError after 24 in a day.
     """
     device = require_device(tx, device_id, "devices.write")
@@ -53,11 +58,15 @@ def issue_certificate(
         issued_at=tx.now,
         revoked_at=None,
         thumbprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        key_storage=key_storage if key_storage in KEY_STORAGE_WORDS else "",
     )
     store.insert_certificate(tx, device_id, kept, digest)
     evidence.record(
         tx, kind="device.certificate_issued", subject=f"device:{device_id}",
-        detail={"serial": issued.serial, "not_after": issued.not_after.isoformat(), "key": digest},
+        detail={
+            "serial": issued.serial, "not_after": issued.not_after.isoformat(), "key": digest,
+            "key_storage": kept.key_storage,
+        },
     )  # fmt: skip
     return issued
 

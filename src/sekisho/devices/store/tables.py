@@ -114,6 +114,7 @@ CERTIFICATES = Table(
     Column("issued_at", UTCDateTime, nullable=False),
     Column("not_after", UTCDateTime, nullable=False),
     Column("revoked_at", UTCDateTime),
+    Column("key_storage", String(16), nullable=False, server_default=""),
     Index("ix_device_certificates_device_id", "device_id"),
     Index("ix_device_certificates_key_digest", "key_digest"),
 )

@@ -22,11 +22,12 @@ from sekisho.controls import service as controls
 from sekisho.controls.manifest import manifest_for
 from sekisho.controls.model import Catalogue
 from sekisho.devices.model import Device, DeviceState, Look, Ownership
-from sekisho.devices.service import inventory, lifecycle, privacy
+from sekisho.devices.service import certificates, inventory, lifecycle, privacy
 from sekisho.devices.web import verdicts
 from sekisho.devices.web.listing import STATE_WORDS
 from sekisho.devices.web.people import name_owners
 from sekisho.devices.web.verdicts import Change, HistoryLine, VerdictRow
+from sekisho.devices.words import KEY_STORAGE_WORDS
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import InvalidInputError
@@ -101,6 +102,7 @@ class DeviceView:
     open: str
     answer: AnswerView | None
     facts: Sequence[tuple[Text, str]]
+    key: Text | None
     rows: Sequence[VerdictRow]
     history: Sequence[HistoryLine]
     history_chart: Markup | str
@@ -167,12 +169,19 @@ def read_device(
         open=opened.control if opened else "",
         answer=_answer(tx, device, opened) if opened else None,
         facts=describe(device),
+        key=read_key(tx, device_id),
         rows=rows,
         history=lines,
         history_chart=chart,
         manifest=read_manifest(catalogue, device),
         looks=read_looks(tx, device_id),
     )
+
+
+def read_key(tx: Transaction, device_id: str) -> Text | None:
+    """Return where the key of the latest certificate lies, as the device says; None without one."""
+    latest = next(iter(certificates.list_certificates(tx, device_id)), None)
+    return KEY_STORAGE_WORDS.get(latest.key_storage) if latest is not None else None
 
 
 def read_rows(
