@@ -10,18 +10,18 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from fakes.clock import FakeClock
+from sekisho.controls import service as controls
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.kernel.settings import Settings
 from sekisho.server.app import build_app, list_routes
 from sekisho.server.bootstrap import House, open_house
 from sekisho.server.listeners import tag_listener
-from sekisho.server.rulebook import put_in_force
 
 
 @pytest.fixture
 def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
     with open_house(Settings(tmp_path / "data", language="en"), clock) as opened:
-        put_in_force(opened, load_catalogue())
+        controls.put_in_force(load_catalogue())
         yield opened
 
 

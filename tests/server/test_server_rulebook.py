@@ -7,15 +7,19 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from fakes.clock import FakeClock
 from sekisho.controls import service as controls
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError
-from sekisho.kernel.ids import ControlID
+from sekisho.controls.model import Platform, Subject
+from sekisho.kernel.ids import ControlID, DeviceID
+from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
 from sekisho.server.bootstrap import House, open_house
-from sekisho.server.rulebook import Rulebook, keep_last_good, open_rulebook, put_in_force
+from sekisho.server.rulebook import Rulebook, keep_last_good, open_rulebook
+from sekisho.wire.kit import Ownership
 
 DISK = ControlID("disk-encrypted")
 
@@ -34,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def house(tmp_path: Path, folder: Path, clock: FakeClock) -> Iterator[House]:
     with open_house(Settings(tmp_path / "data", controls=str(folder.parent)), clock) as opened:
-        put_in_force(opened, open_rulebook(opened.settings))
+        controls.put_in_force(open_rulebook(opened.settings))
         yield opened
 
 
@@ -111,3 +115,37 @@ def test_without_a_last_good_set_every_fault_is_told(tmp_path: Path, folder: Pat
 
     with pytest.raises(CatalogueError, match=r"firewall\.yaml"):
         open_rulebook(Settings(tmp_path / "new", controls=str(folder.parent)))
+
+
+def test_stored_verdicts_follow_a_changed_set_bit_by_bit(house: House, folder: Path) -> None:
+    rulebook = Rulebook(house.settings)
+    devices = [
+        Subject(DeviceID(f"dev_{n:03}"), Ownership.COMPANY, Platform.LINUX) for n in range(250)
+    ]
+    assert rulebook.settle(house)
+    with house.database.write(SYSTEM) as tx:
+        for device in devices:
+            controls.start_device(tx, device)
+    _change(folder / "disk-encrypted.yaml", "version: 1", "version: 2")
+    rulebook.refresh(house)
+
+    with house.database.read(SYSTEM) as tx:
+        takeover = controls.find_takeover(tx)
+    assert takeover is not None
+    with house.database.write(SYSTEM) as tx:
+        assert not takeover.step(tx)
+    assert 0 < len(_of_version(house, 2)) < len(devices)
+
+    while not rulebook.settle(house):
+        pass
+    assert len(_of_version(house, 2)) == len(devices)
+    with house.database.read(SYSTEM) as tx:
+        assert controls.find_takeover(tx) is None
+
+
+def _of_version(house: House, version: int) -> list[str]:
+    those = text(
+        "SELECT device_id FROM control_verdicts WHERE control_id = :id AND control_version = :v"
+    )
+    with house.database.read(SYSTEM) as tx:
+        return [row.device_id for row in tx.rows(those, {"id": str(DISK), "v": version})]

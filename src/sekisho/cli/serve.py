@@ -21,23 +21,21 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run the process until it is told to stop."""
+    from sekisho.controls import service as controls  # noqa: PLC0415 - the agent has none
     from sekisho.server.bootstrap import open_house  # noqa: PLC0415 - the worker needs no web
     from sekisho.server.log import configure_logs  # noqa: PLC0415 - the same
-    from sekisho.server.rulebook import open_rulebook, put_in_force  # noqa: PLC0415 - the same
+    from sekisho.server.rulebook import open_rulebook  # noqa: PLC0415 - the same
 
     leave_with(arguments.supervisor)
     settings = read_settings(arguments)
     configure_logs(settings.log_format, arguments.process)
-    catalogue = open_rulebook(settings)
+    controls.put_in_force(open_rulebook(settings))
     with open_house(settings) as house:
         if arguments.process == "web":
-            from sekisho.controls import service as controls  # noqa: PLC0415 - the same
             from sekisho.server.certificates import ensure_certificate  # noqa: PLC0415 - the same
             from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same
 
-            controls.put_in_force(catalogue)
             return asyncio.run(serve_web(house, ensure_certificate(house, ask=False)))
-        put_in_force(house, catalogue)
         from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
         from sekisho.server.outgoing import start_outgoing  # noqa: PLC0415 - the same
         from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - the same

@@ -143,7 +143,7 @@ def _background(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Lite
 
 async def follow_rulebook(house: House) -> None:
     """Take up changed controls while the web process lives."""
-    rulebook = Rulebook(house.settings, stored=False)
+    rulebook = Rulebook(house.settings)
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
         await asyncio.to_thread(rulebook.refresh_safely, house)

@@ -34,6 +34,7 @@ def make_chores(house: House) -> list[Chore]:
         Chore("stale verdicts", 2, _in_transaction(controls.expire_stale)),
         Chore("self-checks", 20, _in_transaction(turn_selfchecks)),
         Chore("controls", 10, rulebook.refresh),
+        Chore("changed controls", 1, rulebook.settle),
         Chore("write checkpoint", 60, _in_transaction(
             lambda tx: evidence.write_due_checkpoint(tx, destinations, box=house.box))),
         Chore("deliver checkpoints", 30,

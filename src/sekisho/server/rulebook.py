@@ -6,6 +6,7 @@ fault is logged with file and line, and the last good set (kept in the data fold
 
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from stat import S_ISREG
 
@@ -16,25 +17,25 @@ from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError, Fault
 from sekisho.controls.model import Catalogue
 from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
 from sekisho.server.bootstrap import House
 
 log = structlog.get_logger()
 
 PERIOD_SECONDS = 10.0
+_MOMENT_SECONDS = 0.3  # of each second that check-ins wait at most while rules change
 Signs = tuple[tuple[str, int, int], ...]
 
 
 class Rulebook:
-    """Keeps the controls in force true to their folder, in one process.
+    """Keeps the controls in force true to their folder, in one process."""
 
-    ``stored`` says that this process (the worker) also starts stored verdicts anew.
-    """
-
-    def __init__(self, settings: Settings, *, stored: bool = True) -> None:
-        self._stored = stored
+    def __init__(self, settings: Settings) -> None:
         self._folder = Path(settings.controls) if settings.controls else None
         self._seen = _signs(self._folder)
+        self._takeover: controls.Takeover | None = None
+        self._settled = ""
 
     def refresh(self, house: House) -> bool:
         """Read the folder again if something in it changed; tell whether a new set took over."""
@@ -45,14 +46,36 @@ class Rulebook:
         found, faults = controls.reload_catalogue(self._folder, current)
         tell_faults(faults)
         changed = found.digest != current.digest
-        if changed and self._stored:
-            put_in_force(house, found)
-        elif changed:
+        if changed:
             controls.put_in_force(found)
         if not faults:
             keep_last_good(house.settings)
         self._seen = signs  # only now: what failed on the way is tried again
         return changed
+
+    def settle(self, house: House) -> bool:
+        """Let stored verdicts follow the controls in force, for a moment; tell whether they do.
+
+        The worker's part: called again and again, so that its other chores go on meanwhile.
+        """
+        digest = controls.catalogue_in_force().digest
+        until = time.monotonic() + _MOMENT_SECONDS
+        while self._settled != digest and time.monotonic() < until:
+            if self._settle_some(house, digest):
+                self._settled = digest
+        return self._settled == digest
+
+    def _settle_some(self, house: House, digest: str) -> bool:
+        takeover, self._takeover = self._takeover, None  # begun anew after a failure
+        if takeover is None or takeover.catalogue.digest != digest:
+            with house.database.read(SYSTEM) as tx:
+                takeover = controls.find_takeover(tx)
+        if takeover is None:
+            return True
+        with house.database.write(SYSTEM) as tx:
+            done = takeover.step(tx)
+        self._takeover = takeover
+        return done
 
     def refresh_safely(self, house: House) -> None:
         """Do ``refresh``; what goes wrong (a full disk, a busy database) is tried again later."""
@@ -81,11 +104,6 @@ def open_rulebook(settings: Settings) -> Catalogue:
     tell_faults(())
     keep_last_good(settings)
     return found
-
-
-def put_in_force(house: House, catalogue: Catalogue) -> None:
-    """Judge by ``catalogue`` from now on, and start its changed controls anew."""
-    controls.replace_catalogue(house.database, catalogue)
 
 
 def keep_last_good(settings: Settings) -> None:

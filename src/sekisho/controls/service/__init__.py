@@ -10,10 +10,11 @@ from sekisho.controls.service.access import (
 )
 from sekisho.controls.service.asking import control_queries, due_queries
 from sekisho.controls.service.catalogue import (
+    Takeover,
+    find_takeover,
     known_faults,
     note_faults,
     reload_catalogue,
-    replace_catalogue,
 )
 from sekisho.controls.service.exception_chores import relay_exceptions, turn_exceptions
 from sekisho.controls.service.exception_lists import (
@@ -69,6 +70,7 @@ __all__ = [
     "ExceptionFilter",
     "ExceptionPage",
     "Standing",
+    "Takeover",
     "TrendDay",
     "VerdictCounts",
     "access_state",
@@ -82,6 +84,7 @@ __all__ = [
     "due_queries",
     "end_exceptions_of",
     "expire_stale",
+    "find_takeover",
     "forget_device",
     "get_exception",
     "judge_answers",
@@ -105,7 +108,6 @@ __all__ = [
     "reject_exception",
     "relay_exceptions",
     "reload_catalogue",
-    "replace_catalogue",
     "request_exception",
     "revoke_exception",
     "set_device_bar",

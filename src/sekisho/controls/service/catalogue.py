@@ -1,52 +1,55 @@
 """Which controls are in force in this process, and how a new set takes over."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError, Fault
-from sekisho.controls.model import Catalogue, Control, Subject, Verdict
+from sekisho.controls.model import Catalogue, Control
 from sekisho.controls.service import judging
 from sekisho.controls.store import figures, verdicts
 from sekisho.evidence import service as evidence
-from sekisho.kernel.db import Database, Transaction
-from sekisho.kernel.ids import ControlID, DeviceID
-from sekisho.kernel.principal import SYSTEM
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.ids import DeviceID
 
-_MOST_AT_ONCE = 200  # devices a transaction: 0.2 s of the only writer
-_REST = 2.0  # the rest after each transaction, in times of its own duration
+_MOST_AT_ONCE = 100  # devices a transaction: a tenth of a second of the only writer
 _Versions = dict[str, tuple[int, str]]
 
 
-def replace_catalogue(database: Database, catalogue: Catalogue) -> bool:
-    """Put a set of controls in force: in this process at once, for stored verdicts bit by bit.
+@dataclass(slots=True)
+class Takeover:
+    """A changed set of controls on its way into the stored verdicts, some devices at a time.
 
     Verdicts of controls that are gone (or no longer apply) are closed; those of a changed version
-    start again as unknown; new controls start as unknown. Returns whether anything was different.
-
-    Some devices a transaction, so that check-ins go on meanwhile; a device that checks in before
-    its turn is judged by the new set all the same. Killed half way, the next start begins anew.
+    start again as unknown; new controls start as unknown. Check-ins go on meanwhile: a device
+    that comes before its turn is judged by the new set all the same. After a transaction that
+    failed, begin with a new one (``find_takeover``); it finds less to do.
     """
+
+    catalogue: Catalogue
+    before: _Versions
+    devices: list[DeviceID]
+
+    def step(self, tx: Transaction) -> bool:
+        """Take the next devices; after the last ones record it. Returns whether all is done."""
+        some, self.devices = self.devices[:_MOST_AT_ONCE], self.devices[_MOST_AT_ONCE:]
+        _restart(tx, self.catalogue, some)
+        if not self.devices:
+            _finish(tx, self.before, self.catalogue)
+        return not self.devices
+
+
+def find_takeover(tx: Transaction) -> Takeover | None:
+    """Return what is to be done until stored verdicts follow the controls in force, if anything."""
+    catalogue, before = judging.catalogue_in_force(), figures.read_versions(tx)
+    if before == _versions(catalogue):
+        return None
+    return Takeover(catalogue, before, verdicts.list_subject_ids(tx))
+
+
+def _finish(tx: Transaction, before: _Versions, catalogue: Catalogue) -> None:
     after = _versions(catalogue)
-    with database.read(SYSTEM) as tx:
-        before, devices = figures.read_versions(tx), verdicts.list_subject_ids(tx)
-    judging.put_in_force(catalogue)
-    if before == after:
-        return False
-    for start in range(0, len(devices), _MOST_AT_ONCE):
-        began = time.monotonic()
-        with database.write(SYSTEM) as tx:
-            _restart(tx, catalogue, devices[start : start + _MOST_AT_ONCE])
-        # SQLite's queue of writers is not fair: without a rest the other process never comes in.
-        time.sleep(_REST * (time.monotonic() - began))
-    with database.write(SYSTEM) as tx:
-        figures.write_versions(tx, after)
-        _record(tx, catalogue, before, after)
-    return True
-
-
-def _record(tx: Transaction, catalogue: Catalogue, before: _Versions, after: _Versions) -> None:
+    figures.write_versions(tx, after)
     evidence.record(
         tx,
         kind="control.catalogue_replaced",
@@ -103,15 +106,6 @@ def _restart(tx: Transaction, catalogue: Catalogue, devices: list[DeviceID]) -> 
     stored = verdicts.find_verdicts_of(tx, devices)
     batch = judging.Batch(tx, catalogue)
     for device_id, subject in subjects.items():
-        _restart_device(batch, catalogue, subject, stored[device_id])
+        before = stored[device_id]
+        batch.replace(subject, before, judging.complete(catalogue, subject, before, tx.now))
     batch.write()
-
-
-def _restart_device(
-    batch: judging.Batch,
-    catalogue: Catalogue,
-    subject: Subject,
-    stored: dict[ControlID, Verdict],
-) -> None:
-    after = judging.complete(catalogue, subject, stored, batch.tx.now)
-    batch.replace(subject, stored, after)

@@ -234,7 +234,7 @@ class Batch:
 
 def complete(catalogue: Catalogue, subject: Subject, stored: Verdicts, now: datetime) -> Verdicts:
     """Return the verdicts of all controls that apply; new and changed ones begin as unknown."""
-    whole: Verdicts = {}
+    whole: dict[ControlID, Verdict] = {}
     for control in catalogue.applying(subject.platform, subject.ownership):
         old = stored.get(control.id)
         whole[control.id] = (
