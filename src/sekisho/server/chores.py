@@ -1,11 +1,14 @@
 """What the worker does, and how often: each piece is one room's service."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sekisho.controls import service as controls
+from sekisho.controls.service import applying
+from sekisho.controls.service.imports import WAITS, imports_folder
 from sekisho.controls.service.selfchecks import turn_selfchecks
-from sekisho.devices.service import carves, privacy
+from sekisho.devices.service import carves, known, privacy
 from sekisho.evidence import service as evidence
 from sekisho.evidence.sources.destinations import Destination, local_file, open_destinations
 from sekisho.identity import service as identity
@@ -18,6 +21,7 @@ from sekisho.server.worker import Chore, turned
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
+_IMPORT_SECONDS = 0.8  # the worker's turn; evidence is sealed within a second all the same
 
 
 def make_chores(house: House) -> list[Chore]:
@@ -25,6 +29,7 @@ def make_chores(house: House) -> list[Chore]:
     settings = house.settings
     destinations: list[Destination] = open_destinations(settings)
     shelf = settings.data / "artefacts"
+    waiting = imports_folder(settings)
     rulebook = Rulebook(settings)
     return [
         Chore("turned", 5, turned),
@@ -32,6 +37,11 @@ def make_chores(house: House) -> list[Chore]:
         Chore("exceptions", 1, _in_transaction(controls.turn_exceptions)),
         Chore("people of exceptions", 60, _in_transaction(controls.relay_exceptions)),
         Chore("stale verdicts", 2, _in_transaction(controls.expire_stale)),
+        Chore("imports", 1, lambda h: bring_in(h, waiting)),
+        Chore("joined imports", 600, _in_transaction(
+            lambda tx: applying.join_imported(tx, known.list_known(tx)))),
+        Chore("files of imports", _HOUR, _in_transaction(
+            lambda tx: applying.remove_waiting_files(tx, waiting, WAITS))),
         Chore("self-checks", 20, _in_transaction(turn_selfchecks)),
         Chore("controls", 10, rulebook.refresh),
         Chore("changed controls", 1, rulebook.settle),
@@ -50,6 +60,15 @@ def make_chores(house: House) -> list[Chore]:
             lambda tx: evidence.remove_orphans(tx, shelf=shelf))),
         Chore("certificate", _HOUR, ensure_certificate),
     ]  # fmt: skip
+
+
+def bring_in(house: House, waiting: Path) -> None:
+    """Bring in imports for a while, a few hundred devices a transaction, so that others get on."""
+    until = time.monotonic() + _IMPORT_SECONDS
+    while time.monotonic() < until:
+        with house.database.write(SYSTEM) as tx:
+            if not applying.apply_imports(tx, waiting):
+                return
 
 
 def _local_lines(data: Path) -> Iterator[evidence.OutsideLine]:

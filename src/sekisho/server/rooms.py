@@ -23,6 +23,7 @@ from sekisho.notices import web as notices_web
 from sekisho.server.bootstrap import House
 from sekisho.server.pages import (
     evidence,
+    imports,
     mismatches,
     overview,
     person,
@@ -58,6 +59,7 @@ def room_handlers() -> Sequence[Any]:
         identity_web,
         notices_api,
         notices_web,
+        imports,
         mismatches,
         evidence,
         overview,

@@ -102,8 +102,9 @@ def decode(content: bytes) -> tuple[str, str]:
         if content.startswith(mark):
             return _decode(content[len(mark) :], name), name
     names = ["utf-8", "cp932"]
-    if b"\x00" in content[:200]:
-        names = ["utf-16-le" if content[1:2] == b"\x00" else "utf-16-be"]
+    sample = content[:400]
+    if len(sample) > 3 and sample.count(0) * 4 >= len(sample):  # noqa: PLR2004 - ASCII is half NUL in UTF-16
+        names = ["utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"]
     for name in names[:-1]:
         try:
             return content.decode(name), name
