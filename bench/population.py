@@ -162,6 +162,7 @@ def prepare_house(data: Path, devices: Sequence[Device], newcomers: int) -> str:
     """Make a data folder with this population; return a group secret for ``newcomers`` more."""
     with open_house(load_settings(data, {})) as house:
         catalogue = controls.catalogue_in_force()
+        note_controls(house.database)
         load_devices(house.database, catalogue, devices)
         judge_first(house.database, catalogue, devices[:PERIOD])
         copy_verdicts(house.database, len(devices))
@@ -171,6 +172,14 @@ def prepare_house(data: Path, devices: Sequence[Device], newcomers: int) -> str:
         )  # fmt: skip
         with house.database.write(SYSTEM) as tx:
             return kits.create_kit(tx, order).secret.reveal()
+
+
+def note_controls(database: Database) -> None:
+    """Note which controls are in force while there are no devices: nothing changes at the start."""
+    with database.write(SYSTEM) as tx:
+        takeover = controls.find_takeover(tx)
+        if takeover is not None:
+            takeover.step(tx)
 
 
 def judge_first(database: Database, catalogue: Catalogue, devices: Sequence[Device]) -> None:
