@@ -4,9 +4,11 @@ import plistlib
 import shutil
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from sekisho.agent.helper import USER_TABLES
 from sekisho.agent.install import (
     InstallError,
     RunCommand,
@@ -16,6 +18,9 @@ from sekisho.agent.install import (
     plan_install,
     system_unit,
 )
+from sekisho.controls.catalogue import load_catalogue
+from sekisho.controls.manifest import manifest_for
+from sekisho.controls.model import Platform
 from sekisho.wire.kit import Ownership
 
 PROGRAM = ("/opt/se kisho/bin/python", "-m", "sekisho")
@@ -42,6 +47,7 @@ def test_a_company_linux_device_gets_a_service_and_a_helper() -> None:
     unit = written["/etc/systemd/system/sekisho-agent.service"]
     assert 'ExecStart="/opt/se kisho/bin/python" "-m" "sekisho" "agent" "run"' in unit
     assert "ProtectSystem=strict" in unit
+    assert f'ReadWritePaths="{STATE}"' in unit
     assert '"--user"' in written["/etc/systemd/user/sekisho-agent-helper.service"]
     assert "run systemctl enable --now sekisho-agent.service" in commands(steps)
 
@@ -62,21 +68,67 @@ def test_macos_files_are_property_lists() -> None:
             assert parsed["KeepAlive"] is True
 
 
-@pytest.mark.parametrize(
-    ("ownership", "rights"),
-    [(Ownership.COMPANY, "/RU SYSTEM"), (Ownership.PRIVATE, "/RL LIMITED")],
-)
-def test_windows_gets_a_task_with_the_right_rights(ownership: Ownership, rights: str) -> None:
-    create = commands(plan("windows", ownership))[0]
+def test_a_company_windows_device_gets_a_task_that_stays() -> None:
+    steps = plan("windows", Ownership.COMPANY)
+    (definition,) = (step for step in steps if isinstance(step, WriteFile))
+    task = ElementTree.fromstring(definition.content.encode("utf-16"))
+    settings = {element.tag.rpartition("}")[2]: element.text for element in task.iter()}
 
-    assert rights in create
-    assert '"/opt/se kisho/bin/python" -m sekisho agent run' in create
+    assert definition.encoding == "utf-16"
+    assert settings["Command"] == PROGRAM[0]
+    assert settings["Arguments"] == f"-m sekisho agent run --state {STATE}"
+    assert settings["UserId"] == "S-1-5-18"
+    assert settings["ExecutionTimeLimit"] == "PT0S"
+    assert settings["DisallowStartIfOnBatteries"] == "false"
+    assert settings["StopIfGoingOnBatteries"] == "false"
+    assert "BootTrigger" in settings
+
+
+def test_a_company_windows_devices_folder_is_closed_before_anything_else() -> None:
+    first, *others = commands(plan("windows", Ownership.COMPANY))
+
+    assert first.startswith(f"run icacls.exe {STATE} /inheritance:r")
+    assert "S-1-5-32-545" not in first  # the group Users
+    assert [command.split()[1] for command in others] == ["schtasks.exe", "schtasks.exe"]
+
+
+def test_a_private_windows_device_needs_no_rights_and_shows_no_window() -> None:
+    program = (r"C:\Program Files\Py\python.exe", "-m", "sekisho")
+    add, start = (
+        step.words
+        for step in plan_install("windows", Ownership.PRIVATE, program, STATE, HOME)
+        if isinstance(step, RunCommand)
+    )
+
+    assert add[2].startswith("HKCU")
+    assert add[add.index("/d") + 1].startswith(r'"C:\Program Files\Py\pythonw.exe" -m sekisho')
+    assert start[4] == r"C:\Program Files\Py\pythonw.exe"
+
+
+def test_windows_needs_no_helper_because_no_check_reads_a_sessions_table() -> None:
+    read = {
+        table for table, _ in manifest_for(load_catalogue(), Platform.WINDOWS, Ownership.COMPANY)
+    }
+
+    assert read
+    assert read.isdisjoint(USER_TABLES)
+
+
+def test_installing_again_takes_the_former_service_down_first() -> None:
+    words = [
+        step.words for step in plan("darwin", Ownership.COMPANY) if isinstance(step, RunCommand)
+    ]
+    down, up = words
+
+    assert down[:2] == ("launchctl", "bootout")
+    assert up[:2] == ("launchctl", "bootstrap")
+    assert list(apply_steps((RunCommand(("false",), may_fail=True),)))
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "sekisho-agent.service"
-    unit.write_text(system_unit(("/bin/true", "100%", 'a "b"')))
+    unit.write_text(system_unit(("/bin/true", "100%", 'a "b"'), Path("/srv/my agent")))
 
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)],

@@ -55,6 +55,9 @@ def run_helper() -> int:
     """Serve the system service from this user's session until SIGTERM."""
     import os  # noqa: PLC0415 - POSIX only
 
+    if sys.platform == "win32":
+        say("Windows needs no helper: the service reads the settings of signed-in users itself")
+        return 0
     stop = Stop()
     stop.listen()
     clients = frozenset({0, os.getuid()})

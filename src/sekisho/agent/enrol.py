@@ -1,8 +1,10 @@
 """Enrolment: from a kit file to a device that the organisation knows.
 
-Company: one step. Private: the owner first reads what will be read and what happens with it, then
-says yes; only then anything about this computer is sent. A private device gives no serial number,
-no host name, no computer name and no processor; its identifier is a random number.
+Company: one step. Private: the owner reads what will be read and what happens with it, then says
+yes; only then a question is answered. The signed list of what will be read comes from the server,
+and the server gives it to devices that it knows: so the enrolment itself comes before the owner's
+yes. It tells a random number as identifier, the system with its version and the agent's version,
+and no serial number, host name, computer name or processor. A no takes it back.
 """
 
 import os

@@ -4,6 +4,7 @@ Pure planning: ``plan_install`` says which files are written and which commands 
 ``--dry-run`` prints exactly what would be done. Nothing here needs the server.
 """
 
+import ntpath
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ class WriteFile:
 
     path: Path
     content: str
+    encoding: str = "utf-8"
 
     def __str__(self) -> str:
         return f"write {self.path}"
@@ -36,9 +38,10 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True)
 class RunCommand:
-    """A command to run, without a shell."""
+    """A command to run, without a shell; ``may_fail`` when it only undoes what may not be there."""
 
     words: tuple[str, ...]
+    may_fail: bool = False
 
     def __str__(self) -> str:
         return f"run {shlex.join(self.words)}"
@@ -59,10 +62,10 @@ def plan_install(
     helper = (*program, "agent", "run", "--user")
     company = ownership is Ownership.COMPANY
     if platform == "linux":
-        return _linux_company(run, helper) if company else _linux_private(run, home)
+        return _linux_company(run, helper, state) if company else _linux_private(run, home)
     if platform == "darwin":
         return _macos_company(run, helper) if company else _macos_private(run, home)
-    return _windows(run, company=company)
+    return _windows_company(run, state) if company else _windows_private(run)
 
 
 def apply_steps(steps: Sequence[Step]) -> Iterator[Step]:
@@ -78,7 +81,7 @@ def apply_steps(steps: Sequence[Step]) -> Iterator[Step]:
 def _write(step: WriteFile) -> None:
     try:
         step.path.parent.mkdir(parents=True, exist_ok=True)
-        step.path.write_text(step.content, encoding="utf-8")
+        step.path.write_text(step.content, encoding=step.encoding)
         step.path.chmod(0o644)
     except OSError as error:
         raise InstallError(
@@ -98,14 +101,14 @@ def _run(step: RunCommand) -> None:
         raise InstallError(
             "%(what)s could not be run: %(why)s", what=step.words[0], why=error
         ) from error
-    if done.returncode:
+    if done.returncode and not step.may_fail:
         said = (done.stderr or done.stdout).strip()[-300:]
         raise InstallError("%(what)s failed: %(why)s", what=shlex.join(step.words), why=said)
 
 
-def _linux_company(run: Sequence[str], helper: Sequence[str]) -> tuple[Step, ...]:
+def _linux_company(run: Sequence[str], helper: Sequence[str], state: Path) -> tuple[Step, ...]:
     return (
-        WriteFile(Path(f"/etc/systemd/system/{NAME}.service"), system_unit(run)),
+        WriteFile(Path(f"/etc/systemd/system/{NAME}.service"), system_unit(run, state)),
         WriteFile(Path(f"/etc/systemd/user/{NAME}-helper.service"), user_unit(helper, "helper")),
         RunCommand(("systemctl", "daemon-reload")),
         RunCommand(("systemctl", "enable", "--now", f"{NAME}.service")),
@@ -122,10 +125,10 @@ def _linux_private(run: Sequence[str], home: Path) -> tuple[Step, ...]:
     )
 
 
-def system_unit(run: Sequence[str]) -> str:
+def system_unit(run: Sequence[str], state: Path) -> str:
     """Return the systemd service of a company device: root's eyes, nobody's hands.
 
-    The file system is read-only except for the agent's own folder.
+    The file system is read-only except for the agent's own folder ``state``.
     """
     return "\n".join(
         [
@@ -140,6 +143,7 @@ def system_unit(run: Sequence[str]) -> str:
             "RestartSec=30",
             "StateDirectory=sekisho-agent",
             "StateDirectoryMode=0700",
+            f"ReadWritePaths={_systemd_words((str(state),))}",
             "MemoryMax=128M",
             "CPUQuota=20%",
             "Nice=10",
@@ -194,6 +198,7 @@ def _macos_company(run: Sequence[str], helper: Sequence[str]) -> tuple[Step, ...
             Path(f"/Library/LaunchAgents/{LABEL}-helper.plist"),
             launchd_plist(f"{LABEL}-helper", helper),
         ),
+        RunCommand(("launchctl", "bootout", f"system/{LABEL}"), may_fail=True),
         RunCommand(("launchctl", "bootstrap", "system", str(daemon))),
     )
 
@@ -202,6 +207,7 @@ def _macos_private(run: Sequence[str], home: Path) -> tuple[Step, ...]:
     item = home / f"Library/LaunchAgents/{LABEL}.plist"
     return (
         WriteFile(item, launchd_plist(LABEL, run)),
+        RunCommand(("launchctl", "unload", str(item)), may_fail=True),
         RunCommand(("launchctl", "load", "-w", str(item))),
     )
 
@@ -222,12 +228,65 @@ def launchd_plist(label: str, run: Sequence[str]) -> str:
     )
 
 
-def _windows(run: Sequence[str], *, company: bool) -> tuple[Step, ...]:
-    """Register a scheduled task: at start as SYSTEM, or at log-on with the user's own rights.
+def _windows_company(run: Sequence[str], state: Path) -> tuple[Step, ...]:
+    """Register a task that starts with the computer as SYSTEM and stays.
 
     A plain program cannot be a Windows service (it would have to answer the service manager).
+    There is no helper: SYSTEM reads the settings of signed-in users from their loaded hives.
     """
-    program = subprocess.list2cmdline(run)
-    when = ("/SC", "ONSTART", "/RU", "SYSTEM") if company else ("/SC", "ONLOGON", "/RL", "LIMITED")
-    create = ("schtasks.exe", "/Create", "/F", "/TN", NAME, "/TR", program, *when)
-    return (RunCommand(create), RunCommand(("schtasks.exe", "/Run", "/TN", NAME)))
+    definition = state / "task.xml"
+    grants = (f"*{sid}:(OI)(CI)F" for sid in ("S-1-5-18", "S-1-5-32-544"))
+    return (
+        # ProgramData lets every user read; the folder holds the node key and the secret.
+        RunCommand(("icacls.exe", str(state), "/inheritance:r", "/grant:r", *grants, "/T", "/Q")),
+        WriteFile(definition, task_xml(run), "utf-16"),
+        RunCommand(("schtasks.exe", "/Create", "/F", "/TN", NAME, "/XML", str(definition))),
+        RunCommand(("schtasks.exe", "/Run", "/TN", NAME)),
+    )
+
+
+def task_xml(run: Sequence[str]) -> str:
+    """Return the task's definition (Task Scheduler schema 1.2).
+
+    What ``schtasks /SC ONSTART`` makes would end after three days and not run on batteries.
+    """
+    arguments = escape(subprocess.list2cmdline(run[1:]))
+    return f"""<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo><Description>Sekisho endpoint agent</Description></RegistrationInfo>
+  <Triggers><BootTrigger><Enabled>true</Enabled></BootTrigger></Triggers>
+  <Principals>
+    <Principal id="Author">
+      <UserId>S-1-5-18</UserId><RunLevel>HighestAvailable</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
+    <Priority>7</Priority>
+    <RestartOnFailure><Interval>PT1M</Interval><Count>999</Count></RestartOnFailure>
+  </Settings>
+  <Actions Context="Author">
+    <Exec><Command>{escape(run[0])}</Command><Arguments>{arguments}</Arguments></Exec>
+  </Actions>
+</Task>
+"""
+
+
+def _windows_private(run: Sequence[str]) -> tuple[Step, ...]:
+    """Start with the owner's own log-on: an entry that Task Manager shows and needs no rights.
+
+    ``pythonw.exe`` stands beside ``python.exe`` and opens no window.
+    """
+    folder, name = ntpath.split(run[0])
+    windowless = name.lower().replace("python.exe", "pythonw.exe")
+    words = (ntpath.join(folder, windowless), *run[1:])
+    key = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run"
+    entry = ("/v", NAME, "/t", "REG_SZ", "/d", subprocess.list2cmdline(words), "/f")
+    return (
+        RunCommand(("reg.exe", "add", key, *entry)),
+        RunCommand(("cmd.exe", "/c", "start", "", *words)),
+    )
