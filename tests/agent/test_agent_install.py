@@ -4,7 +4,7 @@ import plistlib
 import shutil
 import subprocess
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_macos_files_are_property_lists() -> None:
 def test_a_company_windows_device_gets_a_task_that_stays() -> None:
     steps = plan("windows", Ownership.COMPANY)
     (definition,) = (step for step in steps if isinstance(step, WriteFile))
-    task = ElementTree.fromstring(definition.content.encode("utf-16"))
+    task = ET.fromstring(definition.content.encode("utf-16"))  # noqa: S314 - our own text
     settings = {element.tag.rpartition("}")[2]: element.text for element in task.iter()}
 
     assert definition.encoding == "utf-16"
