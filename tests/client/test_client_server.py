@@ -17,7 +17,7 @@ import pytest
 
 from fakes.osqueryd import Osqueryd
 from sekisho.client import client as whole
-from sekisho.client import controls, devices, evidence, findings, kits
+from sekisho.client import controls, devices, evidence, findings, kits, notices
 from sekisho.client.client import Client
 from sekisho.devices.api.shapes import CarveOrder, DeviceChange, KitRequest
 from sekisho.evidence.api import Erasure
@@ -39,6 +39,7 @@ from sekisho.kernel.pki import CertificateAuthority
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 from sekisho.kernel.secrets import Secret, SecretBox
 from sekisho.kernel.settings import load_settings
+from sekisho.notices.api import Again
 from support.running import Running, running_up
 from support.visiting import Post, public_client
 
@@ -178,6 +179,16 @@ def test_findings_are_read_and_given_to_somebody(town: Town) -> None:
             client.findings.assign("fnd_nobody", None)
 
 
+def test_notices_are_read(town: Town) -> None:
+    with town.client("self.read", "notices.read") as client:
+        with pytest.raises(InvalidInputError):  # a token is nobody's inbox
+            client.notices.list()
+        assert client.notices.queue(status="dead").total == 0
+        assert client.notices.queue(page=1).deliveries == []
+        with pytest.raises(NotPermittedError):  # a matter for persons
+            client.notices.send_again(Again())
+
+
 def test_evidence_is_read_and_signed(town: Town) -> None:
     with town.client() as client:
         page = client.evidence.records(kind="device.enrolled", limit=1)
@@ -278,7 +289,7 @@ def test_every_documented_address_has_a_method(town: Town) -> None:
 
 def _asked_by_the_client() -> set[tuple[str, str]]:
     """Read from its source which method and address each function of the client asks."""
-    modules: tuple[ModuleType, ...] = (controls, devices, evidence, findings, kits, whole)
+    modules: tuple[ModuleType, ...] = (controls, devices, evidence, findings, kits, notices, whole)
     kinds: list[Any] = [
         kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)
         if kind.__module__ == module.__name__

@@ -239,6 +239,8 @@ SIGNED_IN: dict[str, Walk] = {
     "device_consent": go("/devices/{jitaku-consent}"),
     "device_withdrawn": go("/devices/{jitaku-withdrawn}"),
     "device_dialog": _dialog,
+    "device_files": go("/devices/{mnt-l-0231}/files"),
+    "files": go("/devices/files"),
     "kits": go("/devices/kits"),
     "kit_new": go("/devices/kits/new"),
     "kit_made": _kit,

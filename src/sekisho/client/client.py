@@ -10,6 +10,7 @@ from sekisho.client.evidence import Evidence
 from sekisho.client.findings import Findings
 from sekisho.client.http import Connection
 from sekisho.client.kits import Files, Kits
+from sekisho.client.notices import Notices
 from sekisho.kernel.secrets import Secret
 
 
@@ -28,6 +29,7 @@ class Client:
         self.files = Files(self._at)
         self.findings = Findings(self._at)
         self.kits = Kits(self._at)
+        self.notices = Notices(self._at)
 
     def __enter__(self) -> Self:
         """Return the client itself."""

@@ -68,6 +68,7 @@ class OrderRow:
     came: bool
     may_approve: bool
     may_end: bool
+    own: bool
 
 
 @get("/devices/files", sync_to_thread=True)
@@ -153,6 +154,7 @@ def _row(tx: Transaction, order: Carve, names: Mapping[str, str]) -> OrderRow:
         came=order.state is CarveState.DONE and opens,
         may_approve=waits and approves and not own,
         may_end=order.state in _OPEN and (approves or own),
+        own=own,
     )
 
 
