@@ -53,12 +53,12 @@ def test_a_failing_device_is_told_of_until_it_is_fine(town: Town, mails: MailSer
     assert page.status_code == 200
     assert "mnt-l-0231" in page.text
     assert 'class="tool bell"' in page.text
-    assert "未読1件" in page.text
+    assert '<b class="num">1</b>' in page.text
     opened = re.search(r"/my/notices/(ntc_\w+)/open", page.text)
     assert opened is not None
     went = town.client("public").post(opened[0], headers=her, follow_redirects=False)
     assert (went.status_code, went.headers["location"]) == (303, f"/my/devices/{device.id}")
-    assert "未読1件" not in town.client("public").get("/my/notices", headers=her).text
+    assert '<b class="num">' not in town.client("public").get("/my/notices", headers=her).text
     town.clock.advance(seconds=timedelta(minutes=5).total_seconds())
     town.answer(device)
     _turn(town)
