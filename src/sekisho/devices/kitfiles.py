@@ -126,14 +126,28 @@ def write_instructions(
         ownership=words[ownership],
         end=f"{say_minute(ends_at, UTC, language)} UTC",
         folder=_FOLDERS[platform],
-        command=install_command(platform),
+        command=install_command(platform, ownership).replace("\n", "\n    "),
     )
 
 
-def install_command(platform: Platform) -> str:
-    """Return the one line that installs our agent's kit on this platform."""
-    python = "py -m pip" if platform is Platform.WINDOWS else "python3 -m pip"
-    return f"{python} install --user sekisho && sekisho agent enroll sekisho-kit.json"
+def install_command(platform: Platform, ownership: Ownership) -> str:
+    """Return the lines that install our agent, enrol with the kit and start it for good.
+
+    Everything goes into a folder of its own: the system's Python stays as it is (PEP 668). A
+    company device needs the administrator, a private one must do without.
+    """
+    company = ownership is Ownership.COMPANY
+    if platform is Platform.WINDOWS:
+        folder = "$env:ProgramFiles\\Sekisho" if company else "$env:LOCALAPPDATA\\SekishoAgent"
+        program = f'& "{folder}\\Scripts\\'
+        lines = [f'py -m venv "{folder}"', f'{program}pip.exe" install sekisho']
+        return "\n".join([*lines, *(f'{program}sekisho.exe" {verb}' for verb in _VERBS)])
+    folder, sudo = ("/opt/sekisho", "sudo ") if company else ("~/.sekisho", "")
+    lines = [f"{sudo}python3 -m venv {folder}", f"{sudo}{folder}/bin/pip install sekisho"]
+    return "\n".join([*lines, *(f"{sudo}{folder}/bin/sekisho {verb}" for verb in _VERBS)])
+
+
+_VERBS = ("agent enroll sekisho-kit.json", "agent install")
 
 
 def pack_archive(contents: Mapping[str, str]) -> bytes:

@@ -68,7 +68,7 @@ def write_kit_files(
             files[f"{platform.value}/README.{language}.md"] = write_instructions(
                 site, kit.ownership, platform, kit.ends_at, language
             )
-    return files, {platform.value: install_command(platform) for platform in plans}
+    return files, {platform.value: install_command(platform, kit.ownership) for platform in plans}
 
 
 def write_incident_flags(site: KitSite, platform: Platform) -> str:

@@ -232,7 +232,7 @@ def _way(
     packed = base64.b64encode(archive).decode("ascii")
     return Way(
         platform.value, f"sekisho-kit-{platform.value}.zip",
-        f"data:application/zip;base64,{packed}", install_command(platform), flags,
+        f"data:application/zip;base64,{packed}", install_command(platform, kit.ownership), flags,
     )  # fmt: skip
 
 
