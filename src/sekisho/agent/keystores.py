@@ -8,9 +8,7 @@ security(1) of macOS (``import -x``: the key cannot be taken out again).
 What is said is what is so: a key that could not be put into a better place is a ``file``.
 """
 
-import datetime as dt
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -200,6 +198,8 @@ def _request_from_keychain(folder: Path, computer: Computer, run: Run) -> Reques
 
     ``security import`` wants a certificate beside the key; a self-signed one of a day is given.
     """
+    import secrets  # noqa: PLC0415 - only in this process
+
     key = _make_key()
     password = secrets.token_urlsafe(24)
     with _private_file(folder / "device-key.p12", _pack_identity(key, password)) as packed:
@@ -238,6 +238,8 @@ def _sign_request(key: "EllipticCurvePrivateKey") -> str:
 
 def _pack_identity(key: "EllipticCurvePrivateKey", password: str) -> bytes:
     """Pack key and a self-signed certificate as PKCS #12 in the way that every macOS can read."""
+    import datetime as dt  # noqa: PLC0415 - only in this process
+
     from cryptography import x509  # noqa: PLC0415 - only in this process
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - only here
     from cryptography.hazmat.primitives.serialization import pkcs12  # noqa: PLC0415 - only here
