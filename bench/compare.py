@@ -100,7 +100,6 @@ def _expected(
     probe = None if check is None else check.choose_probe(sekisho_agent=False)
     if probe is None or not device.is_ready(probe.ready_name):
         return VerdictKind.UNKNOWN
-    leaning = control.data if probe.data is None else probe.data
-    if passed and any(data.stale_after <= now for data in leaning):
+    if passed and any(data.stale_after <= now for data in probe.data):
         return VerdictKind.UNKNOWN  # a list that is too old proves nothing
     return VerdictKind.PASS if passed else VerdictKind.FAIL
