@@ -29,6 +29,7 @@ from sekisho.server.pages import (
     person,
     portal,
     preferences,
+    roster,
     rule,
     settings,
 )
@@ -66,6 +67,7 @@ def room_handlers() -> Sequence[Any]:
         person,
         portal,
         preferences,
+        roster,
         rule,
         settings,
     )

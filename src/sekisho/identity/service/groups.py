@@ -6,8 +6,9 @@ A group belongs to the whole organisation, so to change one takes identity.write
 from collections.abc import Iterable, Sequence
 
 from sekisho.evidence import service as evidence
+from sekisho.identity.engine.fields import clean_name
 from sekisho.identity.model import Group, Person
-from sekisho.identity.service.people import clean_name, require_write
+from sekisho.identity.service.people import require_write
 from sekisho.identity.store import groups, people
 from sekisho.identity.store.people import PeopleFilter
 from sekisho.kernel.db import Transaction

@@ -7,9 +7,9 @@ rooms end comes from whoever joins them (``server/leaving.py``), so that one rec
 
 from collections.abc import Mapping
 
+from sekisho.identity.engine.fields import clean_email
 from sekisho.identity.model import Person, PersonState
 from sekisho.identity.service.people import (
-    clean_email,
     get_person,
     keep_an_admin,
     record_person,

@@ -11,6 +11,7 @@ from typing import Any
 
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine import passkeys as webauthn
+from sekisho.identity.engine.fields import clean_email, clean_language, clean_name
 from sekisho.identity.model import (
     GONE,
     LINK_DAYS,
@@ -43,9 +44,6 @@ from sekisho.identity.service.factors import (
 from sekisho.identity.service.limits import begin_try, refuse_try
 from sekisho.identity.service.people import (
     add_person,
-    clean_email,
-    clean_language,
-    clean_name,
     get_person,
     require_over,
 )

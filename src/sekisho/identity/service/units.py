@@ -10,8 +10,9 @@ from zoneinfo import available_timezones
 
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine import units as tree
+from sekisho.identity.engine.fields import clean_language, clean_name
 from sekisho.identity.model import Unit, UnitKind
-from sekisho.identity.service.people import clean_language, clean_name, require_write
+from sekisho.identity.service.people import require_write
 from sekisho.identity.service.sessions import sign_out_everywhere
 from sekisho.identity.store import units
 from sekisho.kernel.db import Transaction

@@ -97,6 +97,15 @@ group_members = Table(
     _person(primary=True),
     Index("ix_identity_group_members_person_id", "person_id"),
 )
+rosters = Table(
+    "identity_rosters",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created_by", String(200), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("ends_at", UTCDateTime, nullable=False),
+)
 links = Table(
     "identity_links",
     metadata,
