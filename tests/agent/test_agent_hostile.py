@@ -185,7 +185,9 @@ def test_a_memory_cut_off_at_any_byte_still_knows_who_it_is(sound: Path, tmp_pat
         shutil.rmtree(folder)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None
+)
 @given(place=st.integers(0, 1_000_000), noise=st.binary(min_size=1, max_size=600))
 def test_a_memory_with_noise_in_it_opens_again(
     sound: Path, tmp_path_factory: pytest.TempPathFactory, place: int, noise: bytes
@@ -212,6 +214,17 @@ def test_a_damaged_memory_is_put_aside_and_not_thrown_away(sound: Path, tmp_path
 
     assert (tmp_path / f"agent.db{DAMAGED_SUFFIX}").read_bytes().startswith(b"no database")
     assert (tmp_path / f"agent.db{DAMAGED_SUFFIX}").stat().st_mode & 0o077 == 0
+
+
+def test_a_memory_of_an_older_version_gets_its_copy(sound: Path, tmp_path: Path) -> None:
+    shutil.copytree(sound, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "agent.db.copy").unlink()
+    State(tmp_path / "agent.db").close()
+    os.truncate(tmp_path / "agent.db", 0)
+
+    memory = State(tmp_path / "agent.db")
+    assert memory.get("node_key") == "key-1"
+    memory.close()
 
 
 def test_erasing_leaves_no_copy(sound: Path, tmp_path: Path) -> None:

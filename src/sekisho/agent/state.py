@@ -68,11 +68,17 @@ class State:
         self._restore()
 
     def _restore(self) -> None:
-        """Bring back who this device is when the file has lost it and the copy has not."""
-        if self._database.execute("SELECT 1 FROM setting LIMIT 1").fetchone() is None:
-            known = _read_copy(self.path)
-            if known:
-                self.put(**known)
+        """Bring back who this device is when the file has lost it and the copy has not.
+
+        A memory of a version that made no copy gets one.
+        """
+        known = _read_copy(self.path)
+        lost = self._database.execute("SELECT 1 FROM setting LIMIT 1").fetchone() is None
+        if lost and known:
+            self.put(**known)
+        elif not lost and not known:
+            with contextlib.suppress(StateError):
+                self.put()
 
     def close(self) -> None:
         """Close the file."""
@@ -227,6 +233,12 @@ def _open_sound(path: Path) -> apsw.Connection:
         _prepare(database)
         if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise apsw.CorruptError("the quick check found damage")
+    except (apsw.SQLError, apsw.ReadOnlyError) as error:
+        database.close()
+        # Noise in the header reads as another format, or as a file that nobody may write.
+        if os.access(path, os.W_OK):
+            raise apsw.CorruptError(str(error)) from error
+        raise
     except apsw.Error:
         database.close()
         raise
@@ -238,6 +250,7 @@ def _prepare(database: apsw.Connection) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-256"):
         database.execute(f"PRAGMA {pragma}").fetchall()
     database.execute(_SCHEMA)
+    database.execute("BEGIN IMMEDIATE; ROLLBACK")
 
 
 def _write_copy(path: Path, known: Mapping[str, str]) -> None:
