@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sekisho.controls import service as controls
-from sekisho.controls.service import applying
+from sekisho.controls.service import applying, documents
 from sekisho.controls.service.imports import WAITS, imports_folder
 from sekisho.controls.service.selfchecks import turn_selfchecks
 from sekisho.devices.service import carves, known, privacy
@@ -42,6 +42,8 @@ def make_chores(house: House) -> list[Chore]:
             lambda tx: applying.join_imported(tx, known.list_known(tx)))),
         Chore("files of imports", _HOUR, _in_transaction(
             lambda tx: applying.remove_waiting_files(tx, waiting, WAITS))),
+        Chore("documents", 30, _in_transaction(documents.spread_documents)),
+        Chore("ending documents", _HOUR, _in_transaction(documents.remind_documents)),
         Chore("self-checks", 20, _in_transaction(turn_selfchecks)),
         Chore("controls", 10, rulebook.refresh),
         Chore("changed controls", 1, rulebook.settle),

@@ -22,6 +22,7 @@ from sekisho.notices import api as notices_api
 from sekisho.notices import web as notices_web
 from sekisho.server.bootstrap import House
 from sekisho.server.pages import (
+    documents,
     evidence,
     imports,
     mismatches,
@@ -60,6 +61,7 @@ def room_handlers() -> Sequence[Any]:
         identity_web,
         notices_api,
         notices_web,
+        documents,
         imports,
         mismatches,
         evidence,
