@@ -112,7 +112,7 @@ def test_somebody_signs_in_with_the_accounts_of_the_organisation(house: House, a
         link = house.invite("Haruka Takahashi", EMAIL, "teleworker")
         with house.visitor() as page:
             page.goto(link)
-            page.get_by_role("link", name="Use my account at Example IdP").click()
+            page.get_by_role("link", name="Use Example IdP").click()
             _authorize(page, "tanaka")
             page.wait_for_url("**/account/recovery-codes")
             page.goto(house.url("/account"))
@@ -144,7 +144,7 @@ def test_a_form_waits_while_its_sender_proves_themselves(house: House, admin: Pa
     admin.wait_for_url("**/sign-in?again=1**")
     admin.click("[data-passkey] button")
     admin.wait_for_url("**/account/again/**")
-    admin.get_by_role("button", name="Go on").click()
+    admin.get_by_role("button", name="Go on with it").click()
 
     expect(admin.locator("main")).to_contain_text("Bearer sks_")
     expect(admin.locator("main")).to_contain_text("nightly report")
