@@ -21,6 +21,7 @@ from support.browser import add_authenticator, running_chromium
 from support.running import Running, running_up
 from support.visiting import Post, make_kit, public_client, query, wait_until
 from ui.faults import measure_excess
+from ui.tour_proofs import PROOFS, settle_proofs
 
 WIDTHS = (1440, 390)
 LANGUAGES = ("ja", "en")
@@ -213,6 +214,24 @@ def _dialog(town: Town, page: Page) -> None:
     page.click("[data-dialog=remove]")
 
 
+def _passkey_dialog(town: Town, page: Page) -> None:
+    go("/account")(town, page)
+    page.locator("[data-dialog^=key-]").first.click()
+
+
+def _provider_dialog(town: Town, page: Page) -> None:
+    """Describe a provider (once) and open what changes it."""
+    go("/people/sign-in")(town, page)
+    if not page.locator("[data-dialog^=change-]").count():
+        page.fill("#new-name", "ミナト商事アカウント")
+        page.fill("#new-issuer", "https://login.example.jp/realms/minato")
+        page.fill("#new-client", "sekisho")
+        page.fill("#new-domains", "example.jp")
+        with page.expect_navigation():
+            page.locator("form[action='/people/sign-in/providers'] button").click()
+    page.locator("[data-dialog^=change-]").first.click()
+
+
 def _rule(town: Town, page: Page) -> None:
     go("/controls")(town, page)
     page.goto(town.url(str(page.locator("tr.row th a").first.get_attribute("href"))))
@@ -224,6 +243,8 @@ FIRST: dict[str, Walk] = {
 EMPTY: dict[str, Walk] = {"my_none": go("/my"), "kits_none": go("/devices/kits")}
 STRANGER: dict[str, Walk] = {
     "sign_in": go("/sign-in"),
+    "sign_in_lost": go("/sign-in/lost"),
+    "sign_in_refused": go("/sign-in/oidc/callback?state=x"),
     "sign_in_code": _open_details(go("/sign-in")),
     "start_invited": lambda town, page: _goto(page, town.link),
     "start_spent": lambda town, page: _goto(page, town.up.ready["first_admin_url"]),
@@ -251,7 +272,12 @@ SIGNED_IN: dict[str, Walk] = {
     "settings": go("/settings"),
     "people": go("/people"),
     "people_invited": _invited,
+    "ways_to_sign_in": go("/people/sign-in"),
+    "provider_dialog": _provider_dialog,
+    "blocked": go("/people/blocks"),
+    "lost_ways_in": go("/people/lost"),
     "account": go("/account"),
+    "passkey_dialog": _passkey_dialog,
     "new_name": go("/account/new-name"),
     "totp": press("/account", "form[action='/account/totp'] button"),
     "totp_wrong": _wrong_code,
@@ -266,6 +292,7 @@ SIGNED_IN: dict[str, Walk] = {
     "error_404": go("/devises"),
     "error_no_device": go("/devices/dev_nope"),
     "error_403": _forged,
+    **PROOFS,
 }
 
 
@@ -294,6 +321,7 @@ def walk_all(town: Town, look: Look, wanted: set[str] | None = None) -> None:
     register(town)
     _walk(town, town.admin, EMPTY, look, wanted)
     settle(town)
+    settle_proofs(town)
     _walk(town, town.admin, SIGNED_IN, look, wanted)
     _walk(town, town.stranger, STRANGER, look, wanted)
 
