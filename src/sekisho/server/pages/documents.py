@@ -53,20 +53,20 @@ def show_documents(
     database: NamedDependency[Database],
     *,
     q: FromQuery[str] = "",
-    state: FromQuery[str] = "",
+    shown: FromQuery[str] = "",
     page: FromQuery[int] = 1,
 ) -> Page:
     """List documents, those that end first in front. Needs ``controls.read``."""
-    return _list(database, principal, q=q, state=state, page=max(1, page))
+    return _list(database, principal, q=q, shown=shown, page=max(1, page))
 
 
 def _list(
-    database: Database, principal: Principal, *, q: str = "", state: str = "", page: int = 1,
+    database: Database, principal: Principal, *, q: str = "", shown: str = "", page: int = 1,
     wrong: Wrong | None = None, sent: Mapping[str, str] | None = None,
 ) -> Page:  # fmt: skip
     with database.read(principal) as tx:
         found, total = service.list_documents(
-            tx, state=state, search=q, limit=PER_PAGE, offset=(page - 1) * PER_PAGE
+            tx, state=shown, search=q, limit=PER_PAGE, offset=(page - 1) * PER_PAGE
         )
         may = tx.principal.allows(service.RIGHT)
         units = (
@@ -77,7 +77,7 @@ def _list(
     context = {
         "documents": found, "words": WORDS_OF_STATE, "moment": today, "units": units,
         "controls": {control.id: control for control in controls},
-        "filters": {"q": q, "state": state}, "wrong": wrong, "sent": sent or {}, "page": page,
+        "filters": {"q": q, "shown": shown}, "wrong": wrong, "sent": sent or {}, "page": page,
         "pages": -(-total // PER_PAGE) or 1, "total": total,
         "first": (page - 1) * PER_PAGE + 1 if found else 0,
         "last": (page - 1) * PER_PAGE + len(found),
