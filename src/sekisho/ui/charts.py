@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 PLOT_WIDTH = 94.0  # per cent; the rest is for the numbers of the axis
 GRID_LINES = 3
@@ -121,9 +121,13 @@ def _svg(height: int, label: str, inside: Markup) -> Markup:
 def _rect(
     look: str, left: float, width: float, top: float, height: float, unit: str = "%"
 ) -> Markup:
-    return Markup(
-        '<rect class="{}" x="{:.2f}{}" width="{:.2f}{}" y="{:.1f}" height="{:.1f}"/>'
-    ).format(look, left, unit, max(0.0, width), unit, top, max(0.0, height))
+    # Numbers in their own format need no escaping; Markup.format() is ten times slower, and a
+    # chart has hundreds of these.
+    return Markup(  # noqa: S704 - the only text is escaped
+        f'<rect class="{escape(look)}" x="{left:.2f}{escape(unit)}"'
+        f' width="{max(0.0, width):.2f}{escape(unit)}"'
+        f' y="{top:.1f}" height="{max(0.0, height):.1f}"/>'
+    )
 
 
 def _text(left: float, top: float, words: str, anchor: str = "start") -> Markup:

@@ -192,9 +192,7 @@ def list_standings(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[Devi
 
 def count_standings(tx: Transaction) -> dict[str, int]:
     """Count devices by their worst verdict: ``fail``, ``unknown``, ``pass``."""
-    counts = {kind.value: 0 for kind in (VerdictKind.FAIL, VerdictKind.UNKNOWN, VerdictKind.PASS)}
-    for row in figures.count_settled_standings(tx, tx.now):
-        counts[row.worst] += row.number
+    counts = figures.count_settled_standings(tx, tx.now)
     for standing in _overdue(tx).values():
         counts[standing.worst] += 1
     return counts

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, delete, func, insert, not_, select
 
 from sekisho.controls.model import VerdictKind
 from sekisho.controls.store.tables import COUNTS, SUBJECTS, TREND, VERDICTS, VERSIONS
@@ -123,12 +123,14 @@ def list_overdue_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]
     return found
 
 
-def count_settled_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]:
-    """Return (worst, number) of all other devices: how many stand how."""
-    worst = _worst().label("worst")
-    return tx.rows(
-        select(worst, func.count().label("number")).where(_is_settled(now)).group_by(worst)
-    )
+def count_settled_standings(tx: Transaction, now: datetime) -> dict[str, int]:
+    """Return how many of all other devices stand how, in one pass without sorting."""
+    fails = func.sum(case((SUBJECTS.c.failing > 0, 1), else_=0))
+    doubts = func.sum(case((and_(SUBJECTS.c.failing == 0, SUBJECTS.c.unknown > 0), 1), else_=0))
+    counted = [fails, doubts, func.count()]
+    row = tx.execute(select(*counted).where(_is_settled(now))).one()
+    counts = {_FAIL: int(row[0] or 0), _UNKNOWN: int(row[1] or 0)}
+    return {**counts, _PASS: int(row[2]) - sum(counts.values())}
 
 
 def list_settled_devices(tx: Transaction, now: datetime, worst: str) -> Sequence[Row[Any]]:
@@ -147,7 +149,9 @@ def _worst() -> ColumnElement[str]:
 
 
 def _is_settled(now: datetime) -> ColumnElement[bool]:
-    return or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now)
+    """Say it as "not overdue": nearly all are settled, and an OR would go through the index."""
+    when = SUBJECTS.c.next_expiry_at
+    return not_(and_(when.is_not(None), when <= now))
 
 
 def list_devices_of_control(

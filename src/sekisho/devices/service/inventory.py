@@ -102,6 +102,12 @@ def get_device(tx: Transaction, device_id: str) -> Device:
     return require_device(tx, device_id, "devices.read")
 
 
+def count_enrolled(tx: Transaction) -> int:
+    """Count the devices that ``devices.read`` reaches and that are not withdrawn, nothing else."""
+    states = store.count_states(tx, within_reach(tx))
+    return sum(count for state, _, _, count in states if state != "withdrawn")
+
+
 def count_devices(tx: Transaction) -> DeviceCounts:
     """Count the devices that ``devices.read`` reaches and that are not withdrawn."""
     owned_by = within_reach(tx)

@@ -1,10 +1,18 @@
 """Names for the people that devices, kits and looks speak of by id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sekisho.devices.model import Device
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
+from sekisho.kernel.i18n import Text, msg
+
+ACTING: Mapping[str, Text] = {
+    "system": msg("Sekisho itself"),
+    "command": msg("Command on the server"),
+    "anonymous": msg("Nobody signed in"),
+}
+"""What acts without being a person, by the kind of its reference."""
 
 
 def name_people(tx: Transaction, ids: Iterable[str | None]) -> dict[str, str]:
@@ -24,3 +32,9 @@ def name_actors(tx: Transaction, references: Iterable[str]) -> dict[str, str]:
     people = {ref: ref.removeprefix("person:") for ref in references if ref.startswith("person:")}
     names = name_people(tx, people.values())
     return {ref: names.get(person_id, person_id) for ref, person_id in people.items()}
+
+
+def say_actor(reference: str, names: Mapping[str, str]) -> Text | str:
+    """Say who ``kind:id`` is: by name, else what kind of caller, else the reference itself."""
+    kind = reference.partition(":")[0]
+    return names.get(reference) or ACTING.get(kind) or reference

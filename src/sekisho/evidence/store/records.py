@@ -104,10 +104,16 @@ def list_records(
     With ``before`` only sealed records below that place are returned.
     """
     statement = _select_shown().where(*_conditions(wanted))
-    if before is not None:
-        statement = statement.where(records.c.seq < before)
-    newest = (records.c.seq.is_(None).desc(), records.c.seq.desc(), records.c.id.desc())
-    return tx.rows(statement.order_by(*newest).limit(limit))
+    # Two queries that each walk an index backwards; one with both orders would sort all records.
+    found: list[Row[Any]] = []
+    if before is None:
+        fresh = statement.where(records.c.seq.is_(None)).order_by(records.c.id.desc())
+        found += tx.rows(fresh.limit(limit))
+    if len(found) < limit:
+        below = records.c.seq.is_not(None) if before is None else records.c.seq < before
+        sealed = statement.where(below).order_by(records.c.seq.desc())
+        found += tx.rows(sealed.limit(limit - len(found)))
+    return found
 
 
 def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:

@@ -15,7 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
-from sekisho.devices.web.people import name_people
+from sekisho.devices.web.people import name_people, say_actor
 from sekisho.evidence import service
 from sekisho.evidence.model import Checkpoint, EvidenceState, Record
 from sekisho.evidence.sources.destinations import own_destination
@@ -34,11 +34,7 @@ SHORT = 6  # characters that tell two ids of one page apart
 
 # Where the page of a subject lies; a subject without one is only named.
 ADDRESSES = {"device": "/devices/", "control": "/controls/"}
-# What acts without being a person, and what a record can be about, where no name is known.
-ACTING: Mapping[str, Text] = {
-    "system": msg("Sekisho itself"), "command": msg("Command on the server"),
-    "anonymous": msg("Nobody signed in"),
-}  # fmt: skip
+# What a record can be about, where no name is known.
 THINGS: Mapping[str, Text] = {
     "person": msg("Person"), "device": msg("Device"), "kit": msg("Enrolment kit"),
     "record": msg("Record"), "token": msg("API token"), "control": msg("Rule"),
@@ -183,13 +179,11 @@ def _row(record: Record, names: Mapping[str, str]) -> RecordRow:
 
 def name_reference(reference: str, names: Mapping[str, str]) -> Text | str:
     """Say who or what a reference is: by name, else what kind of thing and the end of its id."""
-    if reference in names:
-        return names[reference]
     kind, _, name = reference.partition(":")
-    if kind in ACTING:
-        return ACTING[kind]
-    words = THINGS.get(kind)
-    return msg("%(thing)s %(id)s", thing=words, id=shorten(name)) if words else reference
+    words = None if reference in names else THINGS.get(kind)
+    if words:
+        return msg("%(thing)s %(id)s", thing=words, id=shorten(name))
+    return say_actor(reference, names)
 
 
 def read_checkpoints(

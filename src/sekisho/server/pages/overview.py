@@ -264,7 +264,7 @@ def show_overview(
 
 def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overview:
     """Gather the page; a handful of queries, whatever the number of devices."""
-    total = inventory.count_devices(tx).total
+    total = inventory.count_enrolled(tx)
     standings = controls.count_standings(tx)
     tasks, more = read_tasks(tx) if tx.principal.allows("findings.read") else ([], 0)
     counts = controls.count_verdicts(tx)
