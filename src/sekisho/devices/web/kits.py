@@ -30,11 +30,11 @@ from sekisho.devices.service import inventory, lifecycle
 from sekisho.devices.service import kits as service
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.devices.service.sites import describe_site
-from sekisho.devices.web.people import name_actors
+from sekisho.devices.web.people import name_actors, say_actor
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import InvalidInputError, SekishoError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import KitID, PersonID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
@@ -61,7 +61,7 @@ class KitRow:
     limit: int
     ends: datetime
     revoked: bool
-    made_by: str
+    made_by: Text | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _kit_row(kit: Kit, makers: Mapping[str, str]) -> KitRow:
     return KitRow(
         kit.id, kit.label or f"…{kit.id[-6:]}", kit.ownership.value, kit.kind.value,
         kit.used_devices, kit.max_devices, kit.ends_at, kit.revoked_at is not None,
-        makers.get(kit.created_by, kit.created_by),
+        say_actor(kit.created_by, makers),
     )  # fmt: skip
 
 
