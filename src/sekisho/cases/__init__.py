@@ -1,0 +1,1 @@
+"""Cases: what people report and consult about, and what is answered."""

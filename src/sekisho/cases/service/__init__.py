@@ -1,0 +1,31 @@
+"""What other rooms and the faces may do with cases."""
+
+from sekisho.cases.service.reports import (
+    answer_report,
+    close_report,
+    get_own_report,
+    get_report,
+    list_own_reports,
+    list_reports,
+    make_report,
+    open_photo,
+    reply_own,
+    set_tells_manager,
+    take_report,
+    tells_manager,
+)
+
+__all__ = [
+    "answer_report",
+    "close_report",
+    "get_own_report",
+    "get_report",
+    "list_own_reports",
+    "list_reports",
+    "make_report",
+    "open_photo",
+    "reply_own",
+    "set_tells_manager",
+    "take_report",
+    "tells_manager",
+]
