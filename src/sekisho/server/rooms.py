@@ -7,6 +7,8 @@ from typing import Any
 from litestar import Litestar
 from litestar.datastructures import State
 
+from sekisho.cases import api as cases_api
+from sekisho.cases import web as cases_web
 from sekisho.controls import api as controls_api
 from sekisho.controls import service as controls
 from sekisho.controls import web as controls_web
@@ -51,6 +53,8 @@ class Roster:
 def room_handlers() -> Sequence[Any]:
     """List every room's handlers."""
     rooms = (
+        cases_api,
+        cases_web,
         controls_api,
         controls_web,
         devices_api,
