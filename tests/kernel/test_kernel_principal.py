@@ -54,9 +54,9 @@ def test_a_right_held_in_some_units_opens_only_these() -> None:
 
 def test_the_reach_of_a_right_is_everywhere_somewhere_or_nowhere() -> None:
     assert SCOPED.reach("controls.read") is None
-    assert SCOPED.reach("devices.read") == {"unit_a", "unit_b", "unit_c"}
+    assert SCOPED.reach("devices.read") == frozenset({"unit_a", "unit_b", "unit_c"})
     assert SCOPED.reach("evidence.read") == frozenset()
-    assert SCOPED.require_reach("devices.write") == {"unit_a", "unit_b"}
+    assert SCOPED.require_reach("devices.write") == frozenset({"unit_a", "unit_b"})
     assert SCOPED.holds("devices.write")
     assert not SCOPED.holds("evidence.read")
     with pytest.raises(NotPermittedError):

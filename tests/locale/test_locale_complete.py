@@ -40,7 +40,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 # Names and figures that are the same in both languages.
 _SAME_IN_BOTH = re.compile(
     r"(?:%\(\w+\)[a-z]|[\s:·,/()-]|Windows|macOS|Linux|Sekisho|CSV|PDF|SHA-256|YAML|SQL"
-    r"|OS|Python|sekisho backup FILE)*"
+    r"|OS|Python|CSIRT|sekisho backup FILE)*"
 )
 # Visible words of templates that stay as they are: names of languages, the brand, a command.
 _LITERALS = {"日本語", "English", "関所", "Sekisho", "CSV", "sekisho admin link --person EMAIL"}

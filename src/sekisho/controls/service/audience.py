@@ -3,7 +3,6 @@
 from sekisho.controls.selfchecks import Audience
 from sekisho.identity import service as identity
 from sekisho.identity.model import PersonState
-from sekisho.identity.service.people import PeopleFilter
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import msg
@@ -15,11 +14,11 @@ def list_audience(
     tx: Transaction, audience: Audience, audience_id: str
 ) -> list[tuple[str, str | None]]:
     """Return (person, their unit) of every active person who is meant, units with those below."""
-    narrow = PeopleFilter(state=PersonState.ACTIVE)
+    narrow = identity.PeopleFilter(state=PersonState.ACTIVE)
     if audience is Audience.UNIT:
-        narrow = PeopleFilter(state=PersonState.ACTIVE, units=units_below(tx, audience_id))
+        narrow = identity.PeopleFilter(state=PersonState.ACTIVE, units=units_below(tx, audience_id))
     if audience is Audience.GROUP:
-        narrow = PeopleFilter(state=PersonState.ACTIVE, group_id=audience_id)
+        narrow = identity.PeopleFilter(state=PersonState.ACTIVE, group_id=audience_id)
     found: list[tuple[str, str | None]] = []
     while True:
         some = identity.list_people(tx, narrow=narrow, limit=_AT_ONCE, offset=len(found))

@@ -96,7 +96,7 @@ def _rounds(
         .group_by(*ROUNDS.c)
         .order_by(ROUNDS.c.opens_at.desc(), ROUNDS.c.id)
     )
-    return [Round(*row) for row in tx.rows(statement)]
+    return [Round(*tuple(row)) for row in tx.rows(statement)]
 
 
 def close_round(tx: Transaction, round_id: str, now: datetime) -> None:

@@ -52,9 +52,9 @@ def _widen_people() -> None:
             f"ALTER TABLE {_PEOPLE} ADD COLUMN {column} VARCHAR(64)"
             f" CONSTRAINT {name} REFERENCES {reference}"
         )
-    text = {"nullable": False, "server_default": ""}
-    op.add_column(_PEOPLE, sa.Column("external_id", sa.String(200), **text))
-    op.add_column(_PEOPLE, sa.Column("former_email", sa.String(254), **text))
+    for name, length in (("external_id", 200), ("former_email", 254)):
+        text = sa.Column(name, sa.String(length), nullable=False, server_default="")
+        op.add_column(_PEOPLE, text)
     op.add_column(_PEOPLE, sa.Column("version", sa.Integer, nullable=False, server_default="1"))
     op.add_column(_PEOPLE, sa.Column("changed_at", UTCDateTime))
     for columns in (["unit_id"], ["manager_id"], ["external_id"]):
