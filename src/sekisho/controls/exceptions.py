@@ -215,9 +215,8 @@ def approve(
     allowed = rules.limits[exception.severity].approvers
     if not by.roles & allowed:
         raise NotPermittedError(
-            msg("An exception from a rule of this severity (%(severity)s) is approved by one of "
-                "these roles: %(roles)s.",
-                severity=exception.severity.value, roles=", ".join(sorted(allowed))),
+            msg("An exception from this rule is approved by one of these roles: %(roles)s.",
+                roles=", ".join(sorted(allowed))),
             hint=msg("Hand it on to somebody who has one of them."),
         )  # fmt: skip
     return _settle(exception, ExceptionState.APPROVED, by, now, words)

@@ -52,7 +52,10 @@ class PaperFault:
 
 @dataclass(frozen=True, slots=True)
 class PaperLine:
-    """One exception as it is written; ``rule`` and ``target`` are still words."""
+    """One exception as it is written; ``rule`` and ``target`` are still words.
+
+    ``until`` is None where no end is written; that is refused once the rule says what it allows.
+    """
 
     line: int
     rule: str
@@ -61,7 +64,7 @@ class PaperLine:
     ownership: Ownership | None
     reason: str
     measure: str
-    until: date
+    until: date | None
     since: date | None
     asked_by: str
     source: str
@@ -132,9 +135,6 @@ def _read_line(
         faults.append(PaperFault(number, fault))
         return
     until, since = _read_day(values["until"]), _read_day(values.get("since", ""))
-    if until is None:
-        faults.append(PaperFault(number, _no_end(values["until"])))
-        return
     lines.append(
         PaperLine(
             number, values["rule"], _SCOPES[values["scope"].casefold()], values["for"],
@@ -159,16 +159,11 @@ def _find_fault(values: Mapping[str, str]) -> Text | None:
             "“%(got)s” is no kind of device; expected company, private or nothing.",
             got=values["ownership"][:40],
         )
-    since = values.get("since", "")
-    if since and _read_day(since) is None:
-        return msg("“%(got)s” is no date; expected one such as 2026-11-23.", got=since[:40])
+    for name in ("until", "since"):
+        day = values.get(name, "")
+        if day and _read_day(day) is None:
+            return msg("“%(got)s” is no date; expected one such as 2026-11-23.", got=day[:40])
     return None
-
-
-def _no_end(got: str) -> Text:
-    if not got:
-        return msg("There is no end date. An exception always ends: write the column “until”.")
-    return msg("“%(got)s” is no date; expected one such as 2026-11-23.", got=got[:40])
 
 
 def _read_day(text: str) -> date | None:

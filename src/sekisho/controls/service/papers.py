@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, tzinfo
+from datetime import date, datetime, time, tzinfo
 
 from sekisho.controls import exceptions as engine
 from sekisho.controls.exception_rules import load_rules
@@ -115,9 +115,16 @@ def _plan_line(
     targets = _find_targets(tx, line, find_devices)
     if len(targets) != 1:
         return _say_target(line.target, len(targets))
+    if line.until is None:
+        limit = engine.latest_end(control.severity, load_rules(), tx.now, zone)
+        day = engine.last_day(limit).astimezone(zone).date().isoformat()
+        return msg(
+            "There is no end date. This rule allows %(limit)s at the latest: write the column "
+            "“until”.", limit=day,
+        )  # fmt: skip
     scope = Scope(line.scope, targets[0], line.ownership)
     try:
-        made = _make(tx, line, control, scope, reviewer, zone)
+        made = _make(tx, line, control, scope, reviewer, zone, line.until)
     except SekishoError as error:
         return error.message if isinstance(error.message, Text) else Text(error.message)
     return PlannedLine(line.line, control, made, line.target, store.is_known(tx, made))
@@ -130,9 +137,10 @@ def _make(
     scope: Scope,
     reviewer: Actor,
     zone: tzinfo | None,
+    until: date,
 ) -> RuleException:
     rules = load_rules()
-    wish = Wish(control.id, scope, line.reason, line.measure, engine.end_of_day(line.until, zone))
+    wish = Wish(control.id, scope, line.reason, line.measure, engine.end_of_day(until, zone))
     limit = engine.latest_end(control.severity, rules, tx.now, zone)
     asker = Actor("", line.asked_by or reviewer.name)
     asked = engine.request(new_id("exc"), wish, control.severity, asker, limit, tx.now)

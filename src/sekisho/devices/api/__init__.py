@@ -11,7 +11,7 @@ from typing import Any
 from litestar import Litestar, Router
 
 from sekisho.controls.model import Catalogue
-from sekisho.devices.api import agent, carve, osquery, people
+from sekisho.devices.api import access, agent, carve, osquery, people
 from sekisho.devices.desk import Files, running_desk
 from sekisho.devices.plans import plan_maker
 from sekisho.kernel.clock import Clock
@@ -32,7 +32,7 @@ HANDLERS: list[Any] = [
         opt={"anonymous": True},
         tags=["agent"],
     ),
-    Router(path="/", route_handlers=people.HANDLERS, tags=["devices"]),
+    Router(path="/", route_handlers=[*people.HANDLERS, access.get_access], tags=["devices"]),
 ]
 
 

@@ -24,6 +24,7 @@ from sekisho.controls.model import Catalogue
 from sekisho.devices.model import Device, DeviceState, Look, Ownership
 from sekisho.devices.service import certificates, inventory, lifecycle, privacy
 from sekisho.devices.web import verdicts
+from sekisho.devices.web.access import AccessView, read_access
 from sekisho.devices.web.listing import STATE_WORDS
 from sekisho.devices.web.people import name_owners
 from sekisho.devices.web.verdicts import Change, HistoryLine, VerdictRow
@@ -39,7 +40,10 @@ from sekisho.ui.charts import Part
 
 MOST_LOOKS = 20
 CHANGED = "control.verdict_changed"
-PURPOSES = {"verdicts": msg("Opened the page of this device")}
+PURPOSES = {
+    "verdicts": msg("Opened the page of this device"),
+    "access": msg("Asked whether this device may come in"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class DeviceView:
     history_chart: Markup | str
     manifest: Sequence[tuple[str, Sequence[str]]]
     looks: Sequence[LookRow]
+    access: AccessView
 
 
 @get("/devices/{device_id:str}", sync_to_thread=True)
@@ -175,6 +180,7 @@ def read_device(
         history_chart=chart,
         manifest=read_manifest(catalogue, device),
         looks=read_looks(tx, device_id),
+        access=read_access(tx, catalogue, device_id),
     )
 
 

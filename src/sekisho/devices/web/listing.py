@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from litestar import Response, get
@@ -12,6 +12,7 @@ from litestar.params import FromQuery
 from litestar.types import ControllerRouterHandler
 
 from sekisho.controls import service as controls
+from sekisho.controls.access import AccessKind
 from sekisho.devices.model import Device, DeviceState, Ownership, Platform
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
@@ -19,6 +20,7 @@ from sekisho.devices.web.people import name_owners
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.i18n import Text, msg
+from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 
@@ -47,12 +49,13 @@ class Filters:
     ownership: str = ""
     platform: str = ""
     seen: str = ""
+    access: str = ""
     sort: str = "name"
 
     @property
     def kept(self) -> list[tuple[str, str]]:
         """Return what a new search keeps."""
-        names = ("verdict", "ownership", "platform", "seen", "sort")
+        names = ("verdict", "ownership", "platform", "seen", "access", "sort")
         return [(name, getattr(self, name)) for name in names if getattr(self, name)]
 
 
@@ -74,6 +77,7 @@ class DeviceRow:
     seen: datetime | None
     silent: bool
     flagged: bool
+    access: str = ""
 
 
 @get("/devices", sync_to_thread=True)
@@ -86,11 +90,12 @@ def show_devices(
     ownership: FromQuery[str] = "",
     platform: FromQuery[str] = "",
     seen: FromQuery[str] = "",
+    access: FromQuery[str] = "",
     sort: FromQuery[str] = "name",
     page: FromQuery[int] = 1,
 ) -> Page:
     """Show one page of the devices that match. Needs ``devices.read``."""
-    filters = Filters(q, verdict, ownership, platform, seen, sort)
+    filters = Filters(q, verdict, ownership, platform, seen, access, sort)
     page = max(1, page)
     with database.read(principal) as tx:
         found = find_devices(tx, filters, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
@@ -116,10 +121,11 @@ def export_devices(
     ownership: FromQuery[str] = "",
     platform: FromQuery[str] = "",
     seen: FromQuery[str] = "",
+    access: FromQuery[str] = "",
     sort: FromQuery[str] = "name",
 ) -> Response[str]:
     """Give every device that matches as CSV (RFC 4180, UTF-8 with a mark for spreadsheets)."""
-    filters = Filters(q, verdict, ownership, platform, seen, sort)
+    filters = Filters(q, verdict, ownership, platform, seen, access, sort)
     with database.read(principal) as tx:
         text = write_csv(_all_rows(tx, filters))
     return Response(
@@ -156,25 +162,36 @@ def make_filter(tx: Transaction, filters: Filters) -> DeviceFilter:
     if filters.q and tx.principal.holds("identity.read"):
         people = identity.list_people(tx, search=filters.q, limit=MOST_FOUND_PEOPLE)
         owners = tuple(person.id for person in people)
-    only = None
-    if filters.verdict in {"fail", "unknown", "pass"}:
-        only = controls.list_devices_standing(tx, filters.verdict)
     return DeviceFilter(
         search=filters.q,
         ownership=Ownership(filters.ownership) if filters.ownership in set(Ownership) else None,
         platform=Platform(filters.platform) if filters.platform in set(Platform) else None,
         silent_before=tx.now - SILENT_AFTER if filters.seen == "silent" else None,
         owner_ids=owners,
-        only=only,
+        only=_only(tx, filters),
     )
+
+
+def _only(tx: Transaction, filters: Filters) -> list[DeviceID] | None:
+    """Return the devices that stand as asked by verdict and by access; None does not narrow."""
+    found: list[list[DeviceID]] = []
+    if filters.verdict in {"fail", "unknown", "pass"}:
+        found.append(controls.list_devices_standing(tx, filters.verdict))
+    if filters.access in set(AccessKind):
+        found.append(controls.list_devices_by_access(tx, AccessKind(filters.access)))
+    return sorted(set(found[0]).intersection(*found[1:])) if found else None
 
 
 def make_rows(tx: Transaction, devices: Sequence[Device]) -> list[DeviceRow]:
     """Make the lines of a page: devices, their owners' names and how they stand."""
     names = name_owners(tx, devices)
-    standings = controls.list_standings(tx, [device.id for device in devices])
+    ids = [device.id for device in devices]
+    standings, access = controls.list_standings(tx, ids), controls.list_access_kinds(tx, ids)
     return [
-        _row(device, names.get(device.owner_id or "", ""), standings.get(device.id), tx.now)
+        replace(
+            _row(device, names.get(device.owner_id or "", ""), standings.get(device.id), tx.now),
+            access=access[device.id],
+        )
         for device in devices
     ]
 
@@ -211,13 +228,13 @@ def write_csv(rows: Iterator[DeviceRow]) -> str:
     writer = csv.writer(out)
     writer.writerow([
         "id", "name", "person", "ownership", "platform", "os", "state", "verdict",
-        "failing_rules", "unknown_rules", "last_answer",
+        "failing_rules", "unknown_rules", "last_answer", "access",
     ])  # fmt: skip
     for row in rows:
         seen = row.seen.isoformat() if row.seen else ""
         cells = (
             row.id, row.title, row.owner, row.ownership, row.platform, row.os, row.state,
-            row.standing, row.failing, row.unknown, seen,
+            row.standing, row.failing, row.unknown, seen, row.access,
         )  # fmt: skip
         writer.writerow([_harmless(cell) for cell in cells])
     return "\ufeff" + out.getvalue()
