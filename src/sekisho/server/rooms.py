@@ -39,6 +39,7 @@ from sekisho.server.pages import (
     rule,
     settings,
 )
+from sekisho.server.scim import api as scim_api
 
 
 class Roster:
@@ -81,6 +82,7 @@ def room_handlers() -> Sequence[Any]:
         preferences,
         roster,
         rule,
+        scim_api,
         settings,
     )
     return [handler for room in rooms for handler in room.HANDLERS]

@@ -73,7 +73,7 @@ def read_waiting(tx: Transaction, roster_id: str) -> WaitingRoster:
             msg("No such file waits to be brought in."), hint=msg("Choose the file again.")
         )
     read = engine.read_roster(found[2])
-    plan = _spare_stronger(tx, engine.make_plan(read, list_known(tx), _paths(tx)))
+    plan = _spare_stronger(tx, engine.make_plan(read, list_known(tx), unit_paths(tx)))
     return WaitingRoster(roster_id, found[1], read.encoding, read.columns, plan, _digest(plan))
 
 
@@ -85,7 +85,7 @@ def list_known(tx: Transaction) -> list[Known]:
     """List everybody who has not left, in the words of a roster (identity.read everywhere)."""
     tx.principal.require("identity.read")
     rows = rosters.list_columns(tx)
-    emails, paths = {row[0]: row[2] for row in rows}, {v: k for k, v in _paths(tx).items()}
+    emails, paths = {row[0]: row[2] for row in rows}, {v: k for k, v in unit_paths(tx).items()}
     return [
         Known(
             key,
@@ -96,8 +96,8 @@ def list_known(tx: Transaction) -> list[Known]:
     ]
 
 
-def _paths(tx: Transaction) -> dict[str, str]:
-    """Return path → unit id."""
+def unit_paths(tx: Transaction) -> dict[str, str]:
+    """Return path → unit id (for this room's services)."""
     known: dict[str, Unit] = {unit.id: unit for unit in unit_store.list_units(tx)}
     return {tree.say_path(known, key, BETWEEN): key for key in known}
 
@@ -143,7 +143,7 @@ def apply_roster(tx: Transaction, roster_id: str, digest: str) -> Applied:
 
 def _make_units(tx: Transaction, wanted: Sequence[str]) -> dict[str, str]:
     """Make the units that are not there yet, from the top down; return path → id of all."""
-    paths = _paths(tx)
+    paths = unit_paths(tx)
     for path in wanted:
         names = path.split(BETWEEN)
         for depth in range(1, len(names) + 1):
