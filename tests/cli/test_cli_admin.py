@@ -40,3 +40,21 @@ def test_what_stands_in_the_way_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "secret.key").chmod(0o644)
     assert main(["admin", "link", "--data", str(tmp_path)]) == 2
     assert "Others" in capsys.readouterr().err
+
+
+def test_what_a_role_asks_for_is_set_on_the_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SecretBox.load_or_create(tmp_path / "secret.key")
+    where = ["--data", str(tmp_path)]
+
+    assert main(["admin", "require", "admin", "one", *where, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"role": "admin", "strength": "one"}
+    assert main(["admin", "require", "emperor", "one", *where]) == 2
+    assert "role:emperor" in capsys.readouterr().err
+    database = Database(f"sqlite:///{tmp_path}/sekisho.db", SystemClock())
+    with database.write(SYSTEM) as tx:
+        evidence.seal_records(tx)
+        record = evidence.list_records(tx)[0]
+    database.close()
+    assert record.kind == "identity.requirement_changed"

@@ -61,6 +61,7 @@ class Provider:
     response: Callable[[Claims], Claims] = field(default=lambda response: response)
     codes: dict[str, Claims] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    silent: bool = False
 
     def authorize(self, address: str) -> list[tuple[str, str]]:
         """Sign the user in at the address a browser was led to; return what it comes back with."""
@@ -92,6 +93,14 @@ class Provider:
         if self.published is not None:
             return {"keys": self.published}
         return {"keys": [key.as_dict(private=False) for key in self.keys]}
+
+    def show(self, path: str) -> tuple[int, Claims]:
+        """Answer what anybody may ask."""
+        self.asked.append(path)
+        known = {"/.well-known/openid-configuration": self.metadata, "/keys": self.jwks}
+        if self.silent or path not in known:
+            return 503 if self.silent else 404, {}
+        return 200, known[path]()
 
     def redeem(self, authorization: str, form: dict[str, list[str]]) -> tuple[int, Claims]:
         """Give tokens for a code, once, to the program it was made for."""
@@ -140,17 +149,12 @@ def running_provider(now: Callable[[], float] = time.time) -> Iterator[Provider]
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             """Answer discovery and keys."""
-            provider.asked.append(self.path)
-            if self.path == "/.well-known/openid-configuration":
-                self._say(200, provider.metadata())
-            elif self.path == "/keys":
-                self._say(200, provider.jwks())
-            elif self.path == "/elsewhere":
+            if self.path == "/elsewhere":
                 self.send_response(302)
                 self.send_header("Location", "/keys")
                 self.end_headers()
             else:
-                self._say(404, {})
+                self._say(*provider.show(self.path))
 
         def do_POST(self) -> None:
             """Redeem a code."""

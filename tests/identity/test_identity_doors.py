@@ -22,6 +22,7 @@ from sekisho.kernel.errors import (
     UnauthenticatedError,
 )
 from sekisho.kernel.principal import ANONYMOUS, SYSTEM, Principal
+from sekisho.notices import service as notices
 from support.identity_town import SITE, VISIT, Town
 
 EMAIL = "saeki@example.jp"
@@ -222,6 +223,20 @@ def test_requests_do_not_tell_who_exists_and_cannot_flood(town: Town) -> None:
         assert len(service.list_recoveries(tx)) == 1
     with pytest.raises(RateLimitedError):
         _asked(town, address="198.51.100.99")
+
+
+def test_the_person_and_those_who_may_agree_are_told_once(town: Town) -> None:
+    person, _, _ = _three(town)
+    _asked(town)
+    for _ in range(2):
+        with town.database.write(SYSTEM) as tx:
+            notices.tell_lost_ways_in(tx)
+    with town.database.read(SYSTEM) as tx:
+        rows = tx.connection.exec_driver_sql("SELECT subject, link FROM notice_posts").all()
+    assert sorted(tuple(row) for row in rows) == [
+        (f"person:{person.id}", "/account"),
+        (f"person:{person.id}", "/people/lost"),
+    ]
 
 
 # Blocks and bans.

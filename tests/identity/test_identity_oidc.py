@@ -508,6 +508,19 @@ def test_a_provider_that_is_down_is_said_so(goer: Traveller) -> None:
         goer.leave(idp)
 
 
+def test_a_silent_provider_is_left_alone_for_a_moment(
+    town: Town, goer: Traveller, there: FakeProvider, idp: Provider
+) -> None:
+    there.silent = True
+    for _ in range(3):
+        with pytest.raises(UnavailableError):
+            goer.leave(idp)
+    assert there.asked.count("/.well-known/openid-configuration") == 1
+    there.silent = False
+    town.clock.advance(seconds=11)
+    assert goer.leave(idp).address.startswith(there.url)
+
+
 def test_secrets_of_providers_are_sealed(town: Town, goer: Traveller, there: FakeProvider) -> None:
     idp = goer.describe(there.url, secret="hidden-from-the-database")
     with town.database.read(SYSTEM) as tx:

@@ -251,6 +251,21 @@ def test_a_blocked_address_shuts_out_no_session_and_no_passkey(gate: Gatehouse) 
     assert gate.ask().status_code == 429
 
 
+def test_dead_links_are_counted_on_every_address(gate: Gatehouse) -> None:
+    ways: list[tuple[str, str, Any]] = [
+            ("POST", "/start/guess/passkey/options", {"json": {}}),
+            ("POST", "/start/guess/totp", {"data": {"name": "x"}}),
+            ("GET", "/start/guess", {})]  # fmt: skip
+    for number in range(20):
+        method, path, more = ways[number % len(ways)]
+        said = gate.ask(method, path, headers=SAME, client=("198.51.100.4", 1), **more)
+        assert said.status_code == 404, path
+    gate.town.clock.advance(seconds=1)
+    for method, path, more in ways:
+        said = gate.ask(method, path, headers=SAME, client=("198.51.100.4", 1), **more)
+        assert said.status_code == 429, path
+
+
 def test_a_shut_out_address_gets_nothing(gate: Gatehouse) -> None:
     principal = gate.town.as_person(gate.signed_in)
     with gate.town.database.write(principal) as tx:

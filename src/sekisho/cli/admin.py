@@ -1,6 +1,8 @@
-"""``sekisho admin link``: a way back in for whoever may read the secret key on this machine."""
+"""``sekisho admin``: a way back in for whoever may read the secret key on this machine."""
 
 import argparse
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -8,13 +10,16 @@ from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
 from sekisho.identity import service as identity
 from sekisho.kernel.clock import SystemClock
-from sekisho.kernel.db import Database
+from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import msg, translate
 from sekisho.kernel.migrations import migrate
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 from sekisho.server.auth import command_principal
+
+T = TypeVar("T")
+_STRENGTHS = {"one": 1, "two": 2, "resistant": 3}
 
 
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,6 +35,25 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="whose way back in it is (needed once an administrator can sign in)",
     )
     link.set_defaults(run=make_link)  # fmt: skip
+    require = verbs.add_parser("require", help="how strongly a role must prove itself")
+    add_data_option(require)
+    require.add_argument("role", metavar="ROLE", help="a role, such as admin or teleworker")
+    require.add_argument(
+        "strength", choices=sorted(_STRENGTHS), help="what its people must have shown"
+    )
+    require.set_defaults(run=set_requirement)
+
+
+def set_requirement(arguments: argparse.Namespace) -> int:
+    """Set what a role asks for, where nobody can do it on the page; the act is recorded."""
+    key, strength = f"role:{arguments.role}", _STRENGTHS[arguments.strength]
+    _act(read_settings(arguments), lambda tx: identity.change_requirement(tx, key, strength))
+    said = {"role": arguments.role, "strength": arguments.strength}
+    if arguments.format == "json":
+        print(msgspec.json.encode(said).decode())
+        return 0
+    print(translate(msg("%(role)s: from now on %(strength)s.", **said), speaking()))
+    return 0
 
 
 def make_link(arguments: argparse.Namespace) -> int:
@@ -48,6 +72,11 @@ def make_link(arguments: argparse.Namespace) -> int:
 
 
 def _issue(settings: Settings, email: str) -> tuple[identity.Purpose, str]:
+    return _act(settings, lambda tx: identity.issue_admin_link(tx, email))
+
+
+def _act(settings: Settings, act: Callable[[Transaction], T]) -> T:
+    """Act in one transaction as whoever may read the key; raise NotFoundError without a house."""
     if not settings.secret_key.is_file():
         raise NotFoundError(
             msg("There is no installation in %(path)s.", path=settings.data),
@@ -58,6 +87,6 @@ def _issue(settings: Settings, email: str) -> tuple[identity.Purpose, str]:
     try:
         migrate(database)
         with database.write(command_principal(box)) as tx:
-            return identity.issue_admin_link(tx, email)
+            return act(tx)
     finally:
         database.close()

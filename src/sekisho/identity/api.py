@@ -102,7 +102,8 @@ def begin_start(
 ) -> Begun:
     """Begin to register a passkey with a one-time link."""
     site, profile = read_site(request, settings), msgspec.structs.asdict(data)
-    with database.write(principal) as tx:
+    counting = service.counting_dead_links(database, principal, read_visit(request))
+    with counting, database.write(principal) as tx:
         return Begun(*service.begin_link_passkey(tx, token, profile, site))
 
 
@@ -116,7 +117,8 @@ def finish_start(
 ) -> Response[Done]:
     """Register the passkey, use the link up and sign in."""
     visit = read_visit(request)
-    with database.write(principal) as tx:
+    counting = service.counting_dead_links(database, principal, visit)
+    with counting, database.write(principal) as tx:
         signed_in = service.finish_link_passkey(
             tx, token, data.handle, data.credential, data.label or visit.browser, visit
         )

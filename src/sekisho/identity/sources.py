@@ -25,6 +25,7 @@ _LARGEST_ANSWER = 512 * 1024
 _MOST_KEYS = 100
 _KEPT = timedelta(hours=1)
 _ASKED_AGAIN = timedelta(minutes=1)
+_LEFT_ALONE = timedelta(seconds=10)  # after silence, so that nobody makes us wait again and again
 T = TypeVar("T")
 
 
@@ -65,6 +66,7 @@ class HTTPProviders:
         self._lock = threading.Lock()
         self._metadata: dict[str, _Kept[Metadata]] = {}
         self._keys: dict[str, _Kept[Sequence[Mapping[str, Any]]]] = {}
+        self._silent: dict[str, _Kept[UnavailableError]] = {}
 
     def metadata(self, issuer: str, now: datetime) -> Metadata:
         """Return what the provider says of itself, at most an hour old."""
@@ -98,12 +100,26 @@ class HTTPProviders:
         ask: Callable[[], T],
     ) -> T:  # fmt: skip
         with self._lock:
-            known = shelf.get(name)
-        if known is not None and timedelta(0) <= now - known.fetched_at < kept:
+            known, silent = shelf.get(name), self._silent.get(name)
+        if known is not None and _is_fresh(known, now, kept):
             return known.value
-        value = ask()  # outside the lock: one slow provider does not stop the others
+        if silent is not None and _is_fresh(silent, now, _LEFT_ALONE):
+            raise silent.value
+        return self._asked(shelf, name, now, ask)
+
+    def _asked(
+        self, shelf: "dict[str, _Kept[T]]", name: str, now: datetime, ask: Callable[[], T]
+    ) -> T:
+        """Ask outside the lock: one slow provider does not stop the others."""
+        try:
+            value = ask()
+        except UnavailableError as error:
+            with self._lock:
+                self._silent[name] = _Kept(error, now)
+            raise
         with self._lock:
             shelf[name] = _Kept(value, now)
+            self._silent.pop(name, None)
         return value
 
     def exchange(self, metadata: Metadata, provider: Provider, asked: Asked, code: str) -> Tokens:
@@ -124,6 +140,11 @@ class HTTPProviders:
         if answer.status != httpx.codes.OK:
             raise refusal(msg("the provider did not take the code back."))
         return _read_tokens(answer.document())
+
+
+def _is_fresh(kept: "_Kept[Any]", now: datetime, life: timedelta) -> bool:
+    """Tell whether something is younger than ``life``, and not from before a set clock."""
+    return timedelta(0) <= now - kept.fetched_at < life
 
 
 def _basic(client_id: str, secret: str) -> httpx.BasicAuth:

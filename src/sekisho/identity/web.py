@@ -144,7 +144,8 @@ def begin_start_totp(
     """Show the picture that an authenticator app reads."""
     site = read_site(request, settings)
     profile = {name: _text(data, name) for name in ("name", "email", "language")}
-    with database.write(principal) as tx:
+    counting = service.counting_dead_links(database, principal, read_visit(request))
+    with counting, database.write(principal) as tx:
         setup = service.begin_link_totp(tx, box, token, profile, site)
     return account.totp_page(setup, f"/start/{token}/totp/confirm")
 

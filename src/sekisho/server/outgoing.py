@@ -25,6 +25,7 @@ def make_outgoing(house: House) -> list[Chore]:
         Chore("tell owners", 10, lambda h: telling.tell_owners(h.database)),
         Chore("tell of silence", _HOUR, _in_transaction(telling.tell_silent)),
         Chore("tell of ends", _HOUR, _in_transaction(notices.tell_ending_tokens)),
+        Chore("tell of lost ways in", 10, _in_transaction(notices.tell_lost_ways_in)),
         Chore("tell of evidence", 60, _in_transaction(notices.tell_broken_evidence)),
         Chore("hand out notices", 1, lambda h: notices.hand_out(h.database, outside.zone)),
         Chore("send notices", 1, lambda h: send_all(h, outside)),

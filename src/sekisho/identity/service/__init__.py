@@ -50,6 +50,7 @@ from sekisho.identity.service.links import (
     LINK_LIFE,
     begin_link_passkey,
     begin_link_totp,
+    counting_dead_links,
     finish_link_passkey,
     finish_link_totp,
     issue_admin_link,
@@ -172,6 +173,7 @@ from sekisho.identity.service.units import (
 )
 from sekisho.identity.store.people import SORTS as PEOPLE_SORTS
 from sekisho.identity.store.people import PeopleFilter
+from sekisho.identity.store.recoveries import Recovery
 from sekisho.kernel.errors import StepUpNeededError
 
 __all__ = [
@@ -191,6 +193,7 @@ __all__ = [
     "Place",
     "Purpose",
     "Reachable",
+    "Recovery",
     "StepUpNeededError",
     "TOTPSetup",
     "UnitDraft",
@@ -217,6 +220,7 @@ __all__ = [
     "change_roles",
     "count_people",
     "count_states",
+    "counting_dead_links",
     "create_group",
     "create_unit",
     "delete_group",

@@ -5,7 +5,8 @@ in has been registered with it, not when it is looked at (mail scanners look at 
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +42,7 @@ from sekisho.identity.service.factors import (
     prepare_totp,
     refuse_first_code,
 )
-from sekisho.identity.service.limits import begin_try, refuse_try
+from sekisho.identity.service.limits import begin_try, refuse_try, try_act
 from sekisho.identity.service.people import (
     add_person,
     get_person,
@@ -49,11 +50,11 @@ from sekisho.identity.service.people import (
 )
 from sekisho.identity.service.sessions import Proof, open_session, sign_out_everywhere
 from sekisho.identity.store import doorway, factors, people, recoveries
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import ConflictError, NotFoundError, NotPermittedError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import PersonID, digest_token, new_id, new_token
-from sekisho.kernel.principal import PrincipalKind
+from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 
 LINK_LIFE: Mapping[Purpose, dt.timedelta] = {
@@ -160,6 +161,15 @@ def _dead_link() -> NotFoundError:
 def refuse_link(tx: Transaction, visit: Visit) -> Refused:
     """Count the try of a link that does not work against its address."""
     return refuse_try(tx, begin_try(tx, visit.address), _dead_link())
+
+
+@contextmanager
+def counting_dead_links(database: Database, principal: Principal, visit: Visit) -> Iterator[None]:
+    """Count what is sent to a link that does not work against its address, then raise as before."""
+    try:
+        yield
+    except NotFoundError:
+        try_act(database, principal, lambda tx: refuse_link(tx, visit))
 
 
 def begin_link_passkey(

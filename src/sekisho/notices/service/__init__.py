@@ -34,7 +34,11 @@ from sekisho.notices.service.queue import (
 )
 from sekisho.notices.service.queueing import queue_notice, queue_notices
 from sekisho.notices.service.sending import Outside, make_outside, send_due
-from sekisho.notices.service.watching import tell_broken_evidence, tell_ending_tokens
+from sekisho.notices.service.watching import (
+    tell_broken_evidence,
+    tell_ending_tokens,
+    tell_lost_ways_in,
+)
 
 __all__ = [
     "ChannelOrder",
@@ -72,5 +76,6 @@ __all__ = [
     "set_own_channel",
     "tell_broken_evidence",
     "tell_ending_tokens",
+    "tell_lost_ways_in",
     "zone_of",
 ]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from sekisho.evidence import service as evidence
+from sekisho.identity import service as identity
 from sekisho.identity.service import reach
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.i18n import msg
@@ -31,6 +32,37 @@ def tell_ending_tokens(tx: Transaction) -> None:
             )
             for token in ending
         ])  # fmt: skip
+
+
+def tell_lost_ways_in(tx: Transaction) -> None:
+    """Tell those who may agree that somebody asked for a new way in, and the person themselves."""
+    asked = [r for r in identity.list_recoveries(tx) if r.state == "open" and r.ends_at > tx.now]
+    queue_notices(tx, [notice for one in asked for notice in _lost(one)])
+
+
+def _lost(asked: identity.Recovery) -> tuple[NewNotice, NewNotice]:
+    subject = f"person:{asked.person_id}"
+    person = NewNotice(
+        to=People([asked.person_id]),
+        kind=Kind.IDENTITY_CHANGED,
+        subject=subject,
+        title=msg("Somebody asked for a new way in for you"),
+        body=msg("If it was not you, refuse it on your page and tell your security people."),
+        urgency=Urgency.URGENT,
+        link="/account",
+        dedupe_key=f"identity.recovery:{asked.id}:person",
+    )
+    others = NewNotice(
+        to=Holders("identity.recover"),
+        kind=Kind.IDENTITY_CHANGED,
+        subject=subject,
+        title=msg("%(name)s asks for a new way in", name=asked.person_name),
+        body=msg("Two people must agree. Make sure by voice or face that it is them."),
+        urgency=Urgency.URGENT,
+        link="/people/lost",
+        dedupe_key=f"identity.recovery:{asked.id}:others",
+    )
+    return person, others
 
 
 def tell_broken_evidence(tx: Transaction) -> None:
