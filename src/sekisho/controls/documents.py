@@ -73,6 +73,11 @@ class Document:
         """Return what its statements are told by."""
         return f"document:{self.id}"
 
+    @property
+    def last_moment(self) -> datetime:
+        """Return the last second of its last day, which is how people write its end."""
+        return self.valid_until - timedelta(seconds=1)
+
     def holds(self, now: datetime) -> bool:
         """Return whether it proves something at ``now``."""
         return self.state is DocumentState.ACCEPTED and self.valid_from <= now < self.valid_until

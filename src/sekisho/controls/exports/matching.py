@@ -226,7 +226,10 @@ class Index:
             found = self._fitting(by.value, text, row)
             if found:
                 return self._decide(row, by, found)
-        if row.ownership == Ownership.PRIVATE or row.platform not in tuple(Platform) or not row.key:
+        if row.ownership == Ownership.PRIVATE:
+            nobody = replace(row, name="", serial="", uuid="", email="", facts={})
+            return replace(nobody, outcome=Outcome.LEFT_OUT)
+        if row.platform not in tuple(Platform) or not row.key:
             return replace(row, outcome=Outcome.LEFT_OUT)
         return row
 

@@ -86,6 +86,15 @@ def questions_by_key() -> dict[str, Question]:
     return {f"{c.id}:{q.id}": q for c in service.questionnaires().values() for q in c.questions}
 
 
+def number_questions() -> dict[str, int]:
+    """Return the number of every question on its page, by the same key."""
+    return {
+        f"{check.id}:{question.id}": number
+        for check in service.questionnaires().values()
+        for number, question in enumerate(check.questions, 1)
+    }
+
+
 def _choices(tx: Transaction, audience: Audience) -> list[tuple[str, str]]:
     may = tx.principal.allows("selfchecks.write") and tx.principal.holds("identity.read")
     return list_choices(tx, audience) if may else []
@@ -141,7 +150,9 @@ def stop_schedule(
 
 def read_weeks(tx: Transaction, language: str) -> list[ProofWeek]:
     """Return how rules were proven at the end of each of the last weeks, oldest first."""
-    days = controls.list_trend(tx, WEEKS * 7)
+    now = controls.count_verdicts(tx)
+    today = controls.TrendDay(tx.now.date().isoformat(), now.by_kind, now.by_proof)
+    days = [*controls.list_trend(tx, WEEKS * 7), *([today] if now.total else [])]
     by_week: dict[date, controls.TrendDay] = {}
     for day in days:
         found = date.fromisoformat(day.day)

@@ -120,9 +120,11 @@ def delete_rows(tx: Transaction, import_id: str) -> None:
 
 
 def list_with_rows(tx: Transaction) -> list[tuple[str, str]]:
-    """Return (import, mapping) of imports that still have rows, the latest first."""
+    """Return (import, mapping) of finished imports that still have rows, the latest first."""
     with_rows = select(IMPORT_ROWS.c.import_id).distinct()
-    query = select(IMPORTS.c.id, IMPORTS.c.mapping_id).where(IMPORTS.c.id.in_(with_rows))
+    query = select(IMPORTS.c.id, IMPORTS.c.mapping_id).where(
+        IMPORTS.c.id.in_(with_rows), IMPORTS.c.state == ImportState.DONE.value
+    )
     return [(r.id, r.mapping_id) for r in tx.rows(query.order_by(IMPORTS.c.received_at.desc()))]
 
 

@@ -4,7 +4,7 @@ Here and not in the room of controls, because it names devices.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -34,7 +34,6 @@ from sekisho.kernel.settings import Settings
 ADDRESS = "/documents"
 PER_PAGE = 50
 _FORM_BYTES = 100_000
-_ZONE = ZoneInfo("Asia/Tokyo")
 _DAY = timedelta(days=1)
 Upload = MultipartBody[dict[str, Any]]
 Form = URLEncodedBody[dict[str, Any]]
@@ -97,21 +96,26 @@ def submit_document(
     try:
         with database.write(principal) as tx:
             made = service.submit_document(
-                tx, _read(tx, sent, data.get("file")), shelf=settings.data / "artefacts"
+                tx,
+                _read(tx, sent, data.get("file"), own_zone(settings, tx.now)),
+                shelf=settings.data / "artefacts",
             )
     except (InvalidInputError, NotFoundError, TooLargeError) as error:
         return _list(database, principal, wrong=(error.message, error.hint), sent=sent)
     return Redirect(f"{ADDRESS}/{made.id}", status_code=303)
 
 
-def _read(tx: Transaction, sent: Mapping[str, str], upload: object) -> service.NewDocument:
+def _read(
+    tx: Transaction, sent: Mapping[str, str], upload: object, zone: tzinfo
+) -> service.NewDocument:
     kind, _, scope_id = sent.get("scope", "organisation").partition(":")
     if kind == "device":
         scope_id = _find_device(tx, sent.get("device", ""))
     has_file = isinstance(upload, UploadFile) and bool(upload.filename)
     return service.NewDocument(
         control_id=sent.get("control", ""), title=sent.get("title", ""),
-        valid_from=_day(sent.get("from", "")), valid_until=_day(sent.get("until", "")) + _DAY,
+        valid_from=_day(sent.get("from", ""), zone),
+        valid_until=_day(sent.get("until", ""), zone) + _DAY,
         scope=DocumentScope(kind) if kind in tuple(DocumentScope) else DocumentScope.ORGANISATION,
         scope_id=scope_id, note=sent.get("note", ""), address=sent.get("address", ""),
         file_name=upload.filename if isinstance(upload, UploadFile) else "",
@@ -132,8 +136,15 @@ def _find_device(tx: Transaction, name: str) -> str:
     return str(found[0].id)
 
 
-def _day(text: str) -> datetime:
-    found = parse_date(text, _ZONE)
+def own_zone(settings: Settings, now: datetime) -> tzinfo:
+    """Return the zone that times without one are in: that of the pages."""
+    if settings.time_zone:
+        return ZoneInfo(settings.time_zone)
+    return now.astimezone().tzinfo or UTC
+
+
+def _day(text: str, zone: tzinfo) -> datetime:
+    found = parse_date(text, zone)
     if found is None:
         raise InvalidInputError(
             msg("“%(got)s” is no day.", got=text[:40]), hint=msg("Write it as 2026-11-23.")

@@ -4,9 +4,8 @@ Here and not in the room of controls, because rows are held against enrolled dev
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from litestar import get, post
 from litestar.datastructures import UploadFile
@@ -38,12 +37,12 @@ from sekisho.kernel.ids import ControlID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
+from sekisho.server.pages.documents import own_zone
 
 ADDRESS = "/imports"
 PER_PAGE = 50
 FACTS = 5  # how many rules one mapping made in the page can answer
 _FORM_BYTES = 100_000
-_ZONE = "Asia/Tokyo"  # where a time without a zone was written, unless the mapping says
 Form = URLEncodedBody[dict[str, Any]]
 Upload = MultipartBody[dict[str, Any]]
 WORDS_OF_ROLE: Mapping[str, Text] = {
@@ -194,9 +193,10 @@ def preview_import(
     try:
         with database.write(principal) as tx:
             yaml, keep = read_mapping_form(tx, sent, settings, import_id)
+            taken_at = _taken_at(sent, own_zone(settings, tx.now))
             service.preview_import(
                 tx, import_id, folder=service.imports_folder(settings), yaml=yaml,
-                known=known.list_known(tx), taken_at=_taken_at(sent), keep=keep,
+                known=known.list_known(tx), taken_at=taken_at, keep=keep,
             )  # fmt: skip
     except InvalidInputError as error:
         with database.read(principal) as tx:
@@ -205,11 +205,11 @@ def preview_import(
     return Redirect(f"{ADDRESS}/{import_id}", status_code=303)
 
 
-def _taken_at(sent: Mapping[str, str]) -> datetime | None:
+def _taken_at(sent: Mapping[str, str], zone: tzinfo) -> datetime | None:
     text = sent.get("taken", "").strip()
     if not text:
         return None
-    found = parse_date(text, ZoneInfo(_ZONE))
+    found = parse_date(text, zone)
     if found is None:
         raise InvalidInputError(
             msg("“%(got)s” is no time.", got=text[:40]),

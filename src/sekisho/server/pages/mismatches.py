@@ -9,7 +9,7 @@ from litestar.params import FromQuery
 from litestar.types import ControllerRouterHandler
 
 from sekisho.controls.model import Catalogue
-from sekisho.controls.pages.selfchecks import questions_by_key
+from sekisho.controls.pages.selfchecks import number_questions, questions_by_key
 from sekisho.controls.service import mismatches
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
@@ -46,9 +46,10 @@ def show_mismatches(
             if ids
             else ()
         )
+    asked = questions_by_key()
     context = {
-        "rows": rows, "counts": counts, "titles": {d.id: d.title for d in devices},
-        "controls": catalogue.controls, "questions_of": questions_by_key(),
+        "rows": rows, "differ": counts, "titles": {d.id: d.title for d in devices},
+        "controls": catalogue.controls, "questions_of": asked, "numbers": number_questions(),
         "filters": {"q": q, "rule": rule, "question": question}, "sort": sort,
         "page": page, "pages": -(-total // PER_PAGE) or 1, "total": total,
         "first": (page - 1) * PER_PAGE + 1 if rows else 0,
