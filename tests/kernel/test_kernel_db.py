@@ -1,6 +1,7 @@
 """A unit of work commits as a whole or not at all, on both databases."""
 
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,6 +54,40 @@ def test_writers_wait_for_each_other(database: Database) -> None:
 
     with database.read(SYSTEM) as tx:
         assert get_fact(tx, "n") == 80
+
+
+def test_what_a_writer_read_is_true_when_it_writes(database: Database) -> None:
+    """As the worker and the web process do: each with connections of its own, no lock by hand."""
+
+    def add() -> None:
+        own = Database(database.url, FakeClock())
+        for _ in range(10):
+            with own.write(SYSTEM) as tx:
+                before = get_fact(tx, "n", 0)
+                time.sleep(0.005)
+                set_fact(tx, "n", before + 1)
+        own.close()
+
+    with database.write(SYSTEM) as tx:
+        set_fact(tx, "n", 0)
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with database.read(SYSTEM) as tx:
+        assert get_fact(tx, "n") == 40
+
+
+def test_who_reads_does_not_wait_for_a_writer(database: Database) -> None:
+    with database.write(SYSTEM) as tx:
+        set_fact(tx, "n", 1)
+    own = Database(database.url, FakeClock())
+    with database.write(SYSTEM) as tx, own.read(SYSTEM) as other:
+        set_fact(tx, "n", 2)
+        assert get_fact(other, "n") == 1
+    own.close()
 
 
 def test_times_come_back_aware_and_naive_ones_are_refused(database: Database) -> None:

@@ -1,9 +1,12 @@
 """The database: one unit of work at a time, the same on SQLite and on PostgreSQL.
 
 - A write is one transaction; it commits as a whole when the ``with`` block ends, or not at all.
-- On SQLite there is one writer at a time: a lock inside the process keeps the queue fair, and
-  ``BEGIN IMMEDIATE`` keeps other processes out from the first statement on, so that a
-  transaction never fails half way for want of the lock.
+- There is one writer at a time: a lock inside the process keeps the queue fair, and another in the
+  database (``BEGIN IMMEDIATE``, on PostgreSQL an advisory lock) keeps other processes out from the
+  first statement on. So what a transaction read is still true when it writes: an answer of a
+  device cannot be overwritten with what the worker concluded from the one before, and no two
+  transactions wait for each other half way. It costs one round trip a write on PostgreSQL; devices'
+  answers share their transactions (see devices/groupwriter.py).
 - SQLite runs with WAL and synchronous=FULL: what is acknowledged is on the disk.
 """
 
@@ -30,6 +33,8 @@ from sqlalchemy import (
     create_engine,
     event,
     exc,
+    func,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -51,6 +56,7 @@ metadata = MetaData(
 )
 
 _BUSY_MILLISECONDS = 10_000
+_WRITER_LOCK = 0x53454B4953484F  # "SEKISHO"; advisory locks are numbers, each database has its own
 _SQLITE_PARAMETERS = 30_000  # below SQLITE_MAX_VARIABLE_NUMBER (32,766)
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -134,9 +140,7 @@ class Database:
         self.clock = clock
         self.engine = _make_engine(url)
         self.dialect = self.engine.dialect.name
-        self._writer: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
-        )
+        self._writer = threading.Lock()
 
     @contextlib.contextmanager
     def read(self, principal: Principal) -> Iterator[Transaction]:
@@ -155,8 +159,7 @@ class Database:
     def write(self, principal: Principal) -> Iterator[Transaction]:
         """Open a unit of work that commits at the end of the block, or not at all."""
         with _translated(), self._writer, self.engine.connect() as connection:
-            if self.dialect == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _become_writer(connection)
             transaction = Transaction(connection, self.clock.now(), principal)
             yield transaction
             connection.commit()
@@ -166,6 +169,15 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _become_writer(connection: Connection) -> None:
+    """Wait until no other process writes; raise OperationalError after ``_BUSY_MILLISECONDS``."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    connection.execute(select(func.set_config("lock_timeout", str(_BUSY_MILLISECONDS), True)))
+    connection.execute(select(func.pg_advisory_xact_lock(_WRITER_LOCK)))
 
 
 @contextlib.contextmanager
