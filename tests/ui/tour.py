@@ -21,6 +21,7 @@ from support.browser import add_authenticator, running_chromium
 from support.running import Running, running_up
 from support.visiting import Post, make_kit, public_client, query, wait_until
 from ui.faults import measure_excess
+from ui.tour_exceptions import EXCEPTION_STOPS, settle_exceptions
 from ui.tour_proofs import PROOFS, settle_proofs
 
 WIDTHS = (1440, 390)
@@ -240,7 +241,10 @@ def _rule(town: Town, page: Page) -> None:
 FIRST: dict[str, Walk] = {
     "start_first": lambda town, page: _goto(page, town.up.ready["first_admin_url"]),
 }
-EMPTY: dict[str, Walk] = {"my_none": go("/my"), "kits_none": go("/devices/kits")}
+EMPTY: dict[str, Walk] = {
+    "my_none": go("/my"), "kits_none": go("/devices/kits"),
+    "exceptions_none": go("/exceptions"), "my_exceptions_none": go("/my/exceptions"),
+}  # fmt: skip
 STRANGER: dict[str, Walk] = {
     "sign_in": go("/sign-in"),
     "sign_in_lost": go("/sign-in/lost"),
@@ -293,6 +297,7 @@ SIGNED_IN: dict[str, Walk] = {
     "error_no_device": go("/devices/dev_nope"),
     "error_403": _forged,
     **PROOFS,
+    **EXCEPTION_STOPS,
 }
 
 
@@ -322,6 +327,7 @@ def walk_all(town: Town, look: Look, wanted: set[str] | None = None) -> None:
     _walk(town, town.admin, EMPTY, look, wanted)
     settle(town)
     settle_proofs(town)
+    settle_exceptions(town)
     _walk(town, town.admin, SIGNED_IN, look, wanted)
     _walk(town, town.stranger, STRANGER, look, wanted)
 

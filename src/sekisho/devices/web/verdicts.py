@@ -8,6 +8,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from sekisho.controls.exceptions import last_day
 from sekisho.controls.model import Catalogue, Check, Control, Localized, Verdict, VerdictKind
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.ui import charts
@@ -34,6 +35,7 @@ class VerdictRow:
     first_failed: datetime | None
     due: datetime | None
     until: datetime | None
+    judged: str
     why: Localized
     fix: Sequence[str]
     sql: str
@@ -102,7 +104,8 @@ def _row(
         since=verdict.since,
         first_failed=verdict.first_failed_at,
         due=verdict.fix_by if verdict.kind is VerdictKind.FAIL else None,
-        until=verdict.exempt_until if verdict.kind is VerdictKind.EXEMPT else None,
+        until=_last_day(verdict),
+        judged=verdict.judged.value,
         why=control.why,
         fix=control.fix_steps(platform, language),
         sql=_question(control.find_check(platform), client),
@@ -111,6 +114,12 @@ def _row(
         answer=_answer(verdict),
         reason=verdict.message,
     )
+
+
+def _last_day(verdict: Verdict) -> datetime | None:
+    """Return a moment of the last day on which an exception holds."""
+    until = verdict.exempt_until if verdict.kind is VerdictKind.EXEMPT else None
+    return last_day(until) if until is not None else None
 
 
 def _question(check: Check | None, client: Client) -> str:

@@ -38,7 +38,7 @@ KIND_WORDS: Mapping[ScopeKind, Text] = {
     ScopeKind.UNIT: msg("Unit"),
 }
 ACT_WORDS: Mapping[str, Text] = {
-    "exception.requested": msg("Asked for"),
+    "exception.requested": msg("Request made"),
     "exception.approved": msg("Approved"),
     "exception.rejected": msg("Not approved"),
     "exception.withdrawn": msg("Taken back"),
@@ -163,7 +163,9 @@ def read_history(tx: Transaction, exception: RuleException) -> list[HistoryRow]:
     Whoever may see the exception may see its history; the records themselves need more.
     """
     own = replace(tx, principal=SYSTEM)
-    records = evidence.list_records(own, subject=f"exception:{exception.id}", limit=_MOST_RECORDS)
+    records = evidence.list_records(
+        own, kind="exception.*", subject=f"exception:{exception.id}", limit=_MOST_RECORDS
+    )
     seen = tx.principal.allows("evidence.read")
     names = name_scopes(
         tx,
