@@ -124,6 +124,34 @@ def test_an_address_given_to_a_new_person_does_not_give_the_account_away(
     assert town.kinds()[-1] == "identity.sign_in_refused"
 
 
+def test_an_administrator_parts_an_account_so_that_a_new_one_joins(
+    town: Town, goer: Traveller, there: FakeProvider, idp: Provider
+) -> None:
+    admin = town.as_person(town.start_admin())
+    town.add(EMAIL, Role.TELEWORKER)
+    former = _go(goer, there, idp).signed_in
+    with town.database.write(admin) as tx:
+        (account,) = service.read_ways(tx, former.person.id)[2]
+        service.part_account(tx, former.person.id, account.provider_id)
+        with pytest.raises(NotFoundError):
+            service.part_account(tx, former.person.id, account.provider_id)
+    with pytest.raises(UnauthenticatedError), town.database.read(SYSTEM) as tx:
+        service.admit_session(tx, former.secret)
+    there.user["sub"] = "u-2"
+    assert _go(goer, there, idp).signed_in.person.id == former.person.id
+
+
+def test_the_last_way_in_is_not_given_up(
+    town: Town, goer: Traveller, there: FakeProvider, idp: Provider
+) -> None:
+    town.add(EMAIL, Role.TELEWORKER)
+    principal = town.as_person(_go(goer, there, idp).signed_in)
+    with pytest.raises(ConflictError, match="last way"), town.database.write(principal) as tx:
+        service.unlink_account(tx, idp.id)
+    with town.database.read(principal) as tx:
+        assert len(service.list_accounts(tx)) == 1
+
+
 def test_a_disabled_person_stays_outside(
     town: Town, goer: Traveller, there: FakeProvider, idp: Provider
 ) -> None:

@@ -153,11 +153,11 @@ def show_sessions(
 ) -> Page:
     """Show where somebody is signed in."""
     with database.read(principal) as tx:
-        sessions = service.list_sessions_of(tx, person_id)
-        person = service.get_person(tx, person_id)
+        person, sessions, accounts = service.read_ways(tx, person_id)
     context = {
         "person": person,
         "sessions": sessions,
+        "accounts": accounts,
         "words_of_method": WORDS_OF_METHOD,
         "words_of_strength": WORDS_OF_STRENGTH,
         "current": "people",
@@ -178,7 +178,20 @@ def end_sessions(
     return Redirect(f"/people/{person_id}/sessions", status_code=303)
 
 
+@post("/people/{person_id:str}/accounts/{provider_id:str}/part", sync_to_thread=True)
+def part_account(
+    person_id: FromPath[str],
+    provider_id: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect:
+    """Part an account at a provider from somebody."""
+    with database.write(principal) as tx:
+        service.part_account(tx, person_id, provider_id)
+    return Redirect(f"/people/{person_id}/sessions", status_code=303)
+
+
 HANDLERS: list[ControllerRouterHandler] = [
     show_doors, add_provider, change_provider, change_requirements, show_blocks, shut_out, lift,
-    show_sessions, end_sessions,
+    show_sessions, end_sessions, part_account,
 ]  # fmt: skip

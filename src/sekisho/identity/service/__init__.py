@@ -134,10 +134,8 @@ from sekisho.identity.service.sessions import (
     admit_session,
     end_other_sessions,
     end_session,
-    end_sessions_of,
     forget_ended,
     list_sessions,
-    list_sessions_of,
     needs_touch,
     require_recent,
     sign_out_everywhere,
@@ -171,6 +169,7 @@ from sekisho.identity.service.units import (
     move_unit,
     update_unit,
 )
+from sekisho.identity.service.ways import end_sessions_of, part_account, read_ways
 from sekisho.identity.store.people import SORTS as PEOPLE_SORTS
 from sekisho.identity.store.people import PeopleFilter
 from sekisho.identity.store.recoveries import Recovery
@@ -273,7 +272,6 @@ __all__ = [
     "list_recoveries",
     "list_requirements",
     "list_sessions",
-    "list_sessions_of",
     "list_shut_out",
     "list_tokens",
     "list_units",
@@ -287,6 +285,7 @@ __all__ = [
     "open_link",
     "open_provider",
     "parse_role",
+    "part_account",
     "passkey_names",
     "people_in",
     "place_of",
@@ -294,6 +293,7 @@ __all__ = [
     "read_dossier",
     "read_person",
     "read_waiting",
+    "read_ways",
     "readmit_person",
     "refuse_address",
     "refuse_link",

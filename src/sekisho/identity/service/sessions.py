@@ -189,22 +189,6 @@ def end_other_sessions(tx: Transaction) -> int:
     return len(gone)
 
 
-def list_sessions_of(tx: Transaction, person_id: str) -> Sequence[Session]:
-    """List the sessions of somebody else that still let somebody in (identity.read)."""
-    tx.principal.require("identity.read")
-    found = passes.list_sessions(tx, PersonID(person_id))
-    return [s for s in found if s.ends_at > tx.now and s.seen_at + SESSION_IDLE > tx.now]
-
-
-def end_sessions_of(tx: Transaction, person_id: str, session_id: str = "") -> int:
-    """End one session of somebody else, or all (identity.write, proved recently)."""
-    tx.principal.require("identity.write")
-    tx.principal.require_fresh(tx.now)
-    gone = passes.delete_sessions(tx, PersonID(person_id), only=session_id)
-    _record_end(tx, PersonID(person_id), gone, "ended by an administrator")
-    return len(gone)
-
-
 def sign_out_everywhere(tx: Transaction, person_id: PersonID, why: str) -> int:
     """End every session of a person (their rights or ways in changed); return how many."""
     gone = passes.delete_sessions(tx, person_id)
