@@ -6,7 +6,7 @@ cards' Markdown), control characters are dropped, and a subject is always one li
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any
@@ -102,9 +102,8 @@ def _item(post: Post, letter: Letter, house: House) -> Item:
     )
 
 
-def subject_of(letter: Letter, house: House) -> str:
+def subject_of(letter: Letter, items: Sequence[Item]) -> str:
     """Return the subject: what happened, or how many notices a digest holds."""
-    items = items_of(letter, house)
     if letter.digest:
         text = msg("%(n)s notices: %(first)s", n=len(letter.posts), first=items[0].title)
         return one_line(translate(text, letter.language), LONGEST_TITLE)
@@ -131,14 +130,14 @@ def why_of(letter: Letter, house: House) -> str:
     )  # fmt: skip
 
 
-def plain_mail(letter: Letter, house: House) -> str:
+def plain_mail(letter: Letter, house: House, items: Sequence[Item]) -> str:
     """Return the text part of a mail."""
     parts = [
         "\n".join(filter(None, (
             f"■ {item.title}" if letter.digest else item.title,
             item.body, f"{_open(letter.language)}: {item.address}", item.when,
         )))
-        for item in items_of(letter, house)
+        for item in items
     ]  # fmt: skip
     body = "\n\n".join([*parts, more_of(letter)] if more_of(letter) else parts)
     return f"{body}\n\n-- \n{why_of(letter, house)}\n"
@@ -165,18 +164,18 @@ _MAIL_ITEM = Markup(
 )
 
 
-def html_mail(letter: Letter, house: House) -> str:
+def html_mail(letter: Letter, house: House, items: Sequence[Item]) -> str:
     """Return the HTML part of a mail: no picture, no script, nothing loaded from anywhere."""
-    items = Markup().join(
+    parts = Markup().join(
         _MAIL_ITEM.format(
             title=item.title, address=item.address, open=_open(letter.language), when=item.when,
             body=Markup("<br>").join(item.body.split("\n")),
         )
-        for item in items_of(letter, house)
+        for item in items
     )  # fmt: skip
     more = more_of(letter)
     return str(_MAIL.format(
-        language=letter.language, subject=subject_of(letter, house), items=items,
+        language=letter.language, subject=subject_of(letter, items), items=parts,
         more=Markup("<p>{}</p>").format(more) if more else "", why=why_of(letter, house),
     ))  # fmt: skip
 
@@ -184,7 +183,8 @@ def html_mail(letter: Letter, house: House) -> str:
 def slack_message(letter: Letter, house: House) -> dict[str, Any]:
     """Return a message of Slack's Block Kit; ``text`` is what a notification shows."""
     blocks: list[dict[str, Any]] = []
-    for item in items_of(letter, house):
+    items = items_of(letter, house)
+    for item in items:
         words = f"*{slack_escape(item.title)}*\n{slack_escape(item.body)}"
         link = f"<{item.address}|{slack_escape(_open(letter.language))}>"
         blocks.append(_slack_section(f"{words}\n{link}"))
@@ -192,7 +192,7 @@ def slack_message(letter: Letter, house: House) -> dict[str, Any]:
     blocks += [_slack_section(slack_escape(more))] if more else []
     why = {"type": "mrkdwn", "text": slack_escape(why_of(letter, house))}
     blocks.append({"type": "context", "elements": [why]})
-    return {"text": slack_escape(subject_of(letter, house)), "blocks": blocks}
+    return {"text": slack_escape(subject_of(letter, items)), "blocks": blocks}
 
 
 def _slack_section(words: str) -> dict[str, Any]:
@@ -207,7 +207,8 @@ def slack_escape(text: str) -> str:
 def teams_card(letter: Letter, house: House) -> dict[str, Any]:
     """Return an Adaptive Card (schema 1.5, what Teams shows on every client)."""
     body: list[dict[str, Any]] = []
-    for item in items_of(letter, house):
+    items = items_of(letter, house)
+    for item in items:
         body += [
             {"type": "TextBlock", "text": card_escape(item.title), "wrap": True, "weight": "Bolder",
              "size": "Medium", "style": "heading"},
@@ -222,7 +223,7 @@ def teams_card(letter: Letter, house: House) -> dict[str, Any]:
         "type": "AdaptiveCard",
         "version": "1.5",
         "lang": letter.language,
-        "fallbackText": subject_of(letter, house),
+        "fallbackText": subject_of(letter, items),
         "body": body,
         "msteams": {"width": "Full"},
     }

@@ -5,6 +5,7 @@ mail that arrives twice can be told to be one; In-Reply-To names the subject's t
 """
 
 import contextlib
+import re
 import smtplib
 import socket
 import ssl
@@ -12,8 +13,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from typing import Self
 
@@ -23,6 +22,7 @@ from sekisho.kernel.i18n import Text, msg
 from sekisho.notices.engine import wording
 from sekisho.notices.engine.wording import House
 from sekisho.notices.model import Letter, MailSecurity
+from sekisho.notices.sources import mime
 from sekisho.notices.sources.carrier import SendingError, Way, channel_error, letter_error
 from sekisho.notices.sources.tls import explain_tls, make_context
 
@@ -30,6 +30,8 @@ TIMEOUT_SECONDS = 20
 _PERMANENT = 500
 _WANTS_MORE = 530  # RFC 3207 section 4, RFC 4954 section 6
 _LONGEST_REPLY = 200
+_SIMPLE_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
+                             r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")  # fmt: skip
 
 
 class MailCarrier:
@@ -78,10 +80,11 @@ class MailCarrier:
 
     def send(self, letter: Letter) -> None:
         """Send one letter; raise SendingError if the server did not take it."""
+        address = check_address(letter.address)
         mail = write_mail(letter, self._way, self._clock.now())
         try:
             with self._explained():
-                self._client.send_message(mail)
+                self._client.sendmail(self._way.setup["from"], [address], mail)
         except SendingError:
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 self._client.rset()
@@ -95,28 +98,31 @@ class MailCarrier:
             raise explain(error, self._host, self._port) from error
 
 
-def write_mail(letter: Letter, way: Way, now: datetime) -> EmailMessage:
-    """Write the mail of a letter; raise SendingError if its address can be none."""
+def write_mail(letter: Letter, way: Way, now: datetime) -> bytes:
+    """Write the mail of a letter whose address has been judged."""
     house, sender = way.house, way.setup["from"]
     domain = sender.rpartition("@")[2]
-    mail = EmailMessage(policy=SMTP if letter.address.isascii() else SMTPUTF8)
-    mail["From"] = Address(wording.one_line(way.setup.get("from_name") or "Sekisho", 100),
-                           addr_spec=sender)  # fmt: skip
-    mail["To"] = _recipient(letter)
-    mail["Subject"] = wording.subject_of(letter, house)
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{letter.message_id}@{domain}>"
+    name = wording.one_line(way.setup.get("from_name") or "Sekisho", 100)
+    items = wording.items_of(letter, house)
+    headers = [
+        ("From", mime.write_address(name, sender)),
+        ("To", mime.write_address(wording.one_line(letter.name, 100), letter.address)),
+        ("Subject", mime.encode_words(wording.subject_of(letter, items))),
+        ("Date", format_datetime(now)),
+        ("Message-ID", f"<{letter.message_id}@{domain}>"),
+        ("Auto-Submitted", "auto-generated"),  # RFC 3834 section 5: no vacation answers
+        ("X-Auto-Response-Suppress", "All"),
+        ("Content-Language", letter.language),
+    ]
     if letter.thread:
-        mail["In-Reply-To"] = mail["References"] = f"<{letter.thread}@{domain}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: no vacation answers
-    mail["X-Auto-Response-Suppress"] = "All"
-    mail["Content-Language"] = letter.language
+        thread = f"<{letter.thread}@{domain}>"
+        headers += [("In-Reply-To", thread), ("References", thread)]
     if letter.digest:
-        mail["List-Id"] = f"Sekisho <notices.{domain}>"
-        mail["List-Unsubscribe"] = f"<{ways_address(house)}>"
-    mail.set_content(wording.plain_mail(letter, house), cte="base64")
-    mail.add_alternative(wording.html_mail(letter, house), subtype="html", cte="base64")
-    return mail
+        headers += [("List-Id", f"Sekisho <notices.{domain}>"),
+                    ("List-Unsubscribe", f"<{ways_address(house)}>")]  # fmt: skip
+    text = wording.plain_mail(letter, house, items)
+    html = wording.html_mail(letter, house, items)
+    return mime.write_message(headers, letter.message_id, text, html)
 
 
 def ways_address(house: House) -> str:
@@ -124,13 +130,16 @@ def ways_address(house: House) -> str:
     return f"{house.public_url}/my/notices/ways"
 
 
-def _recipient(letter: Letter) -> Address:
+def check_address(address: str) -> str:
+    """Return an address that mail can be sent to; raise SendingError for any other."""
+    if _SIMPLE_ADDRESS.fullmatch(address):
+        return address
     try:
-        return Address(wording.one_line(letter.name, 100), addr_spec=letter.address)
+        return Address(addr_spec=address).addr_spec
     except (MessageError, ValueError, IndexError) as error:
         raise letter_error(
             msg("“%(got)s” is not an address that mail can be sent to.",
-                got=wording.one_line(letter.address, 100)),
+                got=wording.one_line(address, 100)),
             msg("Correct the person's e-mail address, then send again."),
             final=True,
         ) from error  # fmt: skip
