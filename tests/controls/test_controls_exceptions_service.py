@@ -15,6 +15,7 @@ from sekisho.controls.service import ExceptionFilter
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
 from sekisho.identity import service as identity
+from sekisho.identity.model import Assignment, Role
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import (
     ConflictError,
@@ -22,7 +23,7 @@ from sekisho.kernel.errors import (
     NotFoundError,
     NotPermittedError,
 )
-from sekisho.kernel.ids import ControlID, DeviceID
+from sekisho.kernel.ids import ControlID, DeviceID, PersonID, UnitID
 from sekisho.kernel.principal import SYSTEM
 from sekisho.wire.kit import Ownership
 from support.exception_town import UAC, ExceptionTown
@@ -230,6 +231,61 @@ def test_a_person_means_their_devices_also_those_to_come(town: ExceptionTown) ->
 
     kinds = [town.verdict(device).kind.value for device in ("dev_1", "dev_2", "dev_3", "dev_4")]
     assert kinds == ["exempt", "exempt", "fail", "fail"]
+
+
+def _organise(town: ExceptionTown) -> tuple[str, str, str]:
+    """Make a group with 田中, and a unit below another with 森 in it; return their ids."""
+    with town.database.write(SYSTEM) as tx:
+        group = identity.create_group(tx, "経理の端末")
+        identity.change_members(tx, group.id, add=["per_tanaka"])
+        east = identity.create_unit(tx, identity.UnitDraft("東日本"), None)
+        sapporo = identity.create_unit(tx, identity.UnitDraft("札幌"), east.id)
+        identity.place_person(tx, PersonID("per_mori"), sapporo.id)
+    return group.id, east.id, sapporo.id
+
+
+def test_groups_and_units_mean_whoever_is_in_them_now(town: ExceptionTown) -> None:
+    group, east, _ = _organise(town)
+    moris = Subject(DeviceID("dev_2"), Ownership.COMPANY, Platform.WINDOWS, "per_mori")
+    abes = Subject(DeviceID("dev_3"), Ownership.COMPANY, Platform.WINDOWS, "per_abe")
+    for subject in (moris, abes):
+        town.answer(subject, passed=False)
+    by_group = town.grant(Scope(ScopeKind.GROUP, group))
+    town.grant(Scope(ScopeKind.UNIT, east))
+    assert [town.verdict(d).kind.value for d in ("dev_1", "dev_2", "dev_3")] == [
+        "exempt", "exempt", "fail",
+    ]  # fmt: skip
+
+    with town.database.write(SYSTEM) as tx:
+        identity.change_members(tx, group, add=["per_abe"], remove=["per_tanaka"])
+    with town.database.write(SYSTEM) as tx:
+        assert service.relay_exceptions(tx) == 2
+    assert [town.verdict(d).kind.value for d in ("dev_1", "dev_2", "dev_3")] == [
+        "fail", "exempt", "exempt",
+    ]  # fmt: skip
+    with town.database.read(town.who("abe")) as tx:
+        assert service.list_exceptions(tx).devices[by_group.id] == 1
+    with pytest.raises(NotPermittedError):
+        town.ask("tanaka", town.wish(Scope(ScopeKind.GROUP, group)))
+
+
+def test_a_manager_decides_in_their_unit_on_low_severities_only(town: ExceptionTown) -> None:
+    _, east, sapporo = _organise(town)
+    with town.database.write(SYSTEM) as tx:
+        identity.set_roles(tx, PersonID("per_abe"), [Assignment(Role.MANAGER, UnitID(east))])
+        identity.place_person(tx, PersonID("per_tanaka"), UnitID(sapporo))
+    low = town.ask("tanaka", town.wish(PERSON, control="vpn-up"))
+    elsewhere = town.ask("kondo", town.wish(Scope(ScopeKind.PERSON, "per_kondo"), control="vpn-up"))
+    high = town.ask("tanaka", town.wish(PERSON))
+
+    assert town.approve(low, "abe").settled_by == "per_abe"
+    with pytest.raises(NotFoundError):
+        town.approve(elsewhere, "abe")
+    with pytest.raises(NotPermittedError):
+        town.approve(high, "abe")
+    with town.database.read(town.who("abe")) as tx:
+        seen = {each.id for each in service.list_exceptions(tx).exceptions}
+    assert seen == {low.id, high.id}
 
 
 def test_a_device_that_changes_hands_loses_the_exception(town: ExceptionTown) -> None:

@@ -46,7 +46,7 @@ def access_states(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[Devic
 
 
 def person_access_states(tx: Transaction, person_id: str) -> list[AccessState]:
-    """Say it for every device of a person, the best first (``docs/adr/0006``).
+    """Say it for every device of a person, the best first (``docs/adr/0008``).
 
     A person has no state of their own: a good device does not make a bad one good. Somebody
     without devices has an empty list, and an empty list lets nobody in.
