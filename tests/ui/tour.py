@@ -238,10 +238,48 @@ def _rule(town: Town, page: Page) -> None:
     page.goto(town.url(str(page.locator("tr.row th a").first.get_attribute("href"))))
 
 
+def _reported(town: Town, page: Page) -> None:
+    """Report something with a few words."""
+    page.goto(town.url("/my/reports/new"))
+    page.check("input[value=clicked]")
+    page.fill("#text", "宅配便の不在通知のSMSのリンクを開き、IDを入力してしまいました。")
+    with page.expect_navigation():
+        page.click("form[action='/my/reports'] button")
+
+
+def _answered(town: Town, page: Page) -> None:
+    """Answer the newest report and leave a note for colleagues."""
+    for place in (1, 0):
+        page.goto(town.url("/reports"))
+        page.goto(town.url(str(page.locator("#reports th a").first.get_attribute("href"))))
+        page.fill(
+            "#text", ("そのパスワードを、別の端末から変えてください。", "URLを遮断済み")[place]
+        )
+        page.locator("input[name=for]").nth(place).check()
+        with page.expect_navigation():
+            page.click("form[action$='/answer'] button")
+
+
+def _mail_server(town: Town, page: Page) -> None:
+    """Name a mail server that is not there."""
+    page.goto(town.url("/notices/channels/new?kind=mail"))
+    for name, value in (("host", "localhost"), ("port", "9"), ("from", "sekisho@example.jp")):
+        page.fill(f"#{name}", value)
+    with page.expect_navigation():
+        page.click("form[action='/notices/channels'] button")
+
+
+def _told(town: Town, page: Page) -> None:
+    wait_until(lambda: query(town.up, "SELECT 1 FROM notice_inbox"), WAIT_SECONDS, "a notice")
+    page.goto(town.url("/my/notices"))
+
+
 FIRST: dict[str, Walk] = {
     "start_first": lambda town, page: _goto(page, town.up.ready["first_admin_url"]),
 }
 EMPTY: dict[str, Walk] = {
+    "my_notices_none": go("/my/notices"), "my_reports_none": go("/my/reports"),
+    "notices_none": go("/notices"), "reports_none": go("/reports"),
     "my_none": go("/my"), "kits_none": go("/devices/kits"),
     "exceptions_none": go("/exceptions"), "my_exceptions_none": go("/my/exceptions"),
 }  # fmt: skip
@@ -255,6 +293,19 @@ STRANGER: dict[str, Walk] = {
     "error_429": _guess,
 }
 SIGNED_IN: dict[str, Walk] = {
+    "my_ways": go("/my/notices/ways"),
+    "my_report_new": go("/my/reports/new"),
+    "my_report": _reported,
+    "my_report_answered": _answered,
+    "my_reports": go("/my/reports"),
+    "reports": go("/reports"),
+    "notices_mail": _mail_server,
+    "notices_mail_fails": press("/notices/channels/mail", "form[action$='/test'] button"),
+    "notices_teams_new": go("/notices/channels/new?kind=teams"),
+    "notices_slack_new": go("/notices/channels/new?kind=slack"),
+    "notices_webhook_new": go("/notices/channels/new?kind=webhook"),
+    "notices": go("/notices"),
+    "my_notices": _told,
     "overview": go("/"),
     "devices": go("/devices"),
     "devices_no_match": go("/devices?q=nothing-of-the-kind"),
