@@ -22,7 +22,7 @@ TYPED = [
     "業務で使う古いソフトが、この設定では動かないため",
     "そのソフトを使うとき以外は、社内ネットワークに接続しない",
     "例外申請書 2026-014", "例外申請書 2026-022", "例外申請書",
-    "田中 結衣", "古い業務ソフトのため", "社内網に接続しない",
+    "nobody@example.jp", "田中 結衣", "古い業務ソフトのため", "社内網に接続しない",
 ]  # fmt: skip
 WRONG = "uac-on,person,nobody@example.jp,古い会計ソフト,接続しない運用,,2026-03-02,高橋 遥,\n"
 
@@ -67,7 +67,10 @@ def read_paper(town: Any, page: Page, text: str) -> None:
 
 
 def _go(path: str) -> Walk:
-    return lambda town, page: page.goto(town.url(path.format(**town.devices))) and None
+    def walk(town: Any, page: Page) -> None:
+        page.goto(town.url(path.format(**town.devices)))
+
+    return walk
 
 
 def _dialog(town: Any, page: Page) -> None:
