@@ -37,6 +37,7 @@ BENCHES = (
     Bench("idle", "bench.idle", (), ("--seconds", "120")),
     Bench("verdicts", "bench.verdicts", ("--devices", "4000")),
     Bench("evidence", "bench.evidence", ("100000",)),
+    Bench("notices", "bench.notices"),
     Bench("agent", "bench.agent_footprint", ("--minutes", "1")),
 )  # fmt: skip
 

@@ -251,7 +251,7 @@ def _answered(town: Town, page: Page) -> None:
     """Answer the newest report and leave a note for colleagues."""
     for place in (1, 0):
         page.goto(town.url("/reports"))
-        page.goto(town.url(str(page.locator("#reports th a").first.get_attribute("href"))))
+        page.goto(town.url(str(page.locator("#reports tr.row th a").first.get_attribute("href"))))
         page.fill(
             "#text", ("そのパスワードを、別の端末から変えてください。", "URLを遮断済み")[place]
         )
