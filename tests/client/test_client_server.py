@@ -17,7 +17,7 @@ import pytest
 
 from fakes.osqueryd import Osqueryd
 from sekisho.client import client as whole
-from sekisho.client import controls, devices, evidence, findings, kits, notices
+from sekisho.client import controls, devices, evidence, findings, kits, notices, reports
 from sekisho.client.client import Client
 from sekisho.devices.api.shapes import CarveOrder, DeviceChange, KitRequest
 from sekisho.evidence.api import Erasure
@@ -181,12 +181,34 @@ def test_findings_are_read_and_given_to_somebody(town: Town) -> None:
 
 def test_notices_are_read(town: Town) -> None:
     with town.client("self.read", "notices.read") as client:
-        with pytest.raises(InvalidInputError):  # a token is nobody's inbox
-            client.notices.list()
+        assert client.notices.list().total == 0  # of the person whose token it is
         assert client.notices.queue(status="dead").total == 0
         assert client.notices.queue(page=1).deliveries == []
         with pytest.raises(NotPermittedError):  # a matter for persons
             client.notices.send_again(Again())
+
+
+def test_reports_are_read(town: Town) -> None:
+    with town.client("cases.read") as client:
+        assert client.reports.list(kind="lost").reports == []
+        assert client.reports.list(search="nobody").total == 0
+        with pytest.raises(InvalidInputError):
+            client.reports.list(status="lost")
+        with pytest.raises(NotFoundError):
+            client.reports.get("rep_nobody")
+    with town.client("devices.read") as client, pytest.raises(NotPermittedError):
+        client.reports.list()
+
+
+def test_whether_a_device_may_come_in_is_told(town: Town) -> None:
+    with town.client() as client:
+        state = client.devices.access(town.device_id)
+        assert state.device == town.device_id
+        assert state.kind == "unknown"  # nobody said anything about backups
+        assert ("disk-encrypted", "fail") in {(why.control, why.verdict) for why in state.reasons}
+        assert state.computed_at < state.valid_until
+        with pytest.raises(NotFoundError):
+            client.devices.access("dev_nobody")
 
 
 def test_evidence_is_read_and_signed(town: Town) -> None:
@@ -289,7 +311,9 @@ def test_every_documented_address_has_a_method(town: Town) -> None:
 
 def _asked_by_the_client() -> set[tuple[str, str]]:
     """Read from its source which method and address each function of the client asks."""
-    modules: tuple[ModuleType, ...] = (controls, devices, evidence, findings, kits, notices, whole)
+    modules: tuple[ModuleType, ...] = (
+        controls, devices, evidence, findings, kits, notices, reports, whole
+    )  # fmt: skip
     kinds: list[Any] = [
         kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)
         if kind.__module__ == module.__name__

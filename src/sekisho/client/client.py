@@ -11,6 +11,7 @@ from sekisho.client.findings import Findings
 from sekisho.client.http import Connection
 from sekisho.client.kits import Files, Kits
 from sekisho.client.notices import Notices
+from sekisho.client.reports import Reports
 from sekisho.kernel.secrets import Secret
 
 
@@ -30,6 +31,7 @@ class Client:
         self.findings = Findings(self._at)
         self.kits = Kits(self._at)
         self.notices = Notices(self._at)
+        self.reports = Reports(self._at)
 
     def __enter__(self) -> Self:
         """Return the client itself."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sekisho.client.http import Connection
+from sekisho.devices.api.access import AccessShape
 from sekisho.devices.api.shapes import (
     CertificateShape,
     ConsentGiven,
@@ -42,6 +43,11 @@ class Devices:
         """Show what is proven about one device; the look is recorded."""
         path = "/api/devices/{device_id}/verdicts"
         return self.at.ask(tuple[VerdictShape, ...], "GET", path, device_id=device_id)
+
+    def access(self, device_id: str) -> AccessShape:
+        """Ask whether a device may come in, until when, and why; the look is recorded."""
+        path = "/api/devices/{device_id}/access"
+        return self.at.ask(AccessShape, "GET", path, device_id=device_id)
 
     def looks(self, device_id: str) -> tuple[LookShape, ...]:
         """Show who looked at a device."""

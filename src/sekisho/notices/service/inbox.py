@@ -32,8 +32,8 @@ def list_notices(
     page: int = 1,
     page_size: int = 20,
 ) -> InboxPage:
-    """Return one page (from 1) of one's own notices. Needs ``self.read``."""
-    person = own_id(tx, "self.read")
+    """Return one page (from 1) of the notices of who asks or whose token does (``self.read``)."""
+    person = _reader_id(tx)
     if page < 1 or not 1 <= page_size <= MOST_LISTED:
         raise InvalidInputError(
             msg("Page %(page)s with %(size)s notices was asked for; pages count from 1 and hold at "
@@ -67,6 +67,14 @@ def open_notice(tx: Transaction, post_id: str) -> InboxItem:
 def mark_notices(tx: Transaction, post_id: str = "", *, read: bool = True) -> int:
     """Mark one of one's notices, or all, as read or unread; return how many changed."""
     return inbox.mark_read(tx, own_id(tx, "self.read"), post_id, read=read)
+
+
+def _reader_id(tx: Transaction) -> str:
+    """Return whose notices are read: a person's own, or its owner's for a token."""
+    if tx.principal.kind is PrincipalKind.TOKEN and tx.principal.owner_id:
+        tx.principal.require("self.read")
+        return tx.principal.owner_id
+    return own_id(tx, "self.read")
 
 
 def own_id(tx: Transaction, right: str) -> str:
