@@ -38,6 +38,11 @@ NOUNS: dict[str, tuple[str, str, str]] = {
         "enrolment kits and the list of devices",
         "登録キットと端末の一覧",
     ),
+    "apply": (
+        "sekisho.cli.apply",
+        "make units, groups, roles and schedules what a folder of files says",
+        "部署・グループ・役割・予定を、フォルダのファイルどおりにする",
+    ),
     "evidence": (
         "sekisho.cli.evidence",
         "verify the evidence against its chain and the checkpoints that left",

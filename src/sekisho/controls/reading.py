@@ -26,10 +26,11 @@ _Closed = TypeVar("_Closed", bound=StrEnum)
 
 @dataclass(slots=True)
 class Source:
-    """One file under way: its name and the faults found in it so far."""
+    """One file under way: its name, the faults found so far, how many characters it may have."""
 
     file: str
     faults: list[Fault] = field(default_factory=list)
+    longest: int = MAX_CHARACTERS
 
     def note(self, line: int, message: Text) -> None:
         """Remember a fault and go on."""
@@ -37,7 +38,7 @@ class Source:
 
     def parse(self, text: str) -> "Place | None":
         """Return the root of ``text``, ``None`` if it is no usable YAML."""
-        if len(text) > MAX_CHARACTERS:
+        if len(text) > self.longest:
             self.note(1, msg("The file is too long (%(got)s characters).", got=len(text)))
             return None
         try:

@@ -115,6 +115,7 @@ from sekisho.identity.service.recoveries import (
 )
 from sekisho.identity.service.requirements import (
     change_requirement,
+    has_usable_admin,
     list_requirements,
     required_strength,
     resting_roles,
@@ -247,6 +248,7 @@ __all__ = [
     "get_person",
     "get_unit",
     "groups_of",
+    "has_usable_admin",
     "hold_roster",
     "invite_person",
     "issue_admin_link",

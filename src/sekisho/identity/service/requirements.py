@@ -8,8 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sekisho.evidence import service as evidence
-from sekisho.identity.model import Person, Role, Strength
-from sekisho.identity.store import rules
+from sekisho.identity.model import (
+    STRENGTH_OF_METHOD,
+    Method,
+    Person,
+    PersonState,
+    Role,
+    Strength,
+)
+from sekisho.identity.store import factors, people, rules
+from sekisho.identity.store.people import PeopleFilter
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
@@ -17,6 +25,7 @@ from sekisho.kernel.i18n import msg
 # Who only sees their own things may come with a code; whoever sees those of others needs two.
 _DEFAULT: Mapping[Role, Strength] = {Role.TELEWORKER: Strength.ONE}
 _LONGEST_RESOURCE = 80
+_EVERYBODY = 1_000_000
 
 
 def list_requirements(tx: Transaction) -> Mapping[Role, Strength]:
@@ -59,6 +68,26 @@ def limit_roles(tx: Transaction, person: Person, strength: Strength) -> Person:
 def resting_roles(tx: Transaction, person: Person, strength: Strength) -> frozenset[Role]:
     """Return the roles that rest in a session of this strength."""
     return frozenset(_roles(person)) - frozenset(_roles(limit_roles(tx, person, strength)))
+
+
+def has_usable_admin(tx: Transaction) -> bool:
+    """Tell whether an administrator could sign in here as strongly as administrators must.
+
+    For services: asks for no right. Accounts of the organisation do not count; their provider
+    may be out of reach.
+    """
+    wanted = list_requirements(tx)[Role.ADMIN]
+    active = PeopleFilter(role=Role.ADMIN, state=PersonState.ACTIVE)
+    admins = [p for p in people.list_people(tx, active, limit=_EVERYBODY) if Role.ADMIN in p.roles]
+    return any(_strongest(tx, person) >= wanted for person in admins)
+
+
+def _strongest(tx: Transaction, person: Person) -> int:
+    """Return the strongest proof a person has registered; 0 for none."""
+    if factors.list_passkeys(tx, person.id):
+        return STRENGTH_OF_METHOD[Method.PASSKEY]
+    has_totp = factors.get_totp(tx, person.id) is not None
+    return STRENGTH_OF_METHOD[Method.TOTP] if has_totp else 0
 
 
 def change_requirement(tx: Transaction, key: str, strength: int) -> None:

@@ -14,13 +14,13 @@ LONGEST_CA = 100_000
 LONGEST_URL = 2_000
 SHORTEST_SECRET = 16
 _PORTS = range(1, 65_536)
-_FIELDS: Mapping[ChannelKind, tuple[str, ...]] = {
+FIELDS_OF_KIND: Mapping[ChannelKind, tuple[str, ...]] = {
     ChannelKind.MAIL: ("host", "port", "security", "user", "from", "from_name", "ca"),
     ChannelKind.SLACK: ("ca",),
     ChannelKind.TEAMS: ("card", "ca"),
     ChannelKind.WEBHOOK: ("ca",),
 }
-_SECRETS: Mapping[ChannelKind, tuple[str, ...]] = {
+SECRETS_OF_KIND: Mapping[ChannelKind, tuple[str, ...]] = {
     ChannelKind.MAIL: ("password",),
     ChannelKind.SLACK: ("url",),
     ChannelKind.TEAMS: ("url",),
@@ -64,8 +64,8 @@ def check_wish(wish: Wish, *, personal: bool) -> Checked:
         raise InvalidInputError(
             msg("The language “%(got)s” is not known; ja or en is expected.", got=wish.language)
         )
-    setup = {f: wish.setup.get(f, "").strip() for f in _FIELDS[wish.kind]}
-    secrets = {f: wish.secrets[f] for f in _SECRETS[wish.kind] if wish.secrets.get(f)}
+    setup = {f: wish.setup.get(f, "").strip() for f in FIELDS_OF_KIND[wish.kind]}
+    secrets = {f: wish.secrets[f] for f in SECRETS_OF_KIND[wish.kind] if wish.secrets.get(f)}
     for key, value in {**setup, **secrets}.items():
         _check_length(key, value)
     kept = {key: value for key, value in setup.items() if value}

@@ -1,0 +1,211 @@
+"""Does the steps of a plan in the caller's transaction, each by the service of its room.
+
+A step that a service refuses is noted with the place in the file that wants it; the others are
+tried all the same, so that one run names every mistake. The caller then gives the transaction up.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sekisho.controls.faults import Fault
+from sekisho.controls.selfchecks import Audience
+from sekisho.controls.service import selfchecks
+from sekisho.identity import service as identity
+from sekisho.identity.model import Assignment, Role, Strength
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.errors import ConflictError, NotFoundError, SekishoError
+from sekisho.kernel.i18n import msg
+from sekisho.kernel.ids import UnitID
+from sekisho.kernel.secrets import SecretBox
+from sekisho.notices import service as notices
+from sekisho.notices.model import ChannelKind, Topic
+from sekisho.server.apply.model import (
+    Act,
+    Item,
+    Kind,
+    Plan,
+    Step,
+    fold,
+    read_path,
+    read_role,
+    write_path,
+)
+from sekisho.server.apply.state import State
+
+_SETUP, _SECRET = "setup.", "secret."
+
+
+@dataclass(slots=True)
+class _Hands:
+    """One transaction and the ids of what the steps name, growing while they are done."""
+
+    tx: Transaction
+    box: SecretBox
+    environment: Mapping[str, str] = field(repr=False)
+    units: dict[str, str]
+    groups: dict[str, str]
+    people: dict[str, str]
+
+    def unit(self, path: str) -> str:
+        """Return the id of a unit; raise NotFoundError for one that could not be made."""
+        found = self.units.get(fold(path))
+        if found is None:
+            raise NotFoundError(msg("There is no unit “%(name)s”.", name=path))
+        return found
+
+    def group(self, name: str) -> str:
+        """Return the id of a group; raise NotFoundError for one that could not be made."""
+        found = self.groups.get(name)
+        if found is None:
+            raise NotFoundError(msg("There is no group “%(name)s”.", name=name))
+        return found
+
+
+def do_steps(
+    tx: Transaction, box: SecretBox, plan: Plan, state: State, environment: Mapping[str, str]
+) -> list[Fault]:
+    """Do every step of ``plan``, made from ``state`` in this transaction; return what was refused.
+
+    The transaction must be given up if anything was.
+    """
+    hands = _Hands(
+        tx, box, environment,
+        {path: item.id for path, item in state.units.items()},
+        {name: item.id for name, item in state.groups.items()},
+        {address: item.id for address, item in state.people.items()},
+    )  # fmt: skip
+    refused: list[Fault] = []
+    for step in plan.steps:
+        try:
+            _DOERS[step.kind](hands, step)
+        except SekishoError as error:
+            said = msg("%(name)s: %(why)s", name=step.name, why=error.message)
+            refused.append(step.mark.fault(said))
+    return refused
+
+
+def _do_unit(hands: _Hands, step: Step) -> None:
+    draft = identity.UnitDraft(
+        step.value("name"), step.value("kind"), step.value("country"),
+        step.value("time_zone"), step.value("language"),
+    )  # fmt: skip
+    if step.act is Act.ADD:
+        above = read_path(step.key[0])[:-1]
+        parent = hands.unit(write_path(above)) if above else None
+        made = identity.create_unit(hands.tx, draft, parent)
+        hands.units[fold(step.key[0])] = made.id
+        return
+    present = _present(step)
+    if step.act is Act.CHANGE:
+        identity.update_unit(hands.tx, present.id, present.version, draft)
+    else:
+        identity.delete_unit(hands.tx, present.id, present.version)
+
+
+def _do_group(hands: _Hands, step: Step) -> None:
+    changed = {each.field: each for each in step.differences}
+    if step.act is Act.REMOVE:
+        present = _present(step)
+        identity.delete_group(hands.tx, present.id, present.version)
+        return
+    if step.act is Act.ADD:
+        made = identity.create_group(hands.tx, step.key[0], step.value("note"))
+        hands.groups[step.key[0]] = made.id
+    elif "note" in changed:
+        present = _present(step)
+        note = step.value("note")
+        identity.update_group(hands.tx, present.id, present.version, step.key[0], note)
+    if "members" in changed:
+        before, after = changed["members"].before, step.values("members")
+        gone = before - after if isinstance(before, frozenset) else frozenset()
+        identity.change_members(
+            hands.tx, hands.group(step.key[0]),
+            add=[hands.people[each] for each in after],
+            remove=[hands.people[each] for each in gone if each in hands.people],
+        )  # fmt: skip
+
+
+def _do_roles(hands: _Hands, step: Step) -> None:
+    held = [read_role(written) for written in step.values("roles")]
+    wanted = [
+        Assignment(Role(role), UnitID(hands.unit(unit)) if unit else None) for role, unit in held
+    ]
+    present = _present(step)
+    identity.set_roles(hands.tx, present.id, wanted, present.version)
+
+
+def _do_sign_in(hands: _Hands, step: Step) -> None:
+    [role] = step.key
+    strength = Strength[step.value("strength").upper()]
+    identity.change_requirement(hands.tx, f"role:{role}", int(strength))
+
+
+def _do_self_check(hands: _Hands, step: Step) -> None:
+    check, kind, whom = step.key
+    audience = Audience(kind)
+    if step.present is not None:
+        selfchecks.stop_schedule(hands.tx, step.present.id)
+    if step.act is Act.REMOVE:
+        return
+    ids = {Audience.UNIT: hands.unit, Audience.GROUP: hands.group}
+    wanted = selfchecks.NewSchedule(
+        check_id=check,
+        audience=audience,
+        audience_id=ids[audience](whom) if audience in ids else "",
+        every_days=int(step.value("every_days")),
+        open_days=int(step.value("open_days")),
+        remind_days=int(step.value("remind_days")),
+        first_at=_first_at(step),
+    )
+    selfchecks.make_schedule(hands.tx, wanted)
+
+
+def _first_at(step: Step) -> datetime | None:
+    """Return when to ask first: when the schedule that is replaced would have, or the day given."""
+    written = step.value("next_at") or step.value("first")
+    return datetime.fromisoformat(written).replace(tzinfo=UTC) if written else None
+
+
+def _do_channel(hands: _Hands, step: Step) -> None:
+    kept = step.present.id if step.present else ""
+    if step.act is Act.REMOVE:
+        notices.remove_channel(hands.tx, kept)
+        return
+    order = notices.ChannelOrder(
+        kind=ChannelKind(step.key[0]),
+        name=step.value("name"),
+        setup=_under(step, _SETUP),
+        secrets={
+            name: hands.environment.get(variable.removeprefix("$"), "")
+            for name, variable in _under(step, _SECRET).items()
+        },
+        topics=frozenset(Topic(topic) for topic in step.values("topics")),
+        language=step.value("language"),
+        enabled=step.value("enabled") == "true",
+    )
+    notices.set_channel(hands.tx, hands.box, order, kept)
+
+
+def _under(step: Step, prefix: str) -> dict[str, str]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in step.fields.items()
+        if name.startswith(prefix) and isinstance(value, str)
+    }
+
+
+def _present(step: Step) -> Item:
+    if step.present is None:
+        raise ConflictError(msg("%(name)s is not there any more.", name=step.name))
+    return step.present
+
+
+_DOERS: Mapping[Kind, Callable[[_Hands, Step], None]] = {
+    Kind.UNIT: _do_unit,
+    Kind.GROUP: _do_group,
+    Kind.ROLES: _do_roles,
+    Kind.SIGN_IN: _do_sign_in,
+    Kind.SELF_CHECK: _do_self_check,
+    Kind.CHANNEL: _do_channel,
+}

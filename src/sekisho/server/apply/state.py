@@ -1,0 +1,142 @@
+"""Reads the present state through the services of the rooms, as items that a plan can compare."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sekisho.controls.selfchecks import Audience, Schedule
+from sekisho.controls.service import selfchecks
+from sekisho.identity import service as identity
+from sekisho.identity.engine import units as tree
+from sekisho.identity.model import Person, Unit
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.secrets import SecretBox
+from sekisho.notices import service as notices
+from sekisho.notices.engine.setup import FIELDS_OF_KIND
+from sekisho.notices.model import Channel, ChannelKind
+from sekisho.notices.service.sending import open_secrets
+from sekisho.server.apply.model import Item, Kind, Value, fold, write_path, write_role
+
+_EVERYBODY = 1_000_000
+
+
+@dataclass(frozen=True)  # no slots: what is looked up often is remembered
+class State:
+    """Everything that a folder can speak of, as it is in one transaction."""
+
+    items: Mapping[Kind, Sequence[Item]]
+
+    @cached_property
+    def units(self) -> dict[str, Item]:
+        """Return folded path → unit."""
+        return {fold(item.key[0]): item for item in self.items[Kind.UNIT]}
+
+    @cached_property
+    def groups(self) -> dict[str, Item]:
+        """Return name → group."""
+        return {item.key[0]: item for item in self.items[Kind.GROUP]}
+
+    @cached_property
+    def people(self) -> dict[str, Item]:
+        """Return address → a person with the roles held."""
+        return {item.key[0]: item for item in self.items[Kind.ROLES]}
+
+
+def read_state(tx: Transaction, box: SecretBox) -> State:
+    """Read everything (identity.read, settings.read and selfchecks.read, everywhere)."""
+    tx.principal.require("identity.read")
+    units: dict[str, Unit] = {entry.unit.id: entry.unit for entry in identity.list_units(tx)}
+    paths = {unit_id: _path(units, unit_id) for unit_id in units}
+    people = identity.list_people(tx, limit=_EVERYBODY)
+    groups = list(_read_groups(tx))
+    names = {group.id: group.key[0] for group in groups}
+    return State({
+        Kind.UNIT: [_unit(unit, paths[unit.id]) for unit in units.values()],
+        Kind.GROUP: groups,
+        Kind.ROLES: [_person(person, paths) for person in people],
+        Kind.SIGN_IN: _requirements(tx),
+        Kind.SELF_CHECK: list(_schedules(tx, paths, names)),
+        Kind.CHANNEL: [_channel(each.channel, box) for each in notices.list_channels(tx)],
+    })  # fmt: skip
+
+
+def _path(units: Mapping[str, Unit], unit_id: str) -> str:
+    parents: tree.Parents = {key: unit.parent_id for key, unit in units.items()}
+    return write_path(units[each].name for each in reversed(tree.above(parents, unit_id)))
+
+
+def _unit(unit: Unit, path: str) -> Item:
+    fields = {
+        "name": unit.name,
+        "kind": unit.kind.value,
+        "country": unit.country,
+        "time_zone": unit.time_zone,
+        "language": unit.language,
+    }
+    return Item(Kind.UNIT, (path,), fields, unit.id, unit.version)
+
+
+def _read_groups(tx: Transaction) -> Iterator[Item]:
+    for group in identity.list_groups(tx):
+        members = identity.list_members(tx, group.id, limit=_EVERYBODY)
+        fields: dict[str, Value] = {
+            "note": group.note,
+            "members": frozenset(person.email for person in members),
+        }
+        yield Item(Kind.GROUP, (group.name,), fields, group.id, group.version)
+
+
+def _person(person: Person, paths: Mapping[str, str]) -> Item:
+    roles = frozenset(
+        write_role(held.role.value, paths[held.unit_id] if held.unit_id else "")
+        for held in person.assignments
+    )
+    return Item(Kind.ROLES, (person.email,), {"roles": roles}, person.id, person.version)
+
+
+def _requirements(tx: Transaction) -> list[Item]:
+    return [
+        Item(Kind.SIGN_IN, (role.value,), {"strength": strength.name.lower()}, role.value)
+        for role, strength in identity.list_requirements(tx).items()
+    ]
+
+
+def _schedules(
+    tx: Transaction, paths: Mapping[str, str], groups: Mapping[str, str]
+) -> Iterator[Item]:
+    """Yield the schedules that run; one whose unit or group is gone has no name to be called by."""
+    running = (each for each in selfchecks.list_schedules(tx) if each.stopped_at is None)
+    for schedule in sorted(running, key=lambda each: each.id):
+        whom = _whom(schedule, paths, groups)
+        if whom is not None:
+            key = (schedule.check_id, schedule.audience.value, whom)
+            yield Item(Kind.SELF_CHECK, key, _days(schedule), schedule.id)
+
+
+def _whom(schedule: Schedule, paths: Mapping[str, str], groups: Mapping[str, str]) -> str | None:
+    if schedule.audience is Audience.EVERYBODY:
+        return ""
+    known = paths if schedule.audience is Audience.UNIT else groups
+    return known.get(schedule.audience_id)
+
+
+def _days(schedule: Schedule) -> dict[str, Value]:
+    return {
+        "every_days": str(schedule.every_days),
+        "open_days": str(schedule.open_days),
+        "remind_days": str(schedule.remind_days),
+        "next_at": schedule.next_at.isoformat() if schedule.next_at else "",
+    }
+
+
+def _channel(channel: Channel, box: SecretBox) -> Item:
+    known = FIELDS_OF_KIND[channel.kind]
+    fields: dict[str, Value] = {
+        "name": channel.name,
+        "language": channel.language,
+        "enabled": str(channel.enabled).lower(),
+        "topics": frozenset(topic.value for topic in channel.topics),
+    }
+    fields |= {f"setup.{name}": text for name, text in channel.setup.items() if name in known}
+    key = (channel.kind.value, "" if channel.kind is ChannelKind.MAIL else channel.name)
+    return Item(Kind.CHANNEL, key, fields, channel.id, secrets=open_secrets(channel, box))
