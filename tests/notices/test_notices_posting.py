@@ -6,7 +6,7 @@ from fakes.mail_server import running_mail_server
 from notices.conftest import BODY, TITLE, TOKYO, Office
 from sekisho.evidence import service as evidence
 from sekisho.identity import service as identity
-from sekisho.identity.model import Role
+from sekisho.identity.model import Assignment, Role
 from sekisho.kernel.errors import InvalidInputError, NotFoundError
 from sekisho.kernel.principal import SYSTEM
 from sekisho.notices import service
@@ -138,3 +138,19 @@ def test_erasing_a_person_erases_what_was_told(office: Office) -> None:
         assert [p.id for p in identity.list_reachable(tx, [ren.id, "per_nobody"])] == [ren.id]
         assert identity.search_ids(tx, "") == []
         assert identity.find_names(tx, [ren.id]) == {ren.id: "ren"}
+
+
+def test_a_right_in_a_unit_is_told_of_that_unit_and_what_is_below(office: Office) -> None:
+    with office.database.write(SYSTEM) as tx:
+        sales = identity.create_unit(tx, identity.UnitDraft("営業部"))
+        east = identity.create_unit(tx, identity.UnitDraft("東日本"), sales.id)
+        west = identity.create_unit(tx, identity.UnitDraft("西日本"), sales.id)
+    whole, lead, other = office.add("whole", Role.CSIRT), office.add("lead"), office.add("other")
+    with office.database.write(SYSTEM) as tx:
+        identity.set_roles(tx, lead.id, [Assignment(Role.CSIRT, sales.id)])
+        identity.set_roles(tx, other.id, [Assignment(Role.CSIRT, west.id)])
+    office.tell(reach=Holders("cases.write", east.id))
+    office.tell(reach=Holders("cases.write"))
+    for person, expected in ((whole, 2), (lead, 1), (other, 0)):
+        with office.database.read(person) as tx:
+            assert service.count_unread(tx, person) == expected

@@ -116,9 +116,14 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Everyone active who has this right is told (``findings.write``), and shared channels."""
+    """Everyone active who has this right is told (``findings.write``), and shared channels.
+
+    ``unit`` is where what happened belongs: those are told, too, who have the right there or in a
+    unit above. Without one only those who have it in the whole organisation.
+    """
 
     right: str
+    unit: str | None = None
 
 
 Reach = People | Holders

@@ -15,7 +15,7 @@ def tell_made(tx: Transaction, report: Report, manager: PersonID | None) -> None
     what = WORDS_OF_KIND[report.kind]
     notices.queue_notice(
         tx,
-        to=Holders("cases.write"),
+        to=Holders("cases.write", identity.unit_of(tx, report.reporter_id)),
         kind=Kind.REPORT_MADE,
         subject=f"report:{report.id}",
         title=(
@@ -44,7 +44,11 @@ def tell_reply(tx: Transaction, report: Report) -> None:
     name = identity.get_person(tx, report.reporter_id).name
     notices.queue_notice(
         tx,
-        to=People([report.handler_id]) if report.handler_id else Holders("cases.write"),
+        to=(
+            People([report.handler_id])
+            if report.handler_id
+            else Holders("cases.write", identity.unit_of(tx, report.reporter_id))
+        ),
         kind=Kind.REPORT_MADE,
         subject=f"report:{report.id}",
         title=msg("%(name)s has added to a report", name=name),

@@ -6,6 +6,7 @@ from sekisho.controls import service as controls
 from sekisho.devices.model import Device, DeviceState
 from sekisho.devices.store import told as store
 from sekisho.devices.told import next_told, write_notice
+from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.installation import get_fact, set_fact
@@ -64,7 +65,7 @@ def tell_flag(tx: Transaction, device: Device, title: Text) -> None:
     """Tell security that two machines stand behind one identity."""
     notices.queue_notice(
         tx,
-        to=Holders("devices.write"),
+        to=Holders("devices.write", identity.unit_of(tx, device.owner_id)),
         kind=Kind.DEVICE_CLONE,
         subject=f"device:{device.id}",
         title=title,

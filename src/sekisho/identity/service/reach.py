@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sekisho.identity.engine.rights import covers, rights_of
+from sekisho.identity.engine import units as tree
+from sekisho.identity.engine.rights import rights_of
 from sekisho.identity.model import Role
 from sekisho.identity.store import reach
+from sekisho.identity.store import units as unit_store
 from sekisho.kernel.db import Transaction
+from sekisho.kernel.principal import Principal, PrincipalKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,24 @@ def list_reachable(tx: Transaction, ids: Sequence[str]) -> list[Reachable]:
 
 
 def list_holders(
-    tx: Transaction, right: str, *, after: str = "", limit: int = 500
+    tx: Transaction, right: str, *, unit: str | None = None, after: str = "", limit: int = 500
 ) -> list[Reachable]:
-    """Return active people who have ``right`` everywhere, by id, those behind ``after``."""
-    roles = [role for role in Role if any(covers(held, right) for held in rights_of([role]))]
-    everyone = any(covers(held, right) for held in rights_of([]))
-    rows = reach.list_with_roles(tx, roles, everyone=everyone, after=after, limit=limit)
+    """Return active people who have ``right``, by id, those behind ``after``.
+
+    It must be held in the whole organisation, or in ``unit`` or a unit above it.
+    """
+    if _gives([], right):
+        rows = reach.list_everyone(tx, after, limit)
+    else:
+        roles = [role for role in Role if _gives([role], right)]
+        units = tree.above(unit_store.read_parents(tx), unit) if unit else []
+        rows = reach.list_with_roles(tx, roles, units, after, limit)
     return [Reachable(r.id, r.name, r.email, r.language) for r in rows]
+
+
+def _gives(roles: Sequence[Role], right: str) -> bool:
+    """Tell whether roles give a right, judged as the front door would."""
+    return Principal(PrincipalKind.PERSON, "", "", rights_of(roles)).allows(right)
 
 
 def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:

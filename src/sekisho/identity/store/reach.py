@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, exists, or_, select
 
 from sekisho.identity.model import PersonState
-from sekisho.identity.store.tables import people, person_roles, tokens
+from sekisho.identity.store.tables import people, person_roles, tokens, unit_roles
 from sekisho.kernel.db import Transaction, chunked
 
 
@@ -20,16 +20,29 @@ def list_active(tx: Transaction, ids: Sequence[str]) -> list[Row[Any]]:
 
 
 def list_with_roles(
-    tx: Transaction, roles: Sequence[str], *, everyone: bool, after: str, limit: int
+    tx: Transaction, roles: Sequence[str], units: Sequence[str], after: str, limit: int
 ) -> Sequence[Row[Any]]:
-    """Return active people with one of these roles (or all), by id, behind ``after``."""
-    query = _active().where(people.c.id > after).order_by(people.c.id).limit(limit)
-    if not everyone:
-        held = exists().where(
-            person_roles.c.person_id == people.c.id, person_roles.c.role.in_(roles)
-        )
-        query = query.where(held)
-    return tx.rows(query)
+    """Return active people with one of these roles, by id, behind ``after``.
+
+    A role counts where it is held in the whole organisation, or in one of ``units``.
+    """
+    whole = exists().where(person_roles.c.person_id == people.c.id, person_roles.c.role.in_(roles))
+    scoped = exists().where(
+        unit_roles.c.person_id == people.c.id,
+        unit_roles.c.role.in_(roles),
+        unit_roles.c.unit_id.in_(units),
+    )
+    held = or_(whole, scoped) if units else whole
+    return tx.rows(_after(after, limit).where(held))
+
+
+def list_everyone(tx: Transaction, after: str, limit: int) -> Sequence[Row[Any]]:
+    """Return all active people, by id, behind ``after``."""
+    return tx.rows(_after(after, limit))
+
+
+def _after(after: str, limit: int) -> Select[Any]:
+    return _active().where(people.c.id > after).order_by(people.c.id).limit(limit)
 
 
 def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:

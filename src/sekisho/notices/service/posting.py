@@ -87,7 +87,9 @@ def _next_people(
     tx: Transaction, one: OpenPost, named: Mapping[str, identity.Reachable], limit: int
 ) -> Sequence[identity.Reachable]:
     if isinstance(one.reach, Holders):
-        return identity.list_holders(tx, one.reach.right, after=one.cursor, limit=limit)
+        return identity.list_holders(
+            tx, one.reach.right, unit=one.reach.unit, after=one.cursor, limit=limit
+        )
     wanted = (named[i] for i in sorted(set(one.reach.ids)) if i > one.cursor and i in named)
     return list(wanted)[:limit]
 

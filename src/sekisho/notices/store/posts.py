@@ -58,7 +58,7 @@ def _row(tx: Transaction, name: str, new: NewNotice) -> dict[str, Any]:
 def _pack_reach(reach: Reach) -> dict[str, Any]:
     if isinstance(reach, People):
         return {"people": sorted(set(reach.ids))}
-    return {"right": reach.right}
+    return {"right": reach.right} | ({"unit": reach.unit} if reach.unit else {})
 
 
 def pack_saying(saying: Saying) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def list_open(tx: Transaction, limit: int) -> list[OpenPost]:
 
 
 def _reach(raw: Mapping[str, Any]) -> Reach:
-    return Holders(raw["right"]) if "right" in raw else People(raw["people"])
+    return Holders(raw["right"], raw.get("unit")) if "right" in raw else People(raw["people"])
 
 
 def move_cursor(tx: Transaction, post_id: str, cursor: str) -> None:
