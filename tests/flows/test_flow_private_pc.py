@@ -242,10 +242,11 @@ def _look_and_be_seen(up: Running, admin: Page, owner: Page, device: str) -> Non
     assert OWN_NAME not in shown
 
     owner.reload()
-    looks = owner.locator("section").filter(has_text="Who looked at this computer")
+    looks = owner.locator("details").filter(has_text="Who looked at this computer")
     expect(looks.last).to_contain_text("Wataru Saeki")
     looked = query(up, "SELECT kind FROM evidence_records WHERE kind = 'device.looked_at'")
     assert len(looked) == 1
+    owner.get_by_text("What the company can see of this computer").click()
     owner.get_by_text("Exactly which tables and columns are read").click()
     expect(owner.locator(".reads").first).to_contain_text("os_version")
 

@@ -50,7 +50,7 @@ PAGES: dict[str, tuple[str, Context]] = {
     "my": ("pages/my.html", own.my),
     "my_private": ("pages/my.html", own.my_private),
     "my_consent": ("pages/my.html", own.my_consent),
-    "my_none": ("pages/my_none.html", lambda _: {}),
+    "my_none": ("pages/my_none.html", own.my_none),
     "error": (
         "error.html",
         lambda _: {

@@ -99,14 +99,14 @@ def test_a_change_elsewhere_refreshes_only_the_regions_it_touches(page: Page, ad
     page.route("**/events", tell)
     page.goto(f"{address}/device?lang=en&theme=light")
     page.evaluate("document.querySelector('#verdicts h2').textContent = 'old'")
-    page.evaluate("document.querySelector('#h-looks').textContent = 'kept'")
+    page.evaluate("document.querySelector('#h-sees').textContent = 'kept'")
     expect(page.locator("#verdicts h2")).to_have_text("Verdict by rule", timeout=8000)
-    expect(page.locator("#h-looks")).to_have_text("kept")
+    expect(page.locator("#h-sees")).to_have_text("kept")
 
 
 def test_an_open_row_closes_in_place(page: Page, address: str) -> None:
     page.goto(f"{address}/device?lang=en&theme=light")
-    opener = page.get_by_role("link", name="Disk encryption is on")
+    opener = page.locator("#verdicts").get_by_role("link", name="Disk encryption is on")
     expect(opener).to_have_attribute("aria-expanded", "true")
     with page.expect_request(lambda r: "open=-" in r.url):
         opener.click()

@@ -33,6 +33,7 @@ def device_rows() -> list[S]:
                 state="active" if n != 8 else "paused",
                 state_word=msg("Paused by its owner"),
                 standing="fail" if fail else "unknown" if unknown else "pass",
+                access="fix_by" if fail else "unknown" if unknown else "fine",
                 failing=fail,
                 unknown=unknown,
                 owner=people[n % 8],
@@ -47,7 +48,9 @@ def device_rows() -> list[S]:
 
 
 def device_list(_language: str) -> dict[str, Any]:
-    filters = S(q="", verdict="fail", ownership="", platform="", seen="", sort="-seen", kept=[])
+    filters = S(
+        q="", verdict="fail", ownership="", platform="", seen="", access="", sort="-seen", kept=[]
+    )
     return {
         "rows": device_rows(),
         "filters": filters,
@@ -87,6 +90,7 @@ def verdict_rows() -> list[S]:
             at=before(minutes=12),
             due=NOW + timedelta(days=3, hours=9) if outcome == "fail" else None,
             until=NOW + timedelta(days=37) if outcome == "exempt" else None,
+            judged="fail" if outcome == "exempt" else outcome,
             since=before(days=3, hours=15),
             first_failed=before(days=3, hours=15),
             why=WHY,
@@ -125,7 +129,25 @@ def device(language: str) -> dict[str, Any]:
         why=WHY,
         reason=None,
     )
+    access = S(
+        kind="fix_by",
+        fix_by=NOW + timedelta(days=3),
+        valid_until=NOW + timedelta(hours=1),
+        reasons=[
+            S(
+                kind="fix_by",
+                control="disk-encryption",
+                title=TITLES["disk-encryption"],
+                verdict="fail",
+                judged="fail",
+                until=NOW + timedelta(days=3),
+                bar="",
+            )
+        ],
+    )
     view = S(
+        access=access,
+        key=msg("in the TPM; it cannot leave it"),
         id="dev_01",
         title="MNT-L-0231",
         owner="高橋 遥" if language == "ja" else "Haruka Takahashi",

@@ -15,6 +15,24 @@ from ui.made_up.common import (
 )
 from ui.made_up.devices import verdict_rows
 
+LIFE = S(
+    errands=[
+        S(
+            title={"ja": "在宅勤務のセルフチェック", "en": "Working from home"},
+            words=msg("Self-check, %(n)s questions", n=10),
+            due=NOW + timedelta(days=9),
+            address="/my/self-checks/rnd_1",
+        )
+    ],
+    signed_in=2,
+    exceptions=1,
+    reports=0,
+)
+
+
+def my_none(_language: str) -> dict[str, Any]:
+    return {"life": LIFE}
+
 
 def my(language: str) -> dict[str, Any]:
     rows = verdict_rows()
@@ -26,7 +44,10 @@ def my(language: str) -> dict[str, Any]:
         headline=msg("One thing needs fixing"),
         due=NOW + timedelta(days=3, hours=9),
         meter=charts.draw_meter(7, 3, "7 → 3"),
-        comfort=msg("Until then you can go on as before."),
+        access="fix_by",
+        comfort=msg(
+            "Until then you can go on as before. After that, access ends until it is fixed."
+        ),
         progress=None,
         state="active",
         consent=[],
@@ -55,6 +76,7 @@ def my(language: str) -> dict[str, Any]:
         consented_at=None,
         others=[],
         looks=LOOKS,
+        life=LIFE,
     )
     return {"view": view}
 
@@ -62,7 +84,12 @@ def my(language: str) -> dict[str, Any]:
 def my_private(language: str) -> dict[str, Any]:
     context = my(language)
     view: S = context["view"]
-    view.ownership, view.mood, view.headline = "private", "pass", msg("Everything is fine")
+    view.access, view.ownership, view.mood, view.headline = (
+        "fine",
+        "private",
+        "pass",
+        msg("Everything is fine"),
+    )
     view.failing, view.unproven, view.due, view.comfort = (
         [],
         [],
@@ -79,7 +106,12 @@ def my_private(language: str) -> dict[str, Any]:
 def my_consent(language: str) -> dict[str, Any]:
     context = my_private(language)
     view: S = context["view"]
-    view.state, view.mood, view.headline = "consent", "unknown", msg("Nothing is asked yet")
+    view.access, view.state, view.mood, view.headline = (
+        "",
+        "consent",
+        "unknown",
+        msg("Nothing is asked yet"),
+    )
     view.passing, view.comfort = [], msg("Nothing is read before you consent.")
     lines = {
         "ja": [

@@ -17,6 +17,8 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
+from sekisho.controls import service as controls
+from sekisho.controls.access import AccessKind
 from sekisho.controls.model import Catalogue
 from sekisho.devices.consent import CONSENT_VERSION, consent_text
 from sekisho.devices.model import Device, DeviceState, Ownership
@@ -26,9 +28,18 @@ from sekisho.devices.web.verdicts import VerdictRow
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import Text, msg, translate
+from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
+from sekisho.server.pages.standing import (
+    OwnLife,
+    Situation,
+    find_end,
+    read_life,
+    say_comfort,
+    say_headline,
+)
 from sekisho.ui import charts
 
 BOXES = 14  # the longest period of grace that is drawn day by day
@@ -51,6 +62,18 @@ NEVER_SEEN = (
 NOT_SEEN_OF_PRIVATE = (msg("Your apps, your computer's name and its serial number"),)
 
 
+# Of the others, the headline says all there is to say about access.
+_JUDGED = frozenset({DeviceState.ACTIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whether a device may come in, and when that ends if nothing is fixed."""
+
+    kind: AccessKind
+    ends: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class OtherDevice:
     """Another device of the same person: its mood as a verdict mark, and how it stands in words."""
@@ -70,6 +93,7 @@ class OwnView:
     headline: Text
     comfort: Text
     due: datetime | None
+    access: str
     meter: Markup | str
     progress: pages.Progress | None
     state: str
@@ -87,6 +111,7 @@ class OwnView:
     seen: datetime | None
     others: Sequence[OtherDevice]
     looks: Sequence[pages.LookRow]
+    life: OwnLife
 
 
 @get("/my", sync_to_thread=True)
@@ -101,7 +126,7 @@ def show_own(
     with database.read(principal) as tx:
         devices = _own_devices(tx)
         if not devices:
-            return Page("pages/my_none.html")
+            return Page("pages/my_none.html", {"life": read_life(tx)})
         rows = {d.id: pages.read_rows(tx, catalogue, d, language) for d in devices}
         worst = min(devices, key=lambda d: _need(d, rows[d.id]))
         return _page(tx, catalogue, settings, worst, language)
@@ -154,7 +179,8 @@ def _page(
     tx: Transaction, catalogue: Catalogue, settings: Settings, device: Device, language: str
 ) -> Page:
     rows = pages.read_rows(tx, catalogue, device, language)
-    view = make_view(tx.now, device, rows, language)
+    state = controls.access_state(tx, DeviceID(device.id))
+    view = make_view(tx.now, device, rows, Access(state.kind, find_end(state, catalogue)), language)
     others = [
         _other(d, pages.read_rows(tx, catalogue, d, language))
         for d in _own_devices(tx)
@@ -163,28 +189,31 @@ def _page(
     return Page("pages/my.html", {"view": OwnView(
         **view, others=others, looks=pages.read_looks(tx, device.id),
         manifest=pages.read_manifest(catalogue, device),
-        consent=_consent_lines(device, settings, language),
+        consent=_consent_lines(device, settings, language), life=read_life(tx),
     )})  # fmt: skip
 
 
 def _other(device: Device, rows: Sequence[VerdictRow]) -> OtherDevice:
-    failing = [row for row in rows if row.outcome == "fail"]
-    words, _ = _say(device.state, rows, failing, None)
+    words = say_headline(device.state, rows)
     return OtherDevice(device.id, device.title, judge_mood(device.state, rows), words)
 
 
 def make_view(
-    now: datetime, device: Device, rows: Sequence[VerdictRow], language: str
+    now: datetime, device: Device, rows: Sequence[VerdictRow], access: Access, language: str
 ) -> dict[str, Any]:
     """Say how a device stands in its owner's words. Pure."""
     failing = [row for row in rows if row.outcome == "fail"]
-    due = min((row.due for row in failing if row.due and row.due > now), default=None)
+    due = access.ends or min(
+        (row.due for row in failing if row.due and row.due > now), default=None
+    )
     private = device.ownership is Ownership.PRIVATE
-    headline, comfort = _say(device.state, rows, failing, due)
     system = f"{device.os_name} {device.os_version}".strip()
     return {
-        "id": device.id, "mood": judge_mood(device.state, rows), "headline": headline,
-        "comfort": comfort, "due": due, "meter": _meter(now, failing, due, language),
+        "id": device.id, "mood": judge_mood(device.state, rows),
+        "headline": say_headline(device.state, rows),
+        "comfort": say_comfort(Situation(device.state, access.kind, access.ends, due, rows)),
+        "due": due, "access": access.kind.value if device.state in _JUDGED else "",
+        "meter": _meter(now, failing, due, language),
         "progress": pages.read_progress(device, rows, now), "state": device.state.value,
         "ownership": device.ownership.value, "system": system,
         "consented_at": device.consented_at, "failing": failing,
@@ -199,42 +228,6 @@ def make_view(
         ],
         "seen": device.seen_at,
     }  # fmt: skip
-
-
-_STATES = {
-    DeviceState.PENDING: (
-        msg("Waiting to be let in"),
-        msg("The person in charge of security has to approve this computer first."),
-    ),
-    DeviceState.CONSENT: (
-        msg("Nothing is asked yet"), msg("Nothing is read before you consent."),
-    ),
-    DeviceState.PAUSED: (
-        msg("Paused"), msg("Nothing is asked until you go on."),
-    ),
-}  # fmt: skip
-
-
-def _say(
-    state: DeviceState, rows: Sequence[VerdictRow], failing: Sequence[VerdictRow],
-    due: datetime | None,
-) -> tuple[Text, Text]:  # fmt: skip
-    """Return the headline and the sentence that lets a person stop worrying."""
-    if state in _STATES:
-        return _STATES[state]
-    if failing:
-        words = msg("One thing needs fixing") if len(failing) == 1 else msg(
-            "%(n)s things need fixing", n=len(failing)
-        )  # fmt: skip
-        return words, msg("Until then you can go on as before.") if due else msg(
-            "The time for this has run out. Please fix it today; it usually takes minutes."
-        )  # fmt: skip
-    unknown = sum(row.outcome == "unknown" for row in rows)
-    if unknown or not rows:
-        return msg("Not everything is known yet"), msg(
-            "You need not do anything: the computer is asked again by itself."
-        )  # fmt: skip
-    return msg("Everything is fine"), msg("There is nothing to do.")
 
 
 def _meter(
