@@ -51,6 +51,60 @@ def test_a_code_is_not_enough_for_an_administrator(town: Town) -> None:
     assert "*" in _rights(town, town.enter_passkey())
 
 
+def test_a_code_alone_adds_no_way_in_for_an_administrator(town: Town) -> None:
+    """Else one phished code would add a passkey and come in as an administrator with it."""
+    principal = town.as_person(town.start_admin())
+    secret = town.register_totp(principal, _now(town))
+    with town.database.write(principal) as tx:
+        codes = service.make_recovery_codes(tx, town.box)
+    town.clock.advance(seconds=60)
+    for code in (_now(town)(secret), codes[0]):
+        weak = town.as_person(town.enter_code(EMAIL, code))
+        for act in _CHANGES:
+            with pytest.raises(StepUpNeededError), town.database.write(weak) as tx:
+                act(town, tx)
+
+
+_CHANGES: list[Callable[[Town, Transaction], object]] = [
+    lambda _, tx: service.begin_passkey(tx, SITE),
+    lambda town, tx: service.begin_totp(tx, town.box, SITE),
+    lambda town, tx: service.make_recovery_codes(tx, town.box),
+    lambda _, tx: service.remove_totp(tx),
+    lambda _, tx: service.remove_passkey(tx, "pky_x"),
+    lambda _, tx: service.rename_passkey(tx, "pky_x", "mine"),
+    lambda _, tx: service.unlink_account(tx, "idp_x"),
+]
+
+
+def test_an_app_and_a_printed_code_are_two(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    secret = town.register_totp(principal, _now(town))
+    with town.database.write(principal) as tx:
+        codes = service.make_recovery_codes(tx, town.box)
+    town.clock.advance(seconds=60)
+    first = town.enter_code(EMAIL, _now(town)(secret))
+
+    same = _enter_again(town, codes[1], _enter_again(town, codes[0], None).secret)
+    assert same.strength is Strength.ONE  # two of one kind are one
+    both = _enter_again(town, codes[2], first.secret)
+    assert both.strength is Strength.TWO
+    assert "*" in _rights(town, both)
+    town.clock.advance(seconds=60)
+    late = town.enter_code(EMAIL, _now(town)(secret))
+    town.clock.advance(minutes=16)
+    assert _enter_again(town, codes[3], late.secret).strength is Strength.ONE
+
+
+def _enter_again(town: Town, code: str, former: str | None) -> SignedIn:
+    return service.try_act(
+        town.database,
+        ANONYMOUS,
+        lambda tx: service.sign_in_with_code(
+            tx, town.box, email=EMAIL, code=code, site=SITE, visit=VISIT, replaces=former or ""
+        ),
+    )
+
+
 def test_what_a_role_asks_for_is_set_and_counts_at_once(town: Town) -> None:
     admin = town.start_admin()
     principal = town.as_person(admin)
@@ -367,7 +421,7 @@ def test_passkeys_are_renamed_and_a_removed_one_is_refused_clearly(town: Town) -
         service.remove_passkey(tx, second)
     with pytest.raises(UnauthenticatedError, match="was removed"):
         town.enter_passkey()
-    other = town.principal(town.add("o@example.jp", Role.ADMIN))
+    other = town.principal(town.add("o@example.jp", Role.TELEWORKER))
     with town.database.read(principal) as tx:
         first = service.list_factors(tx).passkeys[0].id
     for act in (service.remove_passkey, lambda tx, key: service.rename_passkey(tx, key, "mine")):

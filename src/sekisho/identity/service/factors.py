@@ -18,7 +18,7 @@ from sekisho.identity.service.ceremonies import (
     take_ceremony,
 )
 from sekisho.identity.service.people import get_person
-from sekisho.identity.service.sessions import require_person, require_recent
+from sekisho.identity.service.sessions import require_person, require_strong
 from sekisho.identity.store import factors, people, providers
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, NotFoundError
@@ -64,7 +64,7 @@ def factors_of(tx: Transaction, person_id: PersonID) -> Factors:
 
 def begin_passkey(tx: Transaction, site: Site) -> tuple[str, dict[str, Any]]:
     """Begin to add a passkey for ``site``; return the handle and the browser's options."""
-    person = get_person(tx, require_recent(tx))
+    person = get_person(tx, require_strong(tx))
     require_passkey_site(site)
     handle, challenge = begin_ceremony(
         tx, "add-passkey", site, person_id=person.id, bound_to=tx.principal.session_id or ""
@@ -75,7 +75,7 @@ def begin_passkey(tx: Transaction, site: Site) -> tuple[str, dict[str, Any]]:
 
 def finish_passkey(tx: Transaction, handle: str, answer: dict[str, Any], label: str) -> Passkey:
     """Add the passkey a browser has made; raise InvalidInputError if the answer does not hold."""
-    person_id = require_recent(tx)
+    person_id = require_strong(tx)
     ceremony = take_ceremony(tx, "add-passkey", handle, tx.principal.session_id or "")
     return add_passkey(tx, person_id, answer, ceremony, label)
 
@@ -115,7 +115,7 @@ def clean_label(label: str) -> str:
 
 def rename_passkey(tx: Transaction, passkey_id: str, label: str) -> None:
     """Give a passkey of the person who asks another name; raise NotFoundError if not theirs."""
-    person_id, name = require_recent(tx), clean_label(label)
+    person_id, name = require_strong(tx), clean_label(label)
     if not factors.rename_passkey(tx, person_id, passkey_id, name):
         raise NotFoundError(msg("There is no such passkey of yours."))
     _record(tx, person_id, "identity.passkey_renamed", {"passkey": passkey_id, "label": name})
@@ -123,7 +123,7 @@ def rename_passkey(tx: Transaction, passkey_id: str, label: str) -> None:
 
 def remove_passkey(tx: Transaction, passkey_id: str) -> None:
     """Remove a passkey of the person who asks; raise if it is not theirs or the last way in."""
-    person_id = require_recent(tx)
+    person_id = require_strong(tx)
     people.lock_person(tx, person_id)
     if not factors.delete_passkey(tx, person_id, passkey_id):
         raise NotFoundError(msg("There is no such passkey of yours."))
@@ -142,7 +142,7 @@ def _keep_a_way_in(tx: Transaction, person_id: PersonID) -> None:
 
 def begin_totp(tx: Transaction, box: SecretBox, site: Site) -> TOTPSetup:
     """Begin to register an authenticator app for the person who asks."""
-    person = get_person(tx, require_recent(tx))
+    person = get_person(tx, require_strong(tx))
     bound = tx.principal.session_id or ""
     return prepare_totp(tx, box, site, person, "add-totp", bound, {})
 
@@ -180,7 +180,7 @@ def _totp_context(person_id: PersonID) -> str:
 
 def finish_totp(tx: Transaction, box: SecretBox, handle: str, code: str) -> Person | Refused:
     """Keep the authenticator app if its first code is right; Refused (commit it) otherwise."""
-    person_id = require_recent(tx)
+    person_id = require_strong(tx)
     bound = tx.principal.session_id or ""
     ceremony = take_ceremony(tx, "add-totp", handle, bound)
     step = match_pending(tx, box, ceremony, code)
@@ -235,7 +235,7 @@ def use_totp_code(tx: Transaction, box: SecretBox, person_id: PersonID, code: st
 
 def remove_totp(tx: Transaction) -> None:
     """Forget the authenticator app of the person who asks."""
-    person_id = require_recent(tx)
+    person_id = require_strong(tx)
     people.lock_person(tx, person_id)
     if not factors.delete_totp(tx, person_id):
         raise NotFoundError(msg("You have no authenticator app registered."))
@@ -245,7 +245,7 @@ def remove_totp(tx: Transaction) -> None:
 
 def make_recovery_codes(tx: Transaction, box: SecretBox) -> list[str]:
     """Make ten new recovery codes, shown this once; former ones end."""
-    person_id = require_recent(tx)
+    person_id = require_strong(tx)
     made = [codes.make_recovery_code() for _ in range(RECOVERY_CODES)]
     digests = [_digest_recovery(box, person_id, codes.clean_code(code)) for code in made]
     factors.replace_recovery_codes(tx, person_id, digests)

@@ -16,6 +16,7 @@ from sekisho.identity.engine.fields import clean_email, clean_language, clean_na
 from sekisho.identity.model import (
     GONE,
     LINK_DAYS,
+    STRENGTH_OF_METHOD,
     Ceremony,
     Link,
     Method,
@@ -26,6 +27,7 @@ from sekisho.identity.model import (
     Role,
     SignedIn,
     Site,
+    Strength,
     Visit,
 )
 from sekisho.identity.service.ceremonies import (
@@ -295,7 +297,12 @@ def redeem_invitation(tx: Transaction, token: str) -> Person:
 def enter_by_link(
     tx: Transaction, person: Person, method: Method, visit: Visit, proof: Proof | None = None
 ) -> SignedIn:
-    """Sign in a person whose link was just used up; codes for a lost device come next."""
+    """Sign in a person whose link was just used up; codes for a lost device come next.
+
+    The link came on a way of its own: with what was just registered it makes two.
+    """
+    proof = proof or Proof(STRENGTH_OF_METHOD[method], tx.now)
+    proof = replace(proof, strength=max(proof.strength, Strength.TWO), at=proof.at or tx.now)
     evidence.record(
         tx,
         kind="identity.link_used",

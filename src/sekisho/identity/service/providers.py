@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine.oidc import Provider, check_address
-from sekisho.identity.service.sessions import require_person, require_recent
+from sekisho.identity.service.sessions import require_person, require_recent, require_strong
 from sekisho.identity.store import factors, providers
 from sekisho.identity.store.providers import Account
 from sekisho.kernel.db import Transaction
@@ -161,7 +161,7 @@ def list_accounts(tx: Transaction) -> Sequence[Account]:
 
 def unlink_account(tx: Transaction, provider_id: str) -> None:
     """Give up one's account at a provider; raise ConflictError for the last way in."""
-    person_id = require_recent(tx)
+    person_id = require_strong(tx)
     provider = find_provider(tx, provider_id)
     if not providers.delete_account(tx, provider_id, person_id):
         raise NotFoundError(msg("You have no account there."))

@@ -23,11 +23,16 @@ from sekisho.identity.model import (
     Strength,
     Visit,
 )
-from sekisho.identity.service.requirements import limit_roles
+from sekisho.identity.service.requirements import limit_roles, resting_roles
 from sekisho.identity.service.standing import admission_of
 from sekisho.identity.store import doorway, passes, people, rules
 from sekisho.kernel.db import Transaction
-from sekisho.kernel.errors import NotFoundError, NotPermittedError, UnauthenticatedError
+from sekisho.kernel.errors import (
+    NotFoundError,
+    NotPermittedError,
+    StepUpNeededError,
+    UnauthenticatedError,
+)
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import PersonID, SessionID, digest_token, new_id, new_token
 from sekisho.kernel.principal import PrincipalKind
@@ -99,8 +104,9 @@ def _end_replaced(tx: Transaction, secret: str, person: Person, method: Method) 
         return Strength.ONE
     passes.delete_sessions(tx, former.person_id, only=former.id)
     fresh = tx.now - former.authenticated_at <= STEP_UP_LIFE and former.ends_at > tx.now
-    # A password at the provider and a code of the app are two factors; app and list are one.
-    both = {former.method, method} == {Method.OIDC, Method.TOTP}
+    # Two different things of one person: the provider's account, the app, the printed list
+    # (NIST SP 800-63B-4 section 4.2.2 lets two of them stand for what was lost).
+    both = former.method is not method
     return Strength.TWO if fresh and both and former.person_id == person.id else Strength.ONE
 
 
@@ -162,6 +168,25 @@ def require_recent(tx: Transaction) -> PersonID:
     """
     person_id = require_person(tx)
     tx.principal.require_fresh(tx.now)
+    return person_id
+
+
+def require_strong(tx: Transaction) -> PersonID:
+    """Return the person who asks if they may change how they sign in: proved recently and enough.
+
+    Else one guessed or phished code would add a passkey and with it come in as an administrator.
+    Raises StepUpNeededError while any role of theirs rests in this session.
+    """
+    person_id = require_recent(tx)
+    person = require_active(people.find_person(tx, person_id))
+    session = passes.get_session(tx, tx.principal.session_id or "")
+    mine = session is not None and session.person_id == person_id
+    strength = session.strength if session is not None and mine else Strength.ONE
+    if resting_roles(tx, person, strength):
+        raise StepUpNeededError(
+            msg("Your roles ask for more than this sign-in has proved."),
+            hint=msg("Sign in with a passkey, or with another kind of code within 15 minutes."),
+        )
     return person_id
 
 

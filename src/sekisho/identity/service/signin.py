@@ -154,6 +154,6 @@ def _lead(tx: Transaction, signed_in: SignedIn, site: Site) -> SignedIn:
     lacking = bool(site.rp_id) and site.rp_id not in {key.rp_id for key in keys}
     target = ACCOUNT_PAGE if method is Method.RECOVERY else ""
     target = NEW_NAME_PAGE if keys and lacking else target
-    if not target and resting_roles(tx, person, signed_in.strength):
-        target = ACCOUNT_PAGE
+    if resting_roles(tx, person, signed_in.strength):
+        target = ACCOUNT_PAGE  # nothing else can be done before these are back
     return replace(signed_in, next=target)

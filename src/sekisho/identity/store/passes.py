@@ -25,6 +25,12 @@ def find_session(tx: Transaction, digest: str) -> Session | None:
     return _session(found[0]) if found else None
 
 
+def get_session(tx: Transaction, session_id: str) -> Session | None:
+    """Return the session with this id, or None; its ends are not looked at."""
+    found = tx.rows(select(sessions).where(sessions.c.id == session_id))
+    return _session(found[0]) if found else None
+
+
 def list_sessions(tx: Transaction, person_id: PersonID) -> list[Session]:
     """List a person's sessions, the last used first."""
     query = select(sessions).where(sessions.c.person_id == person_id)
