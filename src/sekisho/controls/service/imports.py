@@ -34,6 +34,7 @@ from sekisho.kernel.settings import Settings
 
 RIGHT = "controls.write"
 WAITS = timedelta(hours=24)
+IMPORTED_PREFIX = "imp_"  # how the id of a device begins that only an export knows
 _LONGEST_NAME = 300
 _SAMPLE = 5
 
@@ -284,6 +285,13 @@ def page_imported(
     """Return one page of devices that only an export knows. Needs ``controls.read``."""
     tx.principal.require("controls.read")
     return store.page_imported(tx, search, limit, offset)
+
+
+def name_imported(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
+    """Return id → name of those among ``ids`` that only an export knows."""
+    wanted = [device for device in ids if device.startswith(IMPORTED_PREFIX)]
+    found = store.find_imported_by_id(tx, wanted)
+    return {key: device.name or device.serial for key, device in found.items()}
 
 
 def list_imported_standings(

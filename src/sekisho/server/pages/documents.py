@@ -35,7 +35,7 @@ ADDRESS = "/documents"
 PER_PAGE = 50
 _FORM_BYTES = 100_000
 _DAY = timedelta(days=1)
-Upload = MultipartBody[dict[str, Any]]
+Upload = MultipartBody[dict[str, Any] | None]  # None: a form that is not multipart
 Form = URLEncodedBody[dict[str, Any]]
 Wrong = tuple[Text | str, Text | str]
 WORDS_OF_STATE: Mapping[DocumentState, Text] = {
@@ -92,12 +92,14 @@ def submit_document(
     settings: NamedDependency[Settings],
 ) -> Redirect | Page:
     """Hand a document in; what is wrong with it is told on the same page."""
-    sent = {name: value for name, value in data.items() if isinstance(value, str)}
+    principal.require(service.RIGHT)
+    given = data or {}
+    sent = {name: value for name, value in given.items() if isinstance(value, str)}
     try:
         with database.write(principal) as tx:
             made = service.submit_document(
                 tx,
-                _read(tx, sent, data.get("file"), own_zone(settings, tx.now)),
+                _read(tx, sent, given.get("file"), own_zone(settings, tx.now)),
                 shelf=settings.data / "artefacts",
             )
     except (InvalidInputError, NotFoundError, TooLargeError) as error:
@@ -198,6 +200,7 @@ def review_document(
     document_id: FromPath[str],
 ) -> Redirect | Page:
     """Accept or refuse it."""
+    principal.require(service.RIGHT)
     try:
         with database.write(principal) as tx:
             service.review_document(

@@ -44,7 +44,7 @@ PER_PAGE = 50
 FACTS = 5  # how many rules one mapping made in the page can answer
 _FORM_BYTES = 100_000
 Form = URLEncodedBody[dict[str, Any]]
-Upload = MultipartBody[dict[str, Any]]
+Upload = MultipartBody[dict[str, Any] | None]  # None: a form that is not multipart
 WORDS_OF_ROLE: Mapping[str, Text] = {
     "name": msg("Computer name"), "serial": msg("Serial number"), "uuid": msg("Hardware UUID"),
     "email": msg("User's e-mail address"), "platform": msg("Operating system"),
@@ -95,8 +95,9 @@ def upload_export(
     settings: NamedDependency[Settings],
 ) -> Redirect | Page:
     """Take a file in; what is no export is told on the same page."""
+    principal.require(service.RIGHT)
     try:
-        name, content = _take_file(data)
+        name, content = _take_file(data or {})
         with database.write(principal) as tx:
             made = service.upload_export(
                 tx, folder=service.imports_folder(settings), file_name=name, content=content
@@ -189,6 +190,7 @@ def preview_import(
     import_id: FromPath[str],
 ) -> Redirect | Page:
     """Read the file under the chosen mapping and show what it would do."""
+    principal.require(service.RIGHT)
     sent = {name: str(value) for name, value in data.items()}
     try:
         with database.write(principal) as tx:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from sekisho.controls import service as controls
 from sekisho.controls.model import Catalogue, Localized
+from sekisho.controls.service import imports
 from sekisho.controls.service.reading import DayFigures, read_day
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
@@ -160,6 +161,8 @@ def _next_step(group: Sequence[Finding]) -> tuple[str, Text]:
     control = first.key.rsplit(":", 1)[-1] if first.kind is FindingKind.COMPLIANCE else ""
     if len(group) > 1 and control:
         return f"/controls/{control}", msg("See the devices")
+    if device.startswith(imports.IMPORTED_PREFIX):
+        return "/imports/devices", msg("See the device")
     if kind == "device" and control:
         return f"/devices/{device}?open={control}", msg("See how to fix it")
     if kind == "device":
@@ -299,6 +302,7 @@ def read_tasks(tx: Transaction) -> tuple[list[Task], int]:
     devices = {f.subject.removeprefix("device:") for f in page.findings}
     known = inventory.list_devices(tx, DeviceFilter(only=sorted(devices)), limit=READ_FINDINGS)
     titles: dict[str, str] = {device.id: device.title for device in known.devices}
+    titles |= imports.name_imported(tx, sorted(devices))
     names = name_people(tx, (finding.owner for finding in page.findings))
     owners = name_owners(tx, known.devices)
     names |= {f"device:{d.id}": owners.get(d.owner_id or "", "") for d in known.devices}
