@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, RawBody
 from litestar.types import ControllerRouterHandler
 
 from sekisho.identity.engine import scim
@@ -81,7 +81,7 @@ def read_group(
 
 @post("/Groups", sync_to_thread=True)
 def create_group(
-    request: AnyRequest, body: bytes, database: NamedDependency[Database],
+    request: AnyRequest, body: RawBody, database: NamedDependency[Database],
     principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Make a group."""
@@ -110,7 +110,7 @@ def _change_group(
 
 @put("/Groups/{group_id:str}", sync_to_thread=True)
 def replace_group(
-    request: AnyRequest, group_id: FromPath[str], body: bytes,
+    request: AnyRequest, group_id: FromPath[str], body: RawBody,
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Make a group what the body says."""
@@ -119,7 +119,7 @@ def replace_group(
 
 @patch("/Groups/{group_id:str}", sync_to_thread=True)
 def patch_group(
-    request: AnyRequest, group_id: FromPath[str], body: bytes,
+    request: AnyRequest, group_id: FromPath[str], body: RawBody,
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Change a group in parts."""

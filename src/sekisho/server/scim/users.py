@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, RawBody
 from litestar.types import ControllerRouterHandler
 
 from sekisho.identity.engine import scim
@@ -85,7 +85,7 @@ def read_user(
 
 @post("/Users", sync_to_thread=True)
 def create_user(
-    request: AnyRequest, body: bytes, database: NamedDependency[Database],
+    request: AnyRequest, body: RawBody, database: NamedDependency[Database],
     principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Add a person; one who is not active is added and has left at once."""
@@ -125,7 +125,7 @@ def _change_user(
 
 @put("/Users/{person_id:str}", sync_to_thread=True)
 def replace_user(
-    request: AnyRequest, person_id: FromPath[str], body: bytes,
+    request: AnyRequest, person_id: FromPath[str], body: RawBody,
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Make a person what the body says."""
@@ -137,7 +137,7 @@ def replace_user(
 
 @patch("/Users/{person_id:str}", sync_to_thread=True)
 def patch_user(
-    request: AnyRequest, person_id: FromPath[str], body: bytes,
+    request: AnyRequest, person_id: FromPath[str], body: RawBody,
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Change a person in parts."""
