@@ -14,6 +14,7 @@ from sekisho.devices.desk import Desk
 from sekisho.devices.model import CarveState
 from sekisho.devices.service import carves, inventory
 from sekisho.kernel.db import Database
+from sekisho.kernel.errors import NotPermittedError
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 
 Client = TestClient[Litestar]
@@ -46,6 +47,24 @@ def approve(client: Client, order: dict[str, Any]) -> int:
     now = datetime(2026, 11, 24, tzinfo=UTC)  # when the clock of a test begins
     client.app.state["principal"] = replace(SECOND, authenticated_at=now)
     return int(client.post(f"/api/devices/carves/{order['id']}/approve").status_code)
+
+
+@pytest.mark.usefixtures("host")
+def test_a_token_is_no_second_person(database: Database) -> None:
+    """Whoever orders signed in cannot approve with a token of theirs, nor the other way round."""
+    with database.read(SYSTEM) as tx:
+        (device,) = inventory.list_devices(tx).devices
+    signed_in = replace(SECOND, authenticated_at=datetime(2026, 11, 24, tzinfo=UTC))
+    token = Principal(
+        PrincipalKind.TOKEN, "tok_1", "二人目 (script)", frozenset({"*"}), owner_id=SECOND.id
+    )
+    for asks, approves in ((signed_in, token), (token, signed_in), (token, token)):
+        with database.write(asks) as tx:
+            made = carves.request_carve(tx, device.id, "/var/log/x", "案件12")
+        with pytest.raises(NotPermittedError), database.write(approves) as tx:
+            carves.approve_carve(tx, made.id)
+        with database.write(approves) as tx:
+            assert carves.end_carve(tx, made.id).note == "It was taken back."
 
 
 def the_carve(database: Database, order: dict[str, Any]) -> Any:

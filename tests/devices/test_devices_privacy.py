@@ -296,6 +296,23 @@ def test_where_the_key_lies_is_kept_as_the_device_says_it(
     assert shown == KEY_STORAGE_WORDS.get(kept)
 
 
+def test_certificates_are_forgotten_ninety_days_after_their_end(
+    make_osqueryd: Any, client: Client, database: Database, clock: Any
+) -> None:
+    host = make_osqueryd()
+    host.enroll()
+    for days in (0, 7 + 89, 2):  # the first ends after seven days
+        clock.advance(days=days)
+        key = ec.generate_private_key(ec.SECP256R1())
+        if days != 2:
+            agent(client, host, "certificate", csr=request_pem(key))
+        device = the_device(database)
+        with database.write(SYSTEM) as tx:
+            assert certificates.forget_ended_certificates(tx) == (days == 2)
+    with database.read(SYSTEM) as tx:
+        assert len(certificates.list_certificates(tx, device.id)) == 1
+
+
 def test_a_withdrawn_company_devices_certificates_are_revoked_and_stay_known(
     make_osqueryd: Any, client: Client, database: Database
 ) -> None:

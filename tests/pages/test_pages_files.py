@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,9 +11,11 @@ from pages.conftest import Town
 from sekisho.devices.model import Device
 from sekisho.devices.protocol import CarveBegin, CarveBlock
 from sekisho.devices.service import carves
+from sekisho.devices.web.files import PER_PAGE
 from sekisho.evidence import service as evidence
 from sekisho.identity.model import Role
 from sekisho.kernel.principal import SYSTEM
+from sekisho.notices import service as notices
 
 ORDER = {"path": "/var/log/it's.log", "reason": "案件12の<調査>", "limit": "2"}
 CONTENT = b"what the log says" * 100
@@ -75,6 +78,44 @@ def test_two_persons_bring_a_file_in_and_the_download_is_recorded(
     assert opened.detail["purpose"] == ORDER["reason"]
     kinds = {record.kind for record in told}
     assert {"device.carve_requested", "device.carve_approved", "device.carve_done"} <= kinds
+
+
+def test_the_list_is_searched_narrowed_sorted_and_cut_into_pages(
+    town: Town, guard: dict[str, str], other: dict[str, str]
+) -> None:
+    device = town.enrol("laptop")
+    far = town.enrol("faraway")
+    made = [order(town, device, guard) for _ in range(PER_PAGE + 1)]
+    last = send(town, f"/devices/{far.id}/files", guard, **{**ORDER, "path": "/zz/50%_last"})
+    assert last.status_code == 303
+    assert send(town, f"/devices/files/{made[0]}/end", other).status_code == 303
+
+    def page(**asked: str) -> str:
+        answer = town.client().get("/devices/files", headers=guard, params=asked)
+        assert answer.status_code == 200
+        return str(answer.text)
+
+    assert page().count('<tr class="row">') == PER_PAGE
+    assert page(page="2").count('<tr class="row">') == 2
+    assert "/zz/50%_last" in page(sort="-path").split("</tr>")[1]
+    assert "/zz/50%_last" not in page(sort="path")
+    assert page(q="50%_").count('<tr class="row">') == 1
+    assert page(q="faraway").count('<tr class="row">') == 1
+    assert page(status="ended").count('<tr class="row">') == 1
+    assert "<script>" not in page(q="<script>")
+    assert "条件に合う依頼はありません" in page(q="nothing of the kind")
+    assert page(sort="no such column", status="nor this").count('<tr class="row">') == PER_PAGE
+    own = town.client().get(f"/devices/{far.id}/files", headers=guard).text
+    assert own.count('<tr class="row">') == 1
+
+
+def test_who_may_approve_is_told(town: Town, guard: dict[str, str], other: dict[str, str]) -> None:
+    device = town.enrol("laptop")
+    order(town, device, guard)
+    notices.hand_out(town.house.database, ZoneInfo("Asia/Tokyo"))
+    inbox = town.client().get("/my/notices", headers=other).text
+    assert "ファイル取得が承認を待っています" in inbox
+    assert "案件12の&lt;調査&gt;" in inbox
 
 
 def test_an_order_is_refused_or_taken_back(

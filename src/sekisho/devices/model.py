@@ -175,3 +175,23 @@ class Carve:
     received_blocks: int
     artifact: str | None
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class CarveFilter:
+    """What narrows the list of orders; nothing given does not narrow it.
+
+    ``search`` looks in path and reason and in what the device is called.
+    """
+
+    search: str = ""
+    device_id: str = ""
+    states: frozenset[CarveState] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class CarvePage:
+    """One page of orders; ``total`` counts all pages."""
+
+    carves: list[Carve]
+    total: int

@@ -59,6 +59,7 @@ class Kind(StrEnum):
     DEVICE_SILENT = "device.silent"
     DEVICE_CLONE = "device.clone_suspected"
     DEVICE_CERTIFICATE = "device.certificate_ends"
+    FILES_ASKED = "device.files_asked"
     IDENTITY_TOKEN = "identity.token_ends"  # noqa: S105 - a kind of notice, no secret
     IDENTITY_CHANGED = "identity.changed"
     EXCEPTION_ASKED = "exception.asked"
@@ -84,6 +85,7 @@ TOPIC_OF_KIND: Mapping[Kind, Topic] = {
     Kind.DEVICE_SILENT: Topic.SECURITY,
     Kind.DEVICE_CLONE: Topic.SECURITY,
     Kind.DEVICE_CERTIFICATE: Topic.DEVICE,
+    Kind.FILES_ASKED: Topic.SECURITY,
     Kind.IDENTITY_TOKEN: Topic.SIGN_IN,
     Kind.IDENTITY_CHANGED: Topic.SIGN_IN,
     Kind.EXCEPTION_ASKED: Topic.EXCEPTION,

@@ -8,7 +8,7 @@ from sekisho.controls import service as controls
 from sekisho.controls.service import applying, documents
 from sekisho.controls.service.imports import WAITS, imports_folder
 from sekisho.controls.service.selfchecks import turn_selfchecks
-from sekisho.devices.service import carves, known, privacy
+from sekisho.devices.service import carves, certificates, known, privacy
 from sekisho.evidence import service as evidence
 from sekisho.evidence.sources.destinations import Destination, local_file, open_destinations
 from sekisho.identity import service as identity
@@ -58,6 +58,7 @@ def make_chores(house: House) -> list[Chore]:
             lambda tx: carves.end_old_carves(tx, settings.data / "carves"))),
         Chore("old sessions", _HOUR, _in_transaction(identity.forget_ended)),
         Chore("old looks", _DAY, _in_transaction(privacy.forget_old_looks)),
+        Chore("ended certificates", _DAY, _in_transaction(certificates.forget_ended_certificates)),
         Chore("orphaned artefacts", _DAY, _in_transaction(
             lambda tx: evidence.remove_orphans(tx, shelf=shelf))),
         Chore("certificate", _HOUR, ensure_certificate),

@@ -12,9 +12,17 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from sekisho.devices.model import Carve, CarveState, DeviceState, Ownership
+from sekisho.devices.model import (
+    Carve,
+    CarveFilter,
+    CarvePage,
+    CarveState,
+    DeviceState,
+    Ownership,
+)
 from sekisho.devices.protocol import CARVE_PREFIX, CarveBegin, CarveBlock, read_integer
 from sekisho.devices.service.lifecycle import require_right
+from sekisho.devices.service.telling import tell_order
 from sekisho.devices.store import carves as store
 from sekisho.devices.store import devices as device_store
 from sekisho.evidence import service as evidence
@@ -35,6 +43,8 @@ LARGEST_BLOCK = 2 << 20
 SESSION_LIFE = timedelta(hours=1)
 ORDER_LIFE = timedelta(days=1)
 LONGEST_PATH = 1000
+MOST_PER_PAGE = 200
+SORTS = frozenset({"requested_at", "path", "state"})
 
 
 def request_carve(
@@ -52,13 +62,14 @@ def request_carve(
     _check_order(path, reason, max_bytes)
     carve = Carve(
         id=new_id("crv"), device_id=device.id, path=path, reason=reason,
-        state=CarveState.REQUESTED, requested_by=tx.principal.reference, requested_at=tx.now,
+        state=CarveState.REQUESTED, requested_by=_who(tx), requested_at=tx.now,
         approved_by=None, max_bytes=max_bytes, carve_guid=None, session_digest=None,
         session_ends_at=None, block_count=0, block_size=0, carve_size=0, received_blocks=0,
         artifact=None, note="",
     )  # fmt: skip
     store.insert_carve(tx, carve)
     _record(tx, "device.carve_requested", carve, {"path": path, "reason": reason})
+    tell_order(tx, device, carve)
     return carve
 
 
@@ -71,7 +82,7 @@ def approve_carve(tx: Transaction, carve_id: str) -> Carve:
     tx.principal.require("devices.approve")
     tx.principal.require_fresh(tx.now)
     carve = get_carve(tx, carve_id)
-    if carve.requested_by == tx.principal.reference:
+    if is_own(tx, carve):
         raise NotPermittedError(
             msg("An order is approved by another person than the one who made it."),
             hint=msg("Ask a colleague with the right to approve."),
@@ -79,7 +90,7 @@ def approve_carve(tx: Transaction, carve_id: str) -> Carve:
     if carve.state is not CarveState.REQUESTED or tx.now > carve.requested_at + ORDER_LIFE:
         raise ConflictError(msg("This order does not wait for approval any more."))
     store.update_carve(
-        tx, carve_id, state=CarveState.APPROVED, approved_by=tx.principal.reference,
+        tx, carve_id, state=CarveState.APPROVED, approved_by=_who(tx),
         approved_at=tx.now,
     )  # fmt: skip
     _record(tx, "device.carve_approved", carve, {"requested_by": carve.requested_by})
@@ -92,7 +103,7 @@ def end_carve(tx: Transaction, carve_id: str) -> Carve:
     Raises ConflictError for an order that has ended already.
     """
     carve = get_carve(tx, carve_id)
-    own = carve.requested_by == tx.principal.reference
+    own = is_own(tx, carve)
     if not own:
         tx.principal.require("devices.approve")
     if carve.state in {CarveState.DONE, CarveState.REFUSED}:
@@ -114,6 +125,40 @@ def list_carves(tx: Transaction, device_id: str = "") -> list[Carve]:
     """Return orders, latest first. Needs ``devices.read``."""
     tx.principal.require("devices.read")
     return store.list_carves(tx, device_id)
+
+
+def page_carves(
+    tx: Transaction,
+    narrow: CarveFilter,
+    *,
+    sort: str = "requested_at",
+    descending: bool = True,
+    offset: int = 0,
+    limit: int = 50,
+) -> CarvePage:
+    """Return a page of orders that match, sorted by one of ``SORTS``. Needs ``devices.read``."""
+    tx.principal.require("devices.read")
+    if sort not in SORTS or offset < 0 or not 1 <= limit <= MOST_PER_PAGE:
+        raise InvalidInputError(
+            msg("%(got)s orders by “%(sort)s” were asked for; 1 to %(most)s by one of %(names)s "
+                "are expected.", got=limit, sort=sort, most=MOST_PER_PAGE,
+                names=", ".join(sorted(SORTS)))
+        )  # fmt: skip
+    found = store.page_carves(
+        tx, narrow, sort=sort, descending=descending, offset=offset, limit=limit
+    )
+    return CarvePage(*found)
+
+
+def is_own(tx: Transaction, carve: Carve) -> bool:
+    """Tell whether whoever asks made this order, signed in or with a token of theirs."""
+    return carve.requested_by in {_who(tx), tx.principal.reference}
+
+
+def _who(tx: Transaction) -> str:
+    """Return whose act this is: a token acts for its person, who stays one person with it."""
+    person = tx.principal.person_id
+    return f"person:{person}" if person else tx.principal.reference
 
 
 def carve_question(carve: Carve) -> tuple[str, str]:

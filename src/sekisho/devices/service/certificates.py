@@ -17,6 +17,7 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.pki import CertificateAuthority, Issued
 
 LONGEST_REQUEST = 16_384  # characters of PEM; a P-256 request has about 500
+KEEP_ENDED = timedelta(days=90)  # so long the page of a device can still say what it had
 _MOST_A_DAY = 24
 
 
@@ -87,6 +88,14 @@ def revoke_certificates(tx: Transaction, device_id: str, reason: str) -> int:
             detail={"count": count, "reason": reason[:500]},
         )  # fmt: skip
     return count
+
+
+def forget_ended_certificates(tx: Transaction) -> int:
+    """Delete certificates that ended 90 days ago (worker, once a day); return how many.
+
+    They prove nothing any more; that each was issued, and for which key, stays in the evidence.
+    """
+    return store.delete_certificates_before(tx, tx.now - KEEP_ENDED)
 
 
 def find_certificate_holder(tx: Transaction, serial: str, now: datetime) -> str | None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from sekisho.controls import service as controls
-from sekisho.devices.model import Device, DeviceState
+from sekisho.devices.model import Carve, Device, DeviceState
 from sekisho.devices.store import told as store
 from sekisho.devices.told import next_told, write_notice
 from sekisho.identity import service as identity
@@ -73,4 +73,19 @@ def tell_flag(tx: Transaction, device: Device, title: Text) -> None:
                  "page, then enrol it anew or remove the copy."),
         urgency=Urgency.URGENT,
         link=f"/devices/{device.id}",
+    )  # fmt: skip
+
+
+def tell_order(tx: Transaction, device: Device, order: Carve) -> None:
+    """Tell those who may approve that an order for files waits for one of them."""
+    notices.queue_notice(
+        tx,
+        to=Holders("devices.approve"),
+        kind=Kind.FILES_ASKED,
+        subject=f"device:{device.id}",
+        title=msg("Files of %(device)s wait for approval", device=device.title),
+        body=msg("%(path)s is asked for: %(reason)s\nSomebody other than who asks approves or "
+                 "refuses it within a day.", path=order.path, reason=order.reason),
+        link="/devices/files?status=waiting",
+        dedupe_key=f"{Kind.FILES_ASKED}:{order.id}",
     )  # fmt: skip

@@ -3,10 +3,10 @@
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, func, or_, select, update
 
-from sekisho.devices.model import Carve, CarveState
-from sekisho.devices.store.tables import CARVES
+from sekisho.devices.model import Carve, CarveFilter, CarveState
+from sekisho.devices.store.tables import CARVES, DEVICES
 from sekisho.kernel.db import Transaction
 
 _COLUMNS = [CARVES.c[item.name] for item in fields(Carve)]
@@ -39,6 +39,31 @@ def list_carves(
     if state is not None:
         query = query.where(CARVES.c.state == state)
     return [_carve(row) for row in tx.rows(query.limit(1000))]
+
+
+def page_carves(
+    tx: Transaction, narrow: CarveFilter, *, sort: str, descending: bool, offset: int, limit: int
+) -> tuple[list[Carve], int]:
+    """Return a page of the orders that match, and how many match in all."""
+    found = _narrowed(select(*_COLUMNS), narrow)
+    column = CARVES.c[sort]
+    order = (column.desc(), CARVES.c.id.desc()) if descending else (column, CARVES.c.id)
+    rows = tx.rows(found.order_by(*order).offset(offset).limit(limit))
+    total = tx.scalar(_narrowed(select(func.count(CARVES.c.id)), narrow))
+    return [_carve(row) for row in rows], int(total)
+
+
+def _narrowed(query: Select[Any], narrow: CarveFilter) -> Select[Any]:
+    query = query.select_from(CARVES.join(DEVICES, DEVICES.c.id == CARVES.c.device_id))
+    if narrow.device_id:
+        query = query.where(CARVES.c.device_id == narrow.device_id)
+    if narrow.states:
+        query = query.where(CARVES.c.state.in_(narrow.states))
+    if narrow.search:
+        columns = (CARVES.c.path, CARVES.c.reason, DEVICES.c.label, DEVICES.c.hostname)
+        hits = [column.icontains(narrow.search, autoescape=True) for column in columns]
+        query = query.where(or_(*hits))
+    return query
 
 
 def _carve(row: Any) -> Carve:

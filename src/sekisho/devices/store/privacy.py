@@ -76,6 +76,11 @@ def device_of_key(tx: Transaction, key_digest: str) -> str | None:
     return found if found is None else str(found)
 
 
+def delete_certificates_before(tx: Transaction, end: datetime) -> int:
+    """Delete certificates that ended before ``end``; return how many."""
+    return int(tx.execute(delete(CERTIFICATES).where(CERTIFICATES.c.not_after < end)).rowcount)
+
+
 def revoke_certificates(tx: Transaction, device_id: str) -> int:
     """Revoke what is not revoked yet; return how many certificates that were."""
     where = (CERTIFICATES.c.device_id == device_id, CERTIFICATES.c.revoked_at.is_(None))

@@ -3,22 +3,28 @@
 What came in is an artefact of the evidence; opening it is recorded there.
 """
 
-import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Response, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from sekisho.devices.desk import Desk
-from sekisho.devices.model import Carve, CarveState, Device, DeviceState, Ownership
+from sekisho.devices.model import (
+    Carve,
+    CarveFilter,
+    CarveState,
+    Device,
+    DeviceState,
+    Ownership,
+)
 from sekisho.devices.service import carves, inventory
 from sekisho.devices.service.sites import describe_site, write_incident_flags
 from sekisho.devices.web.people import name_actors
@@ -27,7 +33,6 @@ from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import (
     ConflictError,
     InvalidInputError,
-    NotFoundError,
     NotPermittedError,
     SekishoError,
 )
@@ -49,6 +54,30 @@ _MEGABYTE = 1 << 20
 _MOST_MEGABYTES = carves.LARGEST_CARVE // _MEGABYTE
 _MOST_DIGITS = 3
 _OPEN = frozenset({CarveState.REQUESTED, CarveState.APPROVED, CarveState.RECEIVING})
+PER_PAGE = 50
+# What the address calls a column, and the states it stands for.
+_SORTS = {"asked": "requested_at", "path": "path", "status": "state"}
+_STATES: Mapping[str, frozenset[CarveState]] = {
+    "waiting": frozenset({CarveState.REQUESTED}),
+    "coming": frozenset({CarveState.APPROVED, CarveState.RECEIVING}),
+    "here": frozenset({CarveState.DONE}),
+    "ended": frozenset({CarveState.REFUSED}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the address of the list asks for; what is not known does not narrow it."""
+
+    q: str = ""
+    status: str = ""
+    sort: str = "-asked"
+    page: int = 1
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """Return what a new search keeps."""
+        return [(n, v) for n, v in (("status", self.status), ("sort", self.sort)) if v]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +102,37 @@ class OrderRow:
 
 @get("/devices/files", sync_to_thread=True)
 def show_all_files(
-    principal: NamedDependency[Principal], database: NamedDependency[Database]
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    *,
+    q: FromQuery[str] = "",
+    status: FromQuery[str] = "",
+    sort: FromQuery[str] = "-asked",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """List the orders for files of all devices, the newest first. Needs ``devices.read``."""
+    wish = Wish(q, status, sort, max(1, page))
     with database.read(principal) as tx:
-        every = carves.list_carves(tx)
-        titles = _titles(tx, {order.device_id for order in every})
-        rows = read_orders(tx, [order for order in every if order.device_id in titles])
+        listed = list_orders(tx, wish)
+        titles = {row.device: inventory.get_device(tx, row.device).title for row in listed["rows"]}
     return Page("devices/files.html", {
-        "device": None, "rows": rows, "titles": titles, "form": {}, "fault": None,
-        "may_ask": False,
+        **listed, "device": None, "titles": titles, "form": {}, "fault": None, "may_ask": False,
     })  # fmt: skip
 
 
-def _titles(tx: Transaction, devices: Iterable[str]) -> dict[str, str]:
-    """Return the names of those devices that the caller may know of."""
-    found: dict[str, str] = {}
-    for device_id in devices:
-        with contextlib.suppress(NotFoundError):
-            found[device_id] = inventory.get_device(tx, device_id).title
-    return found
+def list_orders(tx: Transaction, wish: Wish, device_id: str = "") -> dict[str, Any]:
+    """Return one page of orders as the template shows it."""
+    narrow = CarveFilter(wish.q.strip(), device_id, _STATES.get(wish.status, frozenset()))
+    found = carves.page_carves(
+        tx, narrow, sort=_SORTS.get(wish.sort.removeprefix("-"), "requested_at"),
+        descending=wish.sort.startswith("-"), offset=(wish.page - 1) * PER_PAGE, limit=PER_PAGE,
+    )  # fmt: skip
+    first = (wish.page - 1) * PER_PAGE + 1
+    return {
+        "rows": read_orders(tx, found.carves), "wish": wish, "total": found.total,
+        "narrowed": bool(wish.q.strip() or wish.status), "page": wish.page, "first": first,
+        "last": first + len(found.carves) - 1, "pages": -(-found.total // PER_PAGE),
+    }  # fmt: skip
 
 
 @get("/devices/{device_id:str}/files", sync_to_thread=True)
@@ -100,22 +140,30 @@ def show_files(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     device_id: FromPath[str],
+    *,
+    q: FromQuery[str] = "",
+    status: FromQuery[str] = "",
+    sort: FromQuery[str] = "-asked",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """List the orders for files of one company device. Needs ``devices.read``."""
     with database.read(principal) as tx:
-        return _page(tx, device_id, {}, None)
+        return _page(tx, device_id, {}, None, Wish(q, status, sort, max(1, page)))
 
 
 def _page(
-    tx: Transaction, device_id: str, form: Mapping[str, str], fault: SekishoError | None
+    tx: Transaction,
+    device_id: str,
+    form: Mapping[str, str],
+    fault: SekishoError | None,
+    wish: Wish | None = None,
 ) -> Page:
     device = _company_device(tx, device_id)
-    rows = read_orders(tx, carves.list_carves(tx, device_id))
     may_ask = tx.principal.allows("devices.write") and device.state is DeviceState.ACTIVE
     return Page(
         "devices/files.html",
-        {"device": {"id": device.id, "title": device.title}, "rows": rows, "titles": {},
-         "form": form, "fault": fault, "may_ask": may_ask},
+        {**list_orders(tx, wish or Wish(), device_id), "titles": {}, "form": form, "fault": fault,
+         "device": {"id": device.id, "title": device.title}, "may_ask": may_ask},
         status=fault.status if fault else 200,
     )  # fmt: skip
 
@@ -136,7 +184,7 @@ def read_orders(tx: Transaction, orders: Sequence[Carve]) -> list[OrderRow]:
 
 
 def _row(tx: Transaction, order: Carve, names: Mapping[str, str]) -> OrderRow:
-    own = order.requested_by == tx.principal.reference
+    own = carves.is_own(tx, order)
     approves = tx.principal.allows("devices.approve")
     waits = order.state is CarveState.REQUESTED and tx.now <= order.requested_at + carves.ORDER_LIFE
     opens = tx.principal.allows("devices.write") and tx.principal.allows("evidence.read")
