@@ -6,6 +6,7 @@ from sekisho.controls.exceptions import ExceptionState, RuleException, ScopeKind
 from sekisho.controls.model import Control
 from sekisho.controls.service.judging import catalogue_in_force
 from sekisho.controls.service.laying import people_of
+from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.i18n import LANGUAGES, Text, msg, translate
 from sekisho.notices import service as notices
@@ -24,7 +25,7 @@ def tell_asked(tx: Transaction, exception: RuleException, control: Control) -> N
     """Tell those who may decide that somebody asks."""
     notices.queue_notice(
         tx,
-        to=Holders("exceptions.approve"),
+        to=Holders("exceptions.approve", identity.unit_of(tx, exception.requested_by)),
         kind=Kind.EXCEPTION_ASKED,
         subject=f"exception:{exception.id}",
         title=_both(msg("%(name)s asks for an exception: %(rule)s"), exception, control),
