@@ -141,7 +141,7 @@ def _shape(step: Step) -> dict[str, object]:
 
 def _lines(step: Step) -> Iterator[str]:
     kind = translate(_KINDS[step.kind], speaking())
-    yield f"{_SIGNS[step.act]} {kind} {step.name}  ({step.mark.file}:{step.mark.line})"
+    yield f"{_SIGNS[step.act]} {kind} {_safe(step.name)}  ({step.mark.file}:{step.mark.line})"
     for difference in step.differences:
         yield from _difference_lines(difference)
 
@@ -149,18 +149,20 @@ def _lines(step: Step) -> Iterator[str]:
 def _difference_lines(difference: Difference) -> Iterator[str]:
     before, after = difference.before, difference.after
     if isinstance(before, frozenset) and isinstance(after, frozenset):
-        yield from (f"    + {difference.field}: {each}" for each in sorted(after - before))
-        yield from (f"    - {difference.field}: {each}" for each in sorted(before - after))
+        yield from (f"    + {difference.field}: {_safe(each)}" for each in sorted(after - before))
+        yield from (f"    - {difference.field}: {_safe(each)}" for each in sorted(before - after))
         return
     said = f"{_quoted(before)} → " if before else ""
     yield f"    {difference.field}: {said}{_quoted(after)}"
 
 
 def _quoted(value: Value) -> str:
-    """Write a value on one line; what is not printable cannot act on the terminal."""
-    text = value if isinstance(value, str) else ", ".join(sorted(value))
-    safe = "".join(c if c.isprintable() else "�" for c in text.replace("\n", " ⏎ "))
-    return f"“{safe}”"
+    return f"“{_safe(value if isinstance(value, str) else ', '.join(sorted(value)))}”"
+
+
+def _safe(text: str) -> str:
+    """Write a text on one line; what is not printable cannot act on the terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text.replace("\n", " ⏎ "))
 
 
 def _say_faults(error: FolderError, arguments: argparse.Namespace) -> None:
@@ -169,7 +171,7 @@ def _say_faults(error: FolderError, arguments: argparse.Namespace) -> None:
             print(_encode(_shape_fault(fault)).decode())
         else:
             said = translate(fault.message, speaking())
-            print(f"{fault.file}:{fault.line}: {said}", file=sys.stderr)
+            print(f"{_safe(fault.file)}:{fault.line}: {_safe(said)}", file=sys.stderr)
     if not _is_json(arguments):
         for text in (error.message, error.hint):
             print(translate(text, speaking()), file=sys.stderr)

@@ -144,6 +144,8 @@ def _do_sign_in(hands: _Hands, step: Step) -> None:
 def _do_self_check(hands: _Hands, step: Step) -> None:
     check, kind, whom = step.key
     audience = Audience(kind)
+    if step.act is Act.CHANGE:
+        _refuse_over(step)
     if step.present is not None:
         selfchecks.stop_schedule(hands.tx, step.present.id)
     if step.act is Act.REMOVE:
@@ -159,6 +161,15 @@ def _do_self_check(hands: _Hands, step: Step) -> None:
         first_at=_first_at(step),
     )
     selfchecks.make_schedule(hands.tx, wanted)
+
+
+def _refuse_over(step: Step) -> None:
+    """Refuse to change what was asked once and is over: everybody would be asked again."""
+    if step.value("every_days") == "0" and not step.value("next_at"):
+        raise ConflictError(
+            msg("This was asked once and is over; to ask again, make a new one on the page "
+                "“Self-checks”.")
+        )  # fmt: skip
 
 
 def _first_at(step: Step) -> datetime | None:

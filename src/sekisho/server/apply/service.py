@@ -55,6 +55,10 @@ def plan_folder(desk: Desk, folder: Path) -> tuple[list[Section], Plan]:
     faults += _check_in_force(desk, folder)
     if faults:
         raise FolderError(faults)
+    with desk.database.read(desk.principal) as tx:
+        plan = make_plan(sections, read_state(tx, desk.box), desk.environment)
+    if not plan.steps:  # nobody needs to wait for a rehearsal of nothing
+        return sections, plan
     try:
         _rehearse(desk, sections)
     except _RehearsedError as rehearsed:
