@@ -90,7 +90,8 @@ def find_target(url: str, inside: Sequence[str]) -> Target:
         for address in addresses:
             _refuse_inside(host, address, inside)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(addresses[0], host, port, path)
+    # One address is used, so IPv4 first: a machine without a way out by IPv6 may still be told one.
+    return Target(min(addresses, key=lambda address: ":" in address), host, port, path)
 
 
 def _refuse_inside(host: str, address: str, inside: Sequence[str]) -> None:
