@@ -88,6 +88,7 @@ class ColumnMapping:
         return hashlib.sha256(self.yaml.encode()).hexdigest()
 
 
+@lru_cache(maxsize=8192)
 def normal(text: str) -> str:
     """Return a heading or a value as it is compared: width, case and spaces do not matter."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
