@@ -51,6 +51,15 @@ PAGES: dict[str, tuple[str, Context]] = {
     "my_private": ("pages/my.html", own.my_private),
     "my_consent": ("pages/my.html", own.my_consent),
     "my_none": ("pages/my_none.html", own.my_none),
+    "error_500": (
+        "error.html",
+        lambda _: {
+            "status": 500,
+            "message": msg("Something went wrong inside Sekisho; nothing was changed."),
+            "hint": msg("Try again; if it stays, give the administrator the number below."),
+            "request_id": "req_01JDC6",
+        },
+    ),
     "error": (
         "error.html",
         lambda _: {

@@ -1,7 +1,8 @@
 """Every page of a real, running installation: nothing is wrong with it in either language.
 
-Each page is seen in both languages, both widths and both themes, in two of the eight
-combinations; ``python -m ui.tour`` takes pictures of all eight for people to judge.
+Each page is seen in both languages, folded and unfolded, and by axe-core in one of the eight
+combinations of language, width and theme; ``python -m ui.tour`` takes pictures of all eight for
+people to judge.
 """
 
 from collections import defaultdict
@@ -23,6 +24,7 @@ NAMES = ["佐伯 航", "高橋 遥", "森下 彩", "営業部 2027年春入社�
          "社内ポータル", "関所", "日本語", *DATA, *TYPED]  # fmt: skip
 # A browser writes down every answer from 400 on; pages that are refusals are meant to be.
 REFUSED = "the server responded with a status of 4"
+UNFOLD = "document.querySelectorAll('main details').forEach((d) => { d.open = true; })"
 Faults = Mapping[str, list[str]]
 
 
@@ -45,21 +47,35 @@ def listen(context: BrowserContext, heard: list[str]) -> None:
 
 
 def make_look(faults: defaultdict[str, list[str]], heard: list[str]) -> Look:
-    """Make what looks at each stop; the two looks at one page differ in everything."""
+    """Make what looks at each stop: words, width and complaints twice, axe-core once.
+
+    One look is as people find the page, the other with everything unfolded; which of them is on a
+    phone and dark, and which language axe-core reads, turns from stop to stop.
+    """
 
     def look(name: str, language: str, page: Page) -> None:
-        phone = (STOPS.index(name) + (language == "en")) % 2
-        page.set_viewport_size({"width": 390 if phone else 1440, "height": 900})
-        page.emulate_media(color_scheme="dark" if phone else "light", reduced_motion="reduce")
-        wrong = [*find_violations(page), *find_foreign_words(page, language, NAMES)]
-        wrong += [said for said in heard if REFUSED not in said]
-        heard.clear()
+        turn = STOPS.index(name)
+        chosen = turn % 2 == (language == "en")
+        if turn // 2 % 2 == chosen:
+            page.evaluate(UNFOLD)
+        wrong = [*find_foreign_words(page, language, NAMES)]
         page.set_viewport_size({"width": 390, "height": 900})
         if (excess := measure_excess(page)) > 0:
             wrong.append(f"{excess} px too wide for a phone")
-        faults[name] += [f"{language}{' phone' if phone else ''}: {fault}" for fault in wrong]
+        if chosen:
+            wrong += axe(page, phone=turn // 4 % 2 == 0)
+        wrong += [said for said in heard if REFUSED not in said]
+        heard.clear()
+        faults[name] += [f"{language}: {fault}" for fault in wrong]
 
     return look
+
+
+def axe(page: Page, *, phone: bool) -> list[str]:
+    """Let axe-core read a page on a phone in the dark, or on a desk in the light."""
+    page.set_viewport_size({"width": 390 if phone else 1440, "height": 900})
+    page.emulate_media(color_scheme="dark" if phone else "light", reduced_motion="reduce")
+    return find_violations(page)
 
 
 @pytest.mark.parametrize("name", STOPS)

@@ -100,7 +100,11 @@ def draw_history(rows: Sequence[Sequence[str]], days: Sequence[str], label: str)
         for n, state in enumerate(states)
     ]
     floor = len(rows) * ROW + 20
-    drawn += [_week_mark(n, pitch, floor, day) for n, day in enumerate(days) if n % 7 == 0]
+    drawn += [
+        _week_mark(n, pitch, floor, day)
+        for n, day in enumerate(days)
+        if (len(days) - 1 - n) % 7 == 0
+    ]
     return _svg(floor + 4, label, Markup().join(drawn))
 
 
@@ -137,10 +141,12 @@ def _text(left: float, top: float, words: str, anchor: str = "start") -> Markup:
 
 
 def _week_mark(n: int, pitch: float, top: float, words: str) -> Markup:
-    """Write a date under its day; near the right edge it ends there instead of starting."""
-    if (n + 3) * pitch > 100:  # noqa: PLR2004 - per cent
+    """Write a date under the middle of its day, and within the edges."""
+    if (n + 2) * pitch > 100:  # noqa: PLR2004 - per cent
         return _text((n + 1) * pitch - 0.2, top, words, "end")
-    return _text(n * pitch + 0.2, top, words)
+    if n < 3:  # noqa: PLR2004 - a date is about as wide as three days on a phone
+        return _text(n * pitch + 0.2, top, words)
+    return _text((n + 0.5) * pitch, top, words, "middle")
 
 
 def _track(height: int) -> Markup:
