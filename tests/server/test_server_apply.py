@@ -244,6 +244,18 @@ def test_a_schedule_that_changes_keeps_its_next_day(bench: Bench) -> None:
     assert said(bench.apply()) == [("remove", "self_check", "telework everybody")]
 
 
+def test_what_was_asked_once_is_not_asked_again_by_an_edit(bench: Bench) -> None:
+    bench.town.add("a@example.jp")
+    text = "schedules:\n  - {check: telework, to: everybody, every_days: 0, open_days: 14}\n"
+    bench.write(self_checks=text)
+    bench.apply()
+    with bench.desk.database.write(SYSTEM) as tx:
+        assert selfchecks.turn_selfchecks(tx) == 1
+    assert bench.plan().steps == ()
+    bench.write(self_checks=text.replace("14", "10"))
+    assert ["asked once" in fault for fault in bench.refusals()] == [True]
+
+
 def test_secrets_come_from_the_environment_and_are_never_shown(bench: Bench) -> None:
     text = "channels:\n  - name: 情シス\n    kind: slack\n    topics: [security]\n"
     bench.write(channels=text + "    secrets: {url: {environment: NOT_SET}}\n")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from zoneinfo import available_timezones
 
 import yaml
@@ -65,10 +66,16 @@ def _unit_words(given: Mapping[str, Place]) -> dict[str, str]:
     if "country" in given:
         found["country"] = _read_country(given["country"])
     if "time_zone" in given:
-        found["time_zone"] = read_choice(given["time_zone"], ["", *available_timezones()])
+        found["time_zone"] = read_choice(given["time_zone"], _zones())
     if "language" in given:
         found["language"] = read_choice(given["language"], ["", *LANGUAGES])
     return found
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    """Return the known time zones and ""; the standard library reads the disk each time."""
+    return frozenset({"", *available_timezones()})
 
 
 def _read_country(place: Place) -> str:
