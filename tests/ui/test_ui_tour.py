@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Page
 from ui.faults import find_foreign_words, find_violations, measure_excess
 from ui.tour import EMPTY, FIRST, SIGNED_IN, STRANGER, Look, open_town, walk_all
 from ui.tour_exceptions import TYPED
+from ui.tour_people import TYPED_OF_PEOPLE
 from ui.tour_proofs import DATA
 
 pytestmark = pytest.mark.browser
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.browser
 STOPS = [*FIRST, *EMPTY, *SIGNED_IN, *STRANGER]
 # What people typed, and the two words that stand in both languages everywhere.
 NAMES = ["佐伯 航", "高橋 遥", "森下 彩", "営業部 2027年春入社（在宅勤務・貸与端末）",
-         "社内ポータル", "関所", "日本語", *DATA, *TYPED]  # fmt: skip
+         "社内ポータル", "関所", "日本語", *DATA, *TYPED, *TYPED_OF_PEOPLE]  # fmt: skip
 # A browser writes down every answer from 400 on; pages that are refusals are meant to be.
 REFUSED = "the server responded with a status of 4"
 UNFOLD = "document.querySelectorAll('main details').forEach((d) => { d.open = true; })"

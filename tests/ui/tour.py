@@ -22,6 +22,7 @@ from support.running import Running, running_up
 from support.visiting import Post, make_kit, public_client, query, wait_until
 from ui.faults import measure_excess
 from ui.tour_exceptions import EXCEPTION_STOPS, settle_exceptions
+from ui.tour_people import PEOPLE, settle_people
 from ui.tour_proofs import PROOFS, settle_proofs
 
 WIDTHS = (1440, 390)
@@ -281,6 +282,7 @@ EMPTY: dict[str, Walk] = {
     "my_notices_none": go("/my/notices"), "my_reports_none": go("/my/reports"),
     "notices_none": go("/notices"), "reports_none": go("/reports"),
     "my_none": go("/my"), "kits_none": go("/devices/kits"),
+    "units_none": go("/people/units"), "groups_none": go("/people/groups"),
     "exceptions_none": go("/exceptions"), "my_exceptions_none": go("/my/exceptions"),
 }  # fmt: skip
 STRANGER: dict[str, Walk] = {
@@ -349,6 +351,7 @@ SIGNED_IN: dict[str, Walk] = {
     "error_403": _forged,
     **PROOFS,
     **EXCEPTION_STOPS,
+    **PEOPLE,
 }
 
 
@@ -379,6 +382,7 @@ def walk_all(town: Town, look: Look, wanted: set[str] | None = None) -> None:
     settle(town)
     settle_proofs(town)
     settle_exceptions(town)
+    settle_people(town)
     _walk(town, town.admin, SIGNED_IN, look, wanted)
     _walk(town, town.stranger, STRANGER, look, wanted)
 

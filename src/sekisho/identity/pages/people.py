@@ -154,6 +154,7 @@ def change_many(
     principal: NamedDependency[Principal],
 ) -> Page:
     """Do one thing to everybody ticked; whoever it cannot be done to is named with the reason."""
+    principal.require_reach("identity.write")
     chosen = list(dict.fromkeys(several(data, "person")))[:_MOST_AT_ONCE]
     if not chosen:
         raise InvalidInputError(

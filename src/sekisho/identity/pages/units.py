@@ -13,7 +13,7 @@ from sekisho.identity.model import UnitKind
 from sekisho.identity.pages.account import several
 from sekisho.identity.pages.words import WORDS_OF_KIND, WORDS_OF_STATE, list_choices
 from sekisho.kernel.db import Database
-from sekisho.kernel.errors import InvalidInputError, NotFoundError
+from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
@@ -83,6 +83,7 @@ def change_unit(
     principal: NamedDependency[Principal],
 ) -> Redirect:
     """Change, move, merge or delete a unit, as the button pressed says."""
+    principal.require_reach("identity.write")
     version, target = _version(data), _text(data, "target")
     with database.write(principal) as tx:
         match _text(data, "act"):
@@ -157,6 +158,7 @@ def change_group(
     principal: NamedDependency[Principal],
 ) -> Redirect:
     """Rename or delete a group, or take people in and out, as the button pressed says."""
+    principal.require("identity.write")
     with database.write(principal) as tx:
         match _text(data, "act"):
             case "change":
@@ -170,7 +172,7 @@ def change_group(
                 service.delete_group(tx, group_id, _version(data))
                 return Redirect(GROUPS, status_code=303)
             case got:
-                raise NotFoundError(
+                raise InvalidInputError(
                     msg("“%(got)s” is not something to do with a group.", got=got[:40]),
                     hint=msg("Choose one of the acts offered."),
                 )

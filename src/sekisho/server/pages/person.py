@@ -64,11 +64,12 @@ def person_page(
         dossier = identity.read_dossier(tx, person_id)
         unit = dossier.person.unit_id
         writes = principal.allows("identity.write", unit)
-        choices = list_choices(tx)
+        choices, records = list_choices(tx), _records(tx, person_id)
         context = {
             "dossier": dossier, "person": dossier.person, "choices": choices,
             "places": {choice.id: choice.path for choice in choices},
-            "devices": _devices(tx, person_id), "records": _records(tx, person_id),
+            "devices": _devices(tx, person_id), "records": records,
+            "actors": _actors(tx, records or []),
             "leaders": _leaders(tx, person_id) if writes else [],
             "roles": list(Role), "words_of_role": WORDS_OF_ROLE, "words_of_state": WORDS_OF_STATE,
             "words_of_method": WORDS_OF_METHOD, "device_words": STATE_WORDS, "link": link,
@@ -94,6 +95,12 @@ def _records(tx: Transaction, person_id: str) -> list[Any] | None:
     return list(evidence.list_records(tx, subject=f"person:{person_id}", limit=_SHOWN_RECORDS))
 
 
+def _actors(tx: Transaction, records: list[Any]) -> dict[str, str]:
+    """Return the names of the people who did what the records say."""
+    ids = [r.actor.removeprefix("person:") for r in records if r.actor.startswith("person:")]
+    return {f"person:{key}": name for key, name in identity.find_names(tx, ids).items()}
+
+
 def _leaders(tx: Transaction, person_id: str) -> list[Any]:
     """Return who could lead the person: active people, those with the role of a manager first."""
     found: list[Any] = []
@@ -114,6 +121,7 @@ def change_person(
     principal: NamedDependency[Principal],
 ) -> Response[Page] | Redirect:
     """Do what the button pressed says; what cannot be done is said on the same page."""
+    principal.require_reach("identity.write")
     name = _text(data, "act")
     link = ""
     try:

@@ -52,6 +52,7 @@ def take_file(
     data: Upload, database: NamedDependency[Database], principal: NamedDependency[Principal]
 ) -> Redirect | Response[Page]:
     """Keep a file for a day and show what it would do; what cannot be read is told here."""
+    principal.require("identity.write")
     sent = data.get("file")
     try:
         name, content = _read_upload(sent)

@@ -49,6 +49,7 @@ def list_all_groups(
     *, filter_text: Filter = "", start: Start = 1, count: FromQuery[int] = 100,
 ) -> Response[Any]:  # fmt: skip
     """List groups; ``filter`` knows eq of displayName, externalId and id, and "and"."""
+    principal.require("identity.scim")
     wanted = scim.parse_filter(filter_text, ("displayName", "externalId", "id"))
     first, limit, offset = page_of(start, count)
     with database.read(principal) as tx:
@@ -85,7 +86,7 @@ def create_group(
     principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Make a group."""
-    wanted = scim.read_group(read_body(body))
+    wanted = scim.read_group(read_body(principal, body))
     with database.write(principal) as tx:
         acting = directory.act_for_directory(tx)
         group = directory.make_group(acting, wanted)
@@ -114,7 +115,9 @@ def replace_group(
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Make a group what the body says."""
-    return _change_group(request, database, principal, group_id, scim.read_group(read_body(body)))
+    return _change_group(
+        request, database, principal, group_id, scim.read_group(read_body(principal, body))
+    )
 
 
 @patch("/Groups/{group_id:str}", sync_to_thread=True)
@@ -123,7 +126,9 @@ def patch_group(
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Change a group in parts."""
-    return _change_group(request, database, principal, group_id, scim.patch_group(read_body(body)))
+    return _change_group(
+        request, database, principal, group_id, scim.patch_group(read_body(principal, body))
+    )
 
 
 @delete("/Groups/{group_id:str}", status_code=_GONE, sync_to_thread=True)

@@ -63,6 +63,7 @@ def list_users(
     *, filter_text: Filter = "", start: Start = 1, count: FromQuery[int] = 100,
 ) -> Response[Any]:  # fmt: skip
     """List people; ``filter`` knows eq of userName, externalId, id and active, and "and"."""
+    principal.require("identity.scim")
     wanted = scim.parse_filter(filter_text, ("userName", "externalId", "id", "active"))
     first, limit, offset = page_of(start, count)
     with database.read(principal) as tx:
@@ -89,7 +90,7 @@ def create_user(
     principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Add a person; one who is not active is added and has left at once."""
-    wanted = scim.read_user(read_body(body))
+    wanted = scim.read_user(read_body(principal, body))
     with database.write(principal) as tx:
         acting = directory.act_for_directory(tx)
         found = directory.create_user(acting, wanted)
@@ -129,7 +130,7 @@ def replace_user(
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Make a person what the body says."""
-    given = read_body(body)
+    given = read_body(principal, body)
     return _change_user(
         request, database, principal, person_id, lambda was: scim.read_user(given, was)
     )
@@ -141,7 +142,7 @@ def patch_user(
     database: NamedDependency[Database], principal: NamedDependency[Principal],
 ) -> Response[Any]:  # fmt: skip
     """Change a person in parts."""
-    given = read_body(body)
+    given = read_body(principal, body)
     return _change_user(
         request, database, principal, person_id, lambda was: scim.patch_user(was, given)
     )

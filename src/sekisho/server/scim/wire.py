@@ -11,6 +11,7 @@ from sekisho.identity.engine import scim
 from sekisho.identity.engine.scim import SCIMError
 from sekisho.kernel.errors import InvalidInputError, SekishoError
 from sekisho.kernel.i18n import msg
+from sekisho.kernel.principal import Principal
 
 ROOT = "/scim/v2"
 _TYPE = "application/scim+json"
@@ -39,8 +40,12 @@ def fault(_: AnyRequest, error: SekishoError) -> Response[Any]:
     return answer(body, status)
 
 
-def read_body(body: bytes) -> Mapping[str, Any]:
-    """Return the JSON object of a request; raise SCIMError for anything else."""
+def read_body(principal: Principal, body: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that a directory sent; raise SCIMError for anything else.
+
+    Whoever is no directory is refused before what they sent is looked at.
+    """
+    principal.require("identity.scim")
     if len(body) > _LARGEST:
         raise SCIMError("tooMany", msg("The request is too large."))
     try:
