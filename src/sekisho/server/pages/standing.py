@@ -151,10 +151,9 @@ def say_comfort(now: Situation) -> Text:
         return _STATES[now.state][1]
     if any(row.outcome == "fail" for row in now.rows):
         return _say_failing(now)
-    if not now.rows or any(row.outcome == "unknown" for row in now.rows):
+    open_questions = not now.rows or any(row.outcome == "unknown" for row in now.rows)
+    if open_questions or now.access in {AccessKind.UNKNOWN, AccessKind.NOT_ALLOWED}:
         return _say_unknown(now)
-    if now.access is AccessKind.NOT_ALLOWED:
-        return _CLOSED
     return msg("There is nothing to do.")
 
 
