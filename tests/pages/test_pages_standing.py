@@ -12,7 +12,7 @@ from sekisho.controls.access import AccessKind, AccessReason, AccessState
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.model import Severity, VerdictKind
 from sekisho.devices.model import DeviceState
-from sekisho.identity.roles import Role
+from sekisho.identity.model import Role
 from sekisho.kernel.i18n import translate
 from sekisho.kernel.ids import DeviceID
 from sekisho.server.pages.standing import Situation, find_end, say_comfort, say_headline
