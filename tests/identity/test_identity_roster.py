@@ -12,6 +12,7 @@ from sekisho.identity.engine import roster
 from sekisho.identity.engine.roster import Column, Entry, Known
 from sekisho.identity.model import PersonState, Role
 from sekisho.identity.service import UnitDraft
+from sekisho.identity.store import rosters
 from sekisho.kernel.errors import (
     ConflictError,
     InvalidInputError,
@@ -178,6 +179,9 @@ def test_what_is_done_is_what_was_shown(town: Town) -> None:
     town.clock.advance(days=2)
     with pytest.raises(NotFoundError), town.database.read(admin) as tx:
         service.read_waiting(tx, held)
+    with town.database.write(SYSTEM) as tx:
+        service.forget_ended(tx)
+        assert not rosters.delete_roster(tx, held)
 
 
 def test_a_file_touches_nobody_stronger_and_needs_the_whole_organisation(town: Town) -> None:

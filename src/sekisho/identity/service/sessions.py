@@ -25,7 +25,7 @@ from sekisho.identity.model import (
 )
 from sekisho.identity.service.requirements import limit_roles, resting_roles
 from sekisho.identity.service.standing import admission_of
-from sekisho.identity.store import doorway, passes, people, rules
+from sekisho.identity.store import doorway, passes, people, rosters, rules
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import (
     NotFoundError,
@@ -233,7 +233,8 @@ def _record_end(tx: Transaction, person_id: PersonID, gone: Sequence[SessionID],
 
 
 def forget_ended(tx: Transaction) -> None:
-    """Delete what has ended: sessions, ceremonies, links, faded attempts (worker, hourly)."""
+    """Delete what has ended: sessions, ceremonies, links, attempts, files (worker, hourly)."""
     passes.delete_ended_sessions(tx, tx.now - SESSION_IDLE)
     doorway.delete_leftovers(tx, tx.now - _KEPT_AFTER_END)
     rules.delete_ended_bans(tx, tx.now - _KEPT_AFTER_END)
+    rosters.delete_ended(tx)
