@@ -12,15 +12,20 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from fakes.clock import FakeClock
 from sekisho.cli import main
 from sekisho.evidence import service as evidence
 from sekisho.evidence.model import NewRecord
 from sekisho.evidence.store.tables import records
+from sekisho.identity import service as identity
+from sekisho.identity.model import PersonState, Role
+from sekisho.identity.service.people import add_person
+from sekisho.identity.service.units import UnitDraft
+from sekisho.identity.store.tables import people, units
 from sekisho.kernel.clock import SystemClock
-from sekisho.kernel.db import Database
+from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import (
     ConflictError,
     InvalidInputError,
@@ -67,8 +72,29 @@ def settings(tmp_path: Path, database: Database, box: SecretBox) -> Settings:
         evidence.store_artifact(tx, shelf=made.data / "artefacts", name="carve.tar",
                                 media_type="application/x-tar", content=os.urandom(300_000),
                                 subject="device:1")  # fmt: skip
+        _fill_organisation(tx)
         evidence.write_checkpoint(tx, [], box=box)
     return made
+
+
+def _fill_organisation(tx: Transaction) -> None:
+    """Units and people whose rows come before those that they refer to."""
+    everybody = [
+        add_person(tx, name=f"人{n}", email=f"p{n}@example.jp", language="ja",
+                   roles=(Role.SECURITY,), state=PersonState.ACTIVE)
+        for n in range(3)
+    ]  # fmt: skip
+    lower, upper = (identity.create_unit(tx, UnitDraft(name)) for name in ("下", "上"))
+    tx.execute(update(units).where(units.c.id == lower.id).values(parent_id=upper.id))
+    first, *_, last = sorted(person.id for person in everybody)
+    tx.execute(update(people).where(people.c.id == first).values(manager_id=last, unit_id=lower.id))
+
+
+def read_organisation(database: Database) -> list[tuple[object, ...]]:
+    with database.read(SYSTEM) as tx:
+        found = tx.rows(select(people.c.id, people.c.manager_id, people.c.unit_id))
+        above = tx.rows(select(units.c.id, units.c.parent_id))
+        return sorted((tuple(row) for row in (*found, *above)), key=repr)
 
 
 def back_up(
@@ -102,6 +128,7 @@ def test_everything_comes_back_on_sqlite(
     restored = Database(f"sqlite:///{new}/sekisho.db", FakeClock())
     try:
         assert read_ids(restored)[: len(before)] == before
+        assert read_organisation(restored) == read_organisation(database)
         assert current_revision(restored) == current_revision(database)
         with restored.read(SYSTEM) as tx:
             assert get_fact(tx, "語") == {"n": [1, 2.5, None, True]}
@@ -135,6 +162,10 @@ def test_everything_comes_back_on_postgresql(
     restored = Database(url, FakeClock())
     try:
         assert read_ids(restored)[: len(before)] == before
+        assert read_organisation(restored) == read_organisation(database)
+        with restored.read(SYSTEM) as tx:
+            late = tx.scalar(text("SELECT count(*) FROM pg_constraint WHERE condeferrable"))
+        assert late == 0, "references are judged at once again"
         with pytest.raises(ConflictError, match="not empty"):
             restore(source, tmp_path / "again", url=url)
     finally:

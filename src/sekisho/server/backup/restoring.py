@@ -192,9 +192,10 @@ def _unpack(
     schema = store.read_schema(tx.connection)
     store.empty_tables(tx, schema)
     total = sum(state.head.tables.values())
-    for member in members:
-        _take(tx, schema, tar, member, state)
-        state.progress(sum(state.rows.values()), total)
+    with store.deferred_references(tx, schema):
+        for member in members:
+            _take(tx, schema, tar, member, state)
+            state.progress(sum(state.rows.values()), total)
     if state.digests != state.manifest:
         raise tarfile.ReadError("the members are not those of the manifest")
     store.compare_counts(state.head.tables, state.rows)

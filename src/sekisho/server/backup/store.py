@@ -6,6 +6,7 @@ tagged: ``{"$t": …}`` an instant, ``{"$b": …}`` bytes (base64), ``{"$j": …
 """
 
 import base64
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -96,6 +97,29 @@ def refuse_filled(database: Database) -> None:
                 n=len(names)),
             hint=msg("Name an empty database with --database URL."),
         )  # fmt: skip
+
+
+@contextlib.contextmanager
+def deferred_references(tx: Transaction, schema: MetaData) -> Iterator[None]:
+    """Judge references between rows at the end of the block, on PostgreSQL.
+
+    Rows come as they lay: a person may come before whoever leads them, a unit before the one above.
+    SQLite is told so in ``empty_tables``.
+    """
+    if tx.dialect != "postgresql":
+        yield
+        return
+    names = [
+        f'ALTER TABLE "{table.name}" ALTER CONSTRAINT "{key.name}"'
+        for table in schema.sorted_tables
+        for key in table.foreign_key_constraints
+    ]
+    for name in names:
+        tx.execute(text(f"{name} DEFERRABLE INITIALLY DEFERRED"))
+    yield
+    tx.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    for name in names:
+        tx.execute(text(f"{name} NOT DEFERRABLE"))
 
 
 def empty_tables(tx: Transaction, schema: MetaData) -> None:
