@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from ui.faults import find_foreign_words, find_violations, measure_excess
 from ui.tour import EMPTY, FIRST, SIGNED_IN, STRANGER, Look, open_town, walk_all
@@ -22,7 +22,10 @@ pytestmark = pytest.mark.browser
 STOPS = [*FIRST, *EMPTY, *SIGNED_IN, *STRANGER]
 # What people typed, and the two words that stand in both languages everywhere.
 NAMES = ["佐伯 航", "高橋 遥", "森下 彩", "営業部 2027年春入社（在宅勤務・貸与端末）",
-         "社内ポータル", "関所", "日本語", *DATA, *TYPED, *TYPED_OF_PEOPLE]  # fmt: skip
+         "社内ポータル", "ミナト商事アカウント", "関所", "日本語",
+         "宅配便の不在通知のSMSのリンクを開き、IDを入力してしまいました。",
+         "そのパスワードを、別の端末から変えてください。", "URLを遮断済み",
+         *DATA, *TYPED, *TYPED_OF_PEOPLE]  # fmt: skip
 # A browser writes down every answer from 400 on; pages that are refusals are meant to be.
 REFUSED = "the server responded with a status of 4"
 UNFOLD = "document.querySelectorAll('main details').forEach((d) => { d.open = true; })"
@@ -43,7 +46,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Faults:
 
 def listen(context: BrowserContext, heard: list[str]) -> None:
     """Collect what pages complain of: scripts, the content policy, missing files."""
-    context.on("console", lambda message: heard.append(message.text))
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"warning", "error"}:  # the rest is advice to who writes pages
+            heard.append(message.text)
+
+    context.on("console", hear)
     context.on("weberror", lambda error: heard.append(str(error.error)))
 
 
