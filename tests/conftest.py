@@ -84,7 +84,7 @@ def postgres_template(postgres_server: str) -> str:
 def postgres_url(postgres_template: str) -> Iterator[str]:
     """The address of a fresh, migrated PostgreSQL database."""
     name = f"t_{uuid.uuid4().hex}"
-    _admin_sql(postgres_template, f"CREATE DATABASE {name} TEMPLATE migrated")
+    _copy_template(postgres_template, name)
     yield f"{postgres_template}/{name}"
     _admin_sql(postgres_template, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -116,6 +116,14 @@ def database(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Datab
     opened = Database(request.getfixturevalue(wanted), clock)
     yield opened
     opened.close()
+
+
+def _copy_template(server: str, name: str) -> None:
+    """Copy files: that costs half of copying through the log, the default from 15 on."""
+    plain = server.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
+        way = " STRATEGY FILE_COPY" if connection.info.server_version >= 15_00_00 else ""
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated{way}".encode())
 
 
 def _admin_sql(server: str, statement: str) -> None:

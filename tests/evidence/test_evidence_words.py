@@ -19,8 +19,9 @@ def _written() -> Iterator[str]:
                 named = [word.value for word in node.keywords if word.arg == "kind"]
                 first = node.args[:1] if _name(node) == "NewRecord" else []
                 for value in (*named, *first):
-                    if isinstance(value, ast.Constant) and "." in str(value.value):
-                        yield str(value.value)
+                    kind = str(value.value) if isinstance(value, ast.Constant) else ""
+                    if "." in kind and not kind.endswith("*"):  # a star asks for records
+                        yield kind
 
 
 def _name(node: ast.Call) -> str:
