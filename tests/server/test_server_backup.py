@@ -12,20 +12,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 
 from fakes.clock import FakeClock
 from sekisho.cli import main
 from sekisho.evidence import service as evidence
 from sekisho.evidence.model import NewRecord
 from sekisho.evidence.store.tables import records
-from sekisho.identity import service as identity
-from sekisho.identity.model import PersonState, Role
-from sekisho.identity.service.people import add_person
-from sekisho.identity.service.units import UnitDraft
-from sekisho.identity.store.tables import people, units
 from sekisho.kernel.clock import SystemClock
-from sekisho.kernel.db import Database, Transaction
+from sekisho.kernel.db import Database
 from sekisho.kernel.errors import (
     ConflictError,
     InvalidInputError,
@@ -49,6 +44,7 @@ from sekisho.server.backup.envelope import (
 )
 from sekisho.server.backup.restoring import restore_backup
 from sekisho.server.backup.writing import write_backup
+from support.organisation import fill_organisation, read_organisation
 
 WORDS = Passphrase(Secret("correct horse battery"))
 PEM = make_recovery_key()[0]
@@ -72,29 +68,9 @@ def settings(tmp_path: Path, database: Database, box: SecretBox) -> Settings:
         evidence.store_artifact(tx, shelf=made.data / "artefacts", name="carve.tar",
                                 media_type="application/x-tar", content=os.urandom(300_000),
                                 subject="device:1")  # fmt: skip
-        _fill_organisation(tx)
+        fill_organisation(tx)
         evidence.write_checkpoint(tx, [], box=box)
     return made
-
-
-def _fill_organisation(tx: Transaction) -> None:
-    """Units and people whose rows come before those that they refer to."""
-    everybody = [
-        add_person(tx, name=f"人{n}", email=f"p{n}@example.jp", language="ja",
-                   roles=(Role.SECURITY,), state=PersonState.ACTIVE)
-        for n in range(3)
-    ]  # fmt: skip
-    lower, upper = (identity.create_unit(tx, UnitDraft(name)) for name in ("下", "上"))
-    tx.execute(update(units).where(units.c.id == lower.id).values(parent_id=upper.id))
-    first, *_, last = sorted(person.id for person in everybody)
-    tx.execute(update(people).where(people.c.id == first).values(manager_id=last, unit_id=lower.id))
-
-
-def read_organisation(database: Database) -> list[tuple[object, ...]]:
-    with database.read(SYSTEM) as tx:
-        found = tx.rows(select(people.c.id, people.c.manager_id, people.c.unit_id))
-        above = tx.rows(select(units.c.id, units.c.parent_id))
-        return sorted((tuple(row) for row in (*found, *above)), key=repr)
 
 
 def back_up(
