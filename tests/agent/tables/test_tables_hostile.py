@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sekisho.agent.table import UnreadableError
@@ -209,6 +209,7 @@ PROPERTIES = st.sampled_from(
 
 @pytest.mark.parametrize("reader", CIM_READERS, ids=[q.name for q in cim.QUERIES])
 @settings(deadline=None, max_examples=60)
+@example(objects=[{"productState": float("inf")}])
 @given(objects=st.lists(st.dictionaries(PROPERTIES, JSON), max_size=3))
 def test_any_objects_of_windows(
     reader: Callable[[list[powershell.Answer]], Any], objects: list[powershell.Answer]

@@ -186,7 +186,7 @@ def adapter_rows(objects: list[Answer]) -> Iterator[Row]:
 def _integer(value: Any) -> int:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # JSON has no end of numbers
         return -1
 
 
