@@ -279,13 +279,13 @@ def _seen_since(up: Running, device: str, before: object) -> bool:
 
 
 def _withdraw(up: Running, owner: Page, computer: OwnComputer, device: str) -> None:
+    known = len(computer.log)
     with computer.running():
         owner.goto(f"{up.url}/my")
         owner.get_by_role("button", name="Withdraw my consent").click()
         owner.wait_for_url("**/my")
         expect(owner.locator("main")).to_contain_text("No computer of yours is enrolled yet")
-    known = len(computer.log)
-    with computer.running():
+    with computer.running():  # it may have been told in its last moment already
         wait_until(
             lambda: "does not know this device any more" in computer.log[known:],
             QUICK_SECONDS, "the agent is turned away",
