@@ -1,0 +1,1 @@
+"""Detection: Sigma rules, what they mean, and which log lines they match."""

@@ -1,0 +1,1 @@
+"""Pure judgement: what a rule means for an event, and what matches mean together."""
