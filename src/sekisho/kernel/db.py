@@ -13,7 +13,7 @@
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -103,12 +103,16 @@ class JSONText(TypeDecorator[Any]):
 
 @dataclass(slots=True)
 class Transaction:
-    """One unit of work: its connection, the instant it happens at and who asked for it."""
+    """One unit of work: its connection, the instant it happens at and who asked for it.
+
+    ``changed`` are the subjects noted by ``kernel.changes`` so far.
+    """
 
     connection: Connection
     now: datetime
     principal: Principal
     committed: list[Callable[[], None]] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
 
     @property
     def dialect(self) -> str:
@@ -133,7 +137,10 @@ class Transaction:
 
 
 class Database:
-    """Opens units of work on one database."""
+    """Opens units of work on one database.
+
+    ``wakers`` are called after each commit that noted changes (``kernel.changes``).
+    """
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.url = url
@@ -141,6 +148,7 @@ class Database:
         self.engine = _make_engine(url)
         self.dialect = self.engine.dialect.name
         self._writer = threading.Lock()
+        self.wakers: list[Callable[[Collection[str]], None]] = []
 
     @contextlib.contextmanager
     def read(self, principal: Principal) -> Iterator[Transaction]:
@@ -165,6 +173,8 @@ class Database:
             connection.commit()
         for callback in transaction.committed:
             callback()
+        for wake in self.wakers if transaction.changed else ():
+            wake(transaction.changed)
 
     def close(self) -> None:
         """Close every connection."""

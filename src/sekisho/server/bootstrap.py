@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho import __version__
+from sekisho.kernel.changes import Nudge
 from sekisho.kernel.clock import Clock, SystemClock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, UnavailableError
@@ -23,6 +24,7 @@ from sekisho.kernel.settings import Settings
 # The form of the data folder itself (which files lie where). Raise it when an older program
 # could harm a folder written by this one; the database has revisions of its own.
 DATA_FORMAT = 1
+GATE_SOCKET = "gate.sock"  # where the gate waits to be nudged after a commit (kernel.changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
     clock = clock or SystemClock()
     box = SecretBox.load_or_create(settings.secret_key)
     database = Database(settings.database, clock)
+    nudge = Nudge(settings.data / GATE_SOCKET)
+    database.wakers.append(nudge)
     try:
         migrate(database)
         yield House(
@@ -93,6 +97,7 @@ def open_house(settings: Settings, clock: Clock | None = None) -> Iterator[House
         )
     finally:
         database.close()
+        nudge.close()
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from sekisho.evidence.engine import chain as engine
 from sekisho.evidence.model import NewRecord, Record, RecordFilter
 from sekisho.evidence.store import records as store
+from sekisho.kernel.changes import note_changes
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import InvalidInputError, NotFoundError
 from sekisho.kernel.i18n import msg
@@ -20,6 +21,11 @@ _LONGEST_KIND = 100
 _LONGEST_NAME = 300
 _LONGEST_PERSON = 100
 MOST_LISTED = 500
+# What changes nobody's access: no reason to wake the gate.
+_QUIET = (
+    "access.closed", "access.cut", "access.denied", "access.opened", "device.looked_at",
+    "evidence.", "import.", "notice.", "selfcheck.", "server.",
+)  # fmt: skip
 
 
 class _RisingIDs:
@@ -75,6 +81,7 @@ def record_many(tx: Transaction, rows: Sequence[NewRecord]) -> list[RecordID]:
     written = [_write(tx, name, row) for name, row in zip(ids, rows, strict=True)]
     store.insert_records(tx, [row for row, _ in written])
     store.insert_payloads(tx, [payload for _, payload in written])
+    note_changes(tx, [row.subject for row in rows if not row.kind.startswith(_QUIET)])
     return [RecordID(name) for name in ids]
 
 

@@ -1,0 +1,1 @@
+"""Who may reach what, from where, now: resources, policies, decisions, requests and sessions."""

@@ -1,0 +1,1 @@
+"""What the gate, other rooms and the faces may do with access."""

@@ -1,0 +1,130 @@
+"""The tables of access."""
+
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table
+
+from sekisho.kernel.db import JSONText, UTCDateTime, metadata
+
+
+def _text(name: str, length: int = 40, *, null: bool = False) -> "Column[str]":
+    return Column(name, String(length), nullable=null)
+
+
+RESOURCES = Table(
+    "access_resources",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    _text("kind", 8),
+    _text("name_ja", 200),
+    _text("name_en", 200),
+    _text("public_host", 255),
+    Column("body", JSONText(), nullable=False),
+    Column("enabled", Boolean(), nullable=False),
+    Column("version", Integer(), nullable=False),
+    Column("changed_at", UTCDateTime(), nullable=False),
+)
+POLICIES = Table(
+    "access_policies",
+    metadata,
+    Column("number", Integer(), primary_key=True, autoincrement=False),
+    _text("state", 16),
+    Column("policies", JSONText(), nullable=False),
+    _text("note", 500),
+    _text("author", 100),
+    Column("created_at", UTCDateTime(), nullable=False),
+    Column("based_on", Integer(), nullable=False),
+    _text("decider", 100, null=True),
+    Column("decided_at", UTCDateTime()),
+    _text("words", 500),
+)
+SESSIONS = Table(
+    "access_sessions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    _text("person_id", 64),
+    _text("device_id", null=True),
+    _text("resource_id"),
+    _text("kind", 8),
+    _text("door", 8),
+    _text("sign_in", 64),
+    _text("serial", 64),
+    _text("address", 64),
+    Column("since", UTCDateTime(), nullable=False),
+    Column("checked_at", UTCDateTime(), nullable=False),
+    Column("valid_until", UTCDateTime(), nullable=False),
+    Column("policy_version", Integer(), nullable=False),
+    Column("trust", Integer(), nullable=False),
+    Column("ended_at", UTCDateTime()),
+    _text("ended_because", 100),
+    Index("ix_access_sessions_live", "ended_at", "valid_until"),
+    Index("ix_access_sessions_person_id", "person_id", "ended_at"),
+    Index("ix_access_sessions_device_id", "device_id", "ended_at"),
+    Index("ix_access_sessions_resource_id", "resource_id", "ended_at"),
+)
+DECISIONS = Table(
+    "access_decisions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("at", UTCDateTime(), nullable=False),
+    Column("last_at", UTCDateTime(), nullable=False),
+    Column("times", Integer(), nullable=False),
+    _text("outcome", 8),
+    _text("person_id", 64),
+    _text("device_id", null=True),
+    _text("resource_id"),
+    _text("session_id", null=True),
+    _text("door", 8),
+    _text("address", 64),
+    Column("trust", Integer(), nullable=False),
+    Column("policy_version", Integer(), nullable=False),
+    _text("reason", 100),
+    Column("reasons", JSONText(), nullable=False),
+    Column("signals", JSONText(), nullable=False),
+    _text("same", 64),
+    Index("ix_access_decisions_last_at", "last_at"),
+    Index("ix_access_decisions_same", "same"),
+    Index("ix_access_decisions_person_id", "person_id", "last_at"),
+    Index("ix_access_decisions_resource_id", "resource_id", "last_at"),
+    Index("ix_access_decisions_outcome", "outcome", "last_at"),
+)
+REQUESTS = Table(
+    "access_requests",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    _text("person_id", 64),
+    _text("resource_id"),
+    _text("reason", 1000),
+    Column("minutes", Integer(), nullable=False),
+    _text("state", 16),
+    Column("created_at", UTCDateTime(), nullable=False),
+    _text("decider", 100, null=True),
+    Column("decided_at", UTCDateTime()),
+    _text("words", 500),
+    Column("ends_at", UTCDateTime()),
+    Index("ix_access_requests_person_id", "person_id", "state"),
+    Index("ix_access_requests_state", "state", "ends_at"),
+)
+ORDERS = Table(
+    "access_orders",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    _text("reason", 1000),
+    _text("state", 16),
+    _text("asked_by", 100),
+    Column("asked_at", UTCDateTime(), nullable=False),
+    _text("decider", 100, null=True),
+    Column("decided_at", UTCDateTime()),
+    Column("count", Integer(), nullable=False),
+)
+WHATIFS = Table(
+    "access_whatifs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    _text("state", 16),
+    _text("asked_by", 100),
+    Column("asked_at", UTCDateTime(), nullable=False),
+    Column("proposal", JSONText(), nullable=False),
+    Column("done", Integer(), nullable=False),
+    Column("total", Integer(), nullable=False),
+    Column("result", JSONText(), nullable=False),
+)
