@@ -1,0 +1,178 @@
+"""What kind of log a file is, judged by its first bytes (pure).
+
+The name of a file is a hint where the bytes leave a choice and never more: a ``.csv`` full of
+JSON is JSON.
+"""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """The shapes of logs that can be read."""
+
+    EVTX = "evtx"
+    JSONL = "jsonl"  # one value a line
+    JSON = "json"  # an array, values over several lines, or one beside the other
+    XML = "xml"
+    TABLE = "table"  # CSV, TSV and kin with a header
+    W3C = "w3c"  # IIS and kin, "#Fields:"
+    TEXT = "text"  # lines of a system or a program
+    EMPTY = "empty"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A format with what is needed to read it: the text's encoding, a table's delimiter."""
+
+    format: Format
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_EVTX_MAGIC = (b"ElfFile\x00", b"ElfChnk\x00")
+_PRIORITY = re.compile(r"<\d{1,3}>")
+_TAG = re.compile(r"<(\?xml|!|[A-Za-z_:])")
+_ARRAY = re.compile(r"\[\s*([{\]]|$)")
+_NAME = re.compile(r"[A-Za-z_@#\"'぀-ヿ一-鿿][^=]{0,80}$")
+_DELIMITERS = "\t,;|"
+_SAMPLE_LINES = 20
+_FEWEST_COLUMNS = 2
+_MOST_CONTROLS = 0.05
+
+
+def sniff(head: bytes, name: str = "") -> Shape:
+    """Return the shape of the file that begins with ``head``."""
+    if not head.strip(b"\x00 \t\r\n"):
+        return Shape(Format.EMPTY)
+    if head.startswith(_EVTX_MAGIC) or (name.lower().endswith(".evtx") and b"\x00" in head[:4096]):
+        return Shape(Format.EVTX)
+    encoding = guess_encoding(head)
+    if encoding is None:
+        return Shape(Format.UNKNOWN)
+    text = decode_head(head, encoding)
+    found = _sniff_text(text.lstrip("\ufeff \t\r\n"), name)
+    return Shape(found.format, encoding, found.delimiter)
+
+
+def guess_encoding(head: bytes) -> str | None:
+    """Return the encoding of ``head`` as Python names it, or None where it is no text.
+
+    A byte order mark decides; then zero bytes tell UTF-16 without one; then UTF-8, code page 932
+    (what Japanese Windows writes) and Latin-1 in that order, the first that fits.
+    """
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return encoding
+    if b"\x00" in head:
+        return _guess_wide(head)
+    for encoding in ("utf-8", "cp932"):
+        if _fits(head, encoding):
+            return encoding
+    return "latin-1" if _looks_like_text(head.decode("latin-1")) else None
+
+
+def _guess_wide(head: bytes) -> str | None:
+    """UTF-16 of mostly Latin text has its zero bytes all on the same side of each pair."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = max(1, len(head) // 2)
+    if odd > half * 0.4 and even < half * 0.05:
+        return "utf-16-le"
+    if even > half * 0.4 and odd < half * 0.05:
+        return "utf-16-be"
+    if (even + odd) < len(head) * 0.001 and _fits(head.replace(b"\x00", b""), "utf-8"):
+        return "utf-8"  # a log that was cut by a crash holds a run of zeros
+    return None
+
+
+def _fits(head: bytes, encoding: str) -> bool:
+    try:
+        text = head.decode(encoding)
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:  # else the head ends inside a character
+            return False
+        text = head[: error.start].decode(encoding)
+    return _looks_like_text(text)
+
+
+def _looks_like_text(text: str) -> bool:
+    odd = sum(
+        1 for c in text if (c < " " and c not in "\t\r\n\x0b\x0c\x1b") or "\x7f" <= c < "\xa0"
+    )
+    return odd <= len(text) * _MOST_CONTROLS
+
+
+def decode_head(head: bytes, encoding: str) -> str:
+    """Decode a head that may end in the middle of a character."""
+    return head.decode(encoding, "replace")
+
+
+def _sniff_text(text: str, name: str) -> Shape:
+    if text.startswith("{"):
+        return Shape(Format.JSONL if _is_whole_value(text) else Format.JSON)
+    if _ARRAY.match(text):
+        return Shape(Format.JSON)
+    if _TAG.match(text) and not _PRIORITY.match(text):
+        return Shape(Format.XML)
+    if text.startswith("#") and re.search(r"^#Fields:", text, re.MULTILINE | re.IGNORECASE):
+        return Shape(Format.W3C)
+    delimiter = find_delimiter(text, name)
+    return Shape(Format.TABLE, delimiter=delimiter) if delimiter else Shape(Format.TEXT)
+
+
+def _is_whole_value(text: str) -> bool:
+    """Say whether the first line is a JSON value by itself, or too long to see its end."""
+    line, newline, _ = text.partition("\n")
+    if not newline and len(line) > 1000:  # noqa: PLR2004 - cut by the head: one huge value a line
+        return True
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        # A first line that is damaged says nothing; the second one does.
+        return bool(re.match(r"\{.*\}\s*$", line)) or text[len(line) :].lstrip().startswith('{"')
+    return True
+
+
+def find_delimiter(text: str, name: str) -> str:
+    """Return what parts the columns of a table with a header, or "" where it is none.
+
+    The header must look like names, and the lines below must have as many columns.
+    """
+    lines = text.splitlines()
+    sample = lines[:_SAMPLE_LINES] if len(lines) <= _SAMPLE_LINES else lines[: _SAMPLE_LINES - 1]
+    named = name.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz"))
+    best = ""
+    for delimiter in _DELIMITERS:
+        rows = list(_read_rows(sample, delimiter))
+        if not rows or len(rows[0]) < _FEWEST_COLUMNS or not _is_header(rows[0]):
+            continue
+        even = sum(len(row) == len(rows[0]) for row in rows[1:])
+        if (even >= 0.6 * (len(rows) - 1) and len(rows) > 1) or named:
+            best = max(best, delimiter, key=lambda d: len(rows[0]) if d == delimiter else 0)
+            break
+    return best
+
+
+def _read_rows(lines: list[str], delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+    except csv.Error:
+        return []
+
+
+def _is_header(row: list[str]) -> bool:
+    cells = [cell.strip() for cell in row]
+    filled = [cell for cell in cells if cell]
+    return len(set(filled)) == len(filled) >= _FEWEST_COLUMNS and all(map(_NAME.match, filled))
