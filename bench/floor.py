@@ -6,6 +6,7 @@ real server costs is told as a multiple of this. Arguments: PORT CERTIFICATE KEY
 """
 
 import asyncio
+import os
 import resource
 import signal
 import sys
@@ -73,6 +74,7 @@ async def serve(port: int, certificate: Path, key: Path, config: bytes) -> None:
     await stopping.wait()
     server.stop()  # type: ignore[no-untyped-call]  # granian has no annotation there
     await running
+    os._exit(0)  # as in cli/serve.py: granian's threads may still want the interpreter
 
 
 if __name__ == "__main__":

@@ -3,12 +3,10 @@
 import functools
 import os
 import sys
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,7 +19,7 @@ from sekisho.kernel.db import Database
 from sekisho.kernel.migrations import migrate
 from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
-from support.postgres import find_binaries, running_server
+from support.postgres import Shared, find_binaries, run_sql, running_server
 
 
 @functools.cache
@@ -73,20 +71,24 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> str:
     """A migrated database that tests copy, which is faster than migrating each."""
-    _admin_sql(postgres_server, "CREATE DATABASE migrated")
+    run_sql(postgres_server, "CREATE DATABASE migrated")
     database = Database(f"{postgres_server}/migrated", FakeClock())
     migrate(database)
     database.close()
     return postgres_server
 
 
+@pytest.fixture(scope="session")
+def postgres_shared(postgres_template: str) -> Shared:
+    """The database that all tests of this process use one after the other."""
+    return Shared.open(postgres_template)
+
+
 @pytest.fixture
-def postgres_url(postgres_template: str) -> Iterator[str]:
-    """The address of a fresh, migrated PostgreSQL database."""
-    name = f"t_{uuid.uuid4().hex}"
-    _copy_template(postgres_template, name)
-    yield f"{postgres_template}/{name}"
-    _admin_sql(postgres_template, f"DROP DATABASE {name} WITH (FORCE)")
+def postgres_url(postgres_shared: Shared) -> str:
+    """The address of a migrated PostgreSQL database with nothing in it."""
+    postgres_shared.restore()
+    return postgres_shared.url
 
 
 @pytest.fixture(scope="session")
@@ -116,17 +118,3 @@ def database(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Datab
     opened = Database(request.getfixturevalue(wanted), clock)
     yield opened
     opened.close()
-
-
-def _copy_template(server: str, name: str) -> None:
-    """Copy files: that costs half of copying through the log, the default from 15 on."""
-    plain = server.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
-        way = " STRATEGY FILE_COPY" if connection.info.server_version >= 15_00_00 else ""
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated{way}".encode())
-
-
-def _admin_sql(server: str, statement: str) -> None:
-    plain = server.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(f"{plain}/postgres", autocommit=True) as connection:
-        connection.execute(statement.encode())

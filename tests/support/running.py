@@ -79,6 +79,7 @@ def running_up(
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
+        assert "panicked" not in log.read_text(), f"a thread of granian panicked:\n{log}"
 
 
 def run_cli(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,11 @@
 
 import argparse
 import asyncio
+import logging
+import os
+import sys
 import threading
+from typing import NoReturn
 
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.orphans import add_supervisor_option, leave_with
@@ -21,6 +25,25 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run the process until it is told to stop."""
+    code = _serve(arguments)
+    if arguments.process == "web":
+        leave_at_once(code)
+    return code
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this process without taking the interpreter down around granian's threads.
+
+    One that still tells of a closed connection then panics and aborts ("panic in a function that
+    cannot unwind"), and the supervisor sees a death. All of ours is closed and committed by now.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
     from sekisho.controls import service as controls  # noqa: PLC0415 - the agent has none
     from sekisho.server.bootstrap import open_house  # noqa: PLC0415 - the worker needs no web
     from sekisho.server.log import configure_logs  # noqa: PLC0415 - the same

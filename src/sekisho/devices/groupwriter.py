@@ -22,7 +22,7 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.principal import SYSTEM
 
 QUEUE_LIMIT: Final = 4096
-BATCH_LIMIT: Final = 128
+BATCH_LIMIT: Final = 32  # jobs; the first waits for the last, at 2 to 4 ms each
 PATIENCE_SECONDS: Final = 14.0  # below the 16 s after which osqueryd gives a request up
 
 T = TypeVar("T")

@@ -37,6 +37,7 @@ from sekisho.server.auth import FrontDoor
 from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
 from sekisho.server.knock import DEVICE_PREFIXES
+from sekisho.server.lane import DeviceLane
 from sekisho.server.rooms import Roster, room_handlers, room_lifespans
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 
@@ -91,6 +92,7 @@ def build_app(house: House) -> Litestar:
         request_max_body_size=20_000_000,
     )
     roster.state = app.state
+    app.asgi_handler = DeviceLane(app.asgi_handler, door, app.state)
     return app
 
 

@@ -4,7 +4,8 @@ The tables here say which addresses answer callers who are not known, and which 
 what. What is not listed is for known callers on the admin listener only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import Request
@@ -102,23 +103,31 @@ class Knock:
 
 async def read_knock(request: Request[Any, Any, Any]) -> Knock:
     """Read from a request what the door judges; raise InvalidInputError for two credentials."""
-    scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # as above
+    scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # ASGI lets a server add keys
+    knock = read_scope(scope, request.route_handler.opt.get("listener"))
+    sent_csrf = await _sent_csrf(request, knock.credential)
+    return replace(knock, sent_csrf=sent_csrf) if sent_csrf else knock
+
+
+def read_scope(scope: Mapping[str, Any], named: object = None) -> Knock:
+    """Read what an ASGI scope tells the door; ``named`` are the listeners its handler asks for.
+
+    Raises InvalidInputError for two credentials, UnauthenticatedError for one of no known kind.
+    """
     headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in scope["headers"]]
     credential = read_credential(headers, session_cookie_name(scope["scheme"]))
     client = scope.get("client")
-    template = scope.get("path_template", "")
     return Knock(
-        method=request.method.upper(),
+        method=scope["method"].upper(),
         path=scope["path"],
-        template=template,
+        template=scope.get("path_template", ""),
         listener=scope.get("sekisho.listener", ""),
-        listeners=listeners_of(scope["path"], request.route_handler.opt.get("listener")),
+        listeners=listeners_of(scope["path"], named),
         address=str(client[0]) if client else "",
         origin=f"{scope['scheme']}://{_one(headers, 'host').lower()}",
         credential=credential,
         sent_origin=_one(headers, "origin").lower(),
         sent_site=_one(headers, "sec-fetch-site"),
-        sent_csrf=await _sent_csrf(request, credential),
     )
 
 

@@ -10,6 +10,7 @@ Each listener tags its requests; the front door (``server/auth.py``) refuses wha
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ _FILES_WITHOUT_LIMIT = 65_536
 _REST_MILLISECONDS = 90_000
 _DRAIN_SECONDS = 10
 _RENEWAL_LOOK_SECONDS = 15
+# How long a thread may keep the interpreter while another waits for it. Each check-in passes from
+# granian's thread to ours and back, and would wait for the writer's thread at every turn.
+_TURN_SECONDS = 0.001
 _COLLECT = (10_000, 20, 50)  # allocations, young and middle collections before the next larger one
 
 
@@ -97,6 +101,7 @@ async def serve_web(house: House, certificate: ServerCertificate) -> int:
         make_server(app, "intake", settings.intake, certificate),
         make_server(app, "admin", settings.admin, None),
     ]
+    sys.setswitchinterval(_TURN_SECONDS)
     async with app.lifespan():
         settle_memory()
         running = [asyncio.create_task(server.serve()) for server in servers]

@@ -80,10 +80,10 @@ def judge_answers(
     that is new here gets its unknown verdicts first, and whatever has grown old is told so.
     """
     controls = catalogue or catalogue_in_force()
-    stored = verdicts.find_verdicts(tx, subject.device_id)
+    standing = verdicts.find_standing(tx, subject.device_id)
+    stored = standing.verdicts
     if not stored:
         laying.lay_over_new(tx, subject)
-    exemptions = verdicts.find_exemptions(tx, subject.device_id)
     after = dict(complete(controls, subject, stored, tx.now))
     by_name = {answer.name: answer for answer in answers}
     for control in _asked(controls, subject, by_name):
@@ -92,7 +92,9 @@ def judge_answers(
             evidence_of = engine.gather_evidence(control, check, by_name, subject.ownership)
             own = uncover(control, after[control.id], tx.now)
             after[control.id] = engine.judge(control, evidence_of, own, received_at)
-    stated = statement_store.find_statements(tx, subject.device_id)
+    device = subject.device_id
+    stated = statement_store.find_statements(tx, device) if standing.is_stated else []
+    exemptions = verdicts.find_exemptions(tx, device) if standing.is_excepted else {}
     after = weigh_all(controls, after, stated, tx.now)
     batch = Batch(tx, controls)
     batch.replace(subject, stored, _conclude(after, stored, exemptions, tx.now))
@@ -160,6 +162,7 @@ class Batch:
         self.tx = tx
         self._catalogue = catalogue
         self._saved: list[tuple[DeviceID, Verdict]] = []
+        self._touched: list[tuple[DeviceID, Verdict]] = []
         self._changes: list[tuple[Subject, VerdictChange]] = []
         self._subjects: list[tuple[Subject, Mapping[VerdictKind, int], str, datetime | None]] = []
         self._counts: Counter[figures.Figure] = Counter()
@@ -167,16 +170,14 @@ class Batch:
 
     def replace(self, subject: Subject, before: Verdicts, after: Verdicts) -> None:
         """Take over all verdicts of one device: new, changed, the same again, and gone."""
-        same = []
         for control_id, verdict in after.items():
             old = before.get(control_id)
             if old is not None and engine.is_same(old, verdict):
                 if old.received_at != verdict.received_at or old.expires_at != verdict.expires_at:
-                    same.append(verdict)
+                    self._touched.append((subject.device_id, verdict))
                 continue
             self._saved.append((subject.device_id, verdict))
             self._note(subject, old, verdict)
-        verdicts.touch_verdicts(self.tx, subject.device_id, same)
         self._drop(subject, [v for c, v in before.items() if c not in after])
         kinds = Counter(verdict.kind for verdict in after.values())
         found = list(after.values())
@@ -194,6 +195,7 @@ class Batch:
         """Write everything; return the changes."""
         changes = [change for _, change in self._changes]
         verdicts.save_verdicts(self.tx, self._saved)
+        verdicts.touch_verdicts(self.tx, self._touched)
         verdicts.save_subjects(self.tx, self._subjects)
         verdicts.save_changes(self.tx, changes)
         figures.add_counts(self.tx, self._counts)

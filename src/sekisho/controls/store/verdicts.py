@@ -1,10 +1,11 @@
 """Verdicts and the devices they are about."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, exists, insert, select, update
 
 from sekisho.controls.model import (
     Exemption,
@@ -15,6 +16,7 @@ from sekisho.controls.model import (
     VerdictChange,
     VerdictKind,
 )
+from sekisho.controls.store.proof_tables import STATEMENTS
 from sekisho.controls.store.tables import CHANGES, EXEMPTIONS, SUBJECTS, VERDICTS
 from sekisho.kernel.db import Transaction, chunked, upsert
 from sekisho.kernel.i18n import pack_text, unpack_text
@@ -33,11 +35,20 @@ _FIGURES = {
 }
 _OF_ONE = select(VERDICTS).where(VERDICTS.c.device_id == bindparam("of_device"))
 _EXEMPTIONS_OF_ONE = select(EXEMPTIONS).where(EXEMPTIONS.c.device_id == bindparam("of_device"))
+_STANDING = select(
+    VERDICTS,
+    exists(EXEMPTIONS.c.device_id)
+    .where(EXEMPTIONS.c.device_id == bindparam("of_device"))
+    .label("is_excepted"),
+    exists(STATEMENTS.c.device_id)
+    .where(STATEMENTS.c.device_id == bindparam("of_device"))
+    .label("is_stated"),
+).where(VERDICTS.c.device_id == bindparam("of_device"))
 _TOUCH = (
     update(VERDICTS)
     .where(
         VERDICTS.c.device_id == bindparam("of_device"),
-        VERDICTS.c.control_id.in_(bindparam("those", expanding=True)),
+        VERDICTS.c.control_id == bindparam("of_control"),
     )
     .values(
         checked_at=bindparam("new_checked"),
@@ -53,6 +64,27 @@ Verdicts = dict[ControlID, Verdict]
 def find_verdicts(tx: Transaction, device_id: DeviceID) -> Verdicts:
     """Return the stored verdicts of one device, as they stand there."""
     return {row.control_id: _verdict(row) for row in tx.rows(_OF_ONE, {"of_device": device_id})}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is stored about one device, and whether exceptions or statements lie over it."""
+
+    verdicts: Verdicts
+    is_excepted: bool
+    is_stated: bool
+
+
+def find_standing(tx: Transaction, device_id: DeviceID) -> Standing:
+    """Return the stored verdicts of one device; of one that is new here nothing else is known."""
+    rows = tx.rows(_STANDING, {"of_device": device_id})
+    found = {row.control_id: _verdict(row) for row in rows}
+    first = rows[0] if rows else None
+    return Standing(
+        found,
+        first is None or bool(first.is_excepted),
+        first is None or bool(first.is_stated),
+    )
 
 
 def find_verdicts_of(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, Verdicts]:
@@ -145,20 +177,16 @@ def save_verdicts(tx: Transaction, rows: Sequence[tuple[DeviceID, Verdict]]) -> 
     upsert(tx, VERDICTS, written, index=_KEY, update=_CHANGING)
 
 
-def touch_verdicts(tx: Transaction, device_id: DeviceID, verdicts: Iterable[Verdict]) -> None:
-    """Move only the times of verdicts that said the same again, in as few statements as can be."""
-    groups: dict[tuple[datetime | None, ...], list[ControlID]] = {}
-    for verdict in verdicts:
-        times = (
-            verdict.checked_at, verdict.received_at, verdict.expires_at, verdict.machine_at,
-        )  # fmt: skip
-        groups.setdefault(times, []).append(verdict.control_id)
-    for (checked, received, expires, machine), those in groups.items():
-        tx.execute(
-            _TOUCH,
-            {"of_device": device_id, "those": those, "new_checked": checked,
-             "new_received": received, "new_expires": expires, "new_machine": machine},
-        )  # fmt: skip
+def touch_verdicts(tx: Transaction, rows: Iterable[tuple[DeviceID, Verdict]]) -> None:
+    """Move only the times of verdicts that said the same again."""
+    touched = [
+        {"of_device": device_id, "of_control": verdict.control_id,
+         "new_checked": verdict.checked_at, "new_received": verdict.received_at,
+         "new_expires": verdict.expires_at, "new_machine": verdict.machine_at}
+        for device_id, verdict in rows
+    ]  # fmt: skip
+    if touched:
+        tx.execute(_TOUCH, touched)
 
 
 def save_subjects(

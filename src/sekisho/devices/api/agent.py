@@ -118,7 +118,7 @@ async def _manifest(exchange: Exchange) -> bytes:
 
 async def _notice(exchange: Exchange) -> bytes:
     node = await exchange.authenticate(protocol.NodeRequest())
-    language = preferred_language(exchange.request.headers.get("accept-language", ""))
+    language = preferred_language(exchange.header(b"accept-language"))
     return _encode(await asyncio.to_thread(_read_notice, exchange, node, language))
 
 

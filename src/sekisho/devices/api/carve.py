@@ -10,7 +10,15 @@ import msgspec
 from litestar import Response, post
 from litestar.enums import MediaType
 
-from sekisho.devices.api.exchange import AnyRequest, Exchange, UnknownNodeError, guarded, reply
+from sekisho.devices.api.exchange import (
+    AnyRequest,
+    Exchange,
+    Reply,
+    UnknownNodeError,
+    guarded,
+    open_exchange,
+    respond,
+)
 from sekisho.devices.protocol import CarveBegin, CarveBlock
 from sekisho.devices.service import carves
 from sekisho.kernel.errors import SekishoError
@@ -27,9 +35,9 @@ async def carve_begin(request: AnyRequest) -> Response[bytes]:
 @post("/carve/block", status_code=200)
 async def carve_block(request: AnyRequest) -> Response[bytes]:
     """Take one block of an upload."""
-    exchange = Exchange(request)
+    exchange = open_exchange(request)
     try:
-        return reply(await _block(exchange))
+        return respond(Reply(await _block(exchange)))
     except UnknownNodeError:
         return _stop("this node key is not known here")
     except SekishoError as error:

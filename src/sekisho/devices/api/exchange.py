@@ -4,7 +4,8 @@ import asyncio
 import gzip
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -40,22 +41,47 @@ class UnknownNodeError(Exception):
     """The node key is unknown or has ended: the only reason to say ``node_invalid``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request, freed of any framework: its headers, its sender, and its body as it comes.
+
+    ``headers`` have lower-case names; of one that is sent twice, the first.
+    """
+
+    headers: Mapping[bytes, bytes]
+    address: str
+    parts: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: JSON, which is never empty."""
+
+    body: bytes
+    status: int = 200
+    packed: bool = False
+
+
 class Exchange:
     """One request: its desk, where it comes from, and what it says."""
 
-    def __init__(self, request: AnyRequest) -> None:
-        self.request = request
-        self.desk: Desk = request.app.state["desk"]
-        client = request.client
-        self.address = client.host if client is not None else ""
+    def __init__(self, desk: Desk, incoming: Incoming) -> None:
+        self.desk = desk
+        self.address = incoming.address
         self.digest = b""
+        self._headers = incoming.headers
+        self._parts = incoming.parts
         self._holds_slot = False
+
+    def header(self, name: bytes) -> str:
+        """Return a header by its name in lower case, "" without one."""
+        return self._headers.get(name, b"").decode("latin-1")
 
     async def read(self, kind: type[T]) -> T:
         """Read and decode the body; raise TooLargeError or InvalidInputError."""
         limit = _LIMITS.get(kind, bodies.SMALL_BODY)
         body = await self._receive(limit)
-        encoding = self.request.headers.get("content-encoding", "identity").strip().lower()
+        encoding = self.header(b"content-encoding").strip().lower()
         if encoding not in {"identity", "gzip", ""}:
             raise InvalidInputError(
                 msg("The body is encoded as %(got)s; gzip or nothing is expected.",
@@ -80,12 +106,12 @@ class Exchange:
 
     def header_key(self) -> str:
         """Return the node key of ``Authorization: NodeKey …`` (osquery 5.23), "" without one."""
-        header = self.request.headers.get("authorization", "")
+        header = self.header(b"authorization")
         return header[len(_SCHEME) :].strip() if header.startswith(_SCHEME) else ""
 
     def accepts_gzip(self) -> bool:
         """Tell whether the client takes gzip (osquery 5.21 with ``--tls_accept_gzip``)."""
-        accepted = self.request.headers.get("accept-encoding", "")
+        accepted = self.header(b"accept-encoding")
         return "gzip" in {part.strip() for part in accepted.split(",")}
 
     def invalid(self, reason: Text) -> bytes:
@@ -118,12 +144,12 @@ class Exchange:
         return self.desk.learn_key(digest, *confirmed)
 
     async def _receive(self, limit: int) -> bytes:
-        told = protocol.read_integer(self.request.headers.get("content-length"), 0, 1 << 62) or 0
+        told = protocol.read_integer(self.header(b"content-length"), 0, 1 << 62) or 0
         if told > limit + bodies.DRAIN:
             raise bodies.too_large(told, limit)
         parts: list[bytes] = []
         size = 0
-        async for part in self.request.stream():
+        async for part in self._parts:
             size += len(part)
             if size > limit + bodies.DRAIN:
                 break
@@ -156,36 +182,58 @@ def _decode_plain(body: bytes, kind: type[T], _limit: int) -> tuple[bytes, T]:
     return hashlib.blake2b(body, digest_size=16).digest(), protocol.decode(body, kind)
 
 
-async def guarded(
-    request: AnyRequest, act: Callable[[Exchange], Awaitable[bytes]]
-) -> Response[bytes]:
+Act = Callable[[Exchange], Awaitable[bytes]]
+"""What one address does: an exchange in, the reply's JSON out; raises the kernel's errors."""
+
+
+async def answer(exchange: Exchange, act: Act) -> Reply:
     """Run one exchange; whatever goes wrong becomes a reply that a client understands."""
-    exchange = Exchange(request)
     try:
         body = await act(exchange)
         packs = len(body) >= _WORTH_PACKING and exchange.accepts_gzip()
-        return _reply_packed(body) if packs else reply(body)
+        return Reply(_pack(body), packed=True) if packs else Reply(body)
     except UnknownNodeError:
-        return reply(exchange.invalid(msg("this node key is not known here; enrol again")))
+        return Reply(exchange.invalid(msg("this node key is not known here; enrol again")))
     except SekishoError as error:
-        return _failed(error, preferred_language(request.headers.get("accept-language", ""), "en"))
+        return _failed(error, preferred_language(exchange.header(b"accept-language"), "en"))
     except Exception:
         _logger.exception("devices: a request failed")
         internal = msg("The server failed; keep the data and send it again.")
-        return reply(_encode({"error": str(internal)}))
+        return Reply(_encode({"error": str(internal)}))
     finally:
         exchange.release()
 
 
-def reply(body: bytes, status: int = 200) -> Response[bytes]:
-    """Make the reply of ``body``, which is JSON and not empty."""
-    return Response(body, status_code=status, media_type=MediaType.JSON)
+async def guarded(request: AnyRequest, act: Act) -> Response[bytes]:
+    """Run one exchange that came through the framework."""
+    return respond(await answer(open_exchange(request), act))
 
 
-def _reply_packed(body: bytes) -> Response[bytes]:
-    answer = reply(_pack(body))
-    answer.headers["Content-Encoding"] = "gzip"
-    return answer
+def open_exchange(request: AnyRequest) -> Exchange:
+    """Make an exchange of a request that came through the framework."""
+    client = request.client
+    incoming = Incoming(
+        first_headers(request.scope["headers"]),
+        client.host if client is not None else "",
+        request.stream(),
+    )
+    return Exchange(request.app.state["desk"], incoming)
+
+
+def first_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return headers by their names in lower case; of one that is sent twice, the first."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), value)
+    return found
+
+
+def respond(reply: Reply) -> Response[bytes]:
+    """Make the framework's response of a reply."""
+    response = Response(reply.body, status_code=reply.status, media_type=MediaType.JSON)
+    if reply.packed:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
 
 
 @lru_cache(maxsize=32)
@@ -194,9 +242,8 @@ def _pack(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
-def _failed(error: SekishoError, language: str) -> Response[bytes]:
+def _failed(error: SekishoError, language: str) -> Reply:
     """Say the error; our agent asks for its person's language, osquery for none (English)."""
     said = (translate(error.message, language), translate(error.hint, language))
     body = {"error": " ".join(said).strip()}
-    status = error.status if error.status in {400, 413} else 200
-    return reply(_encode(body), status)
+    return Reply(_encode(body), error.status if error.status in {400, 413} else 200)

@@ -8,12 +8,14 @@ busy) is answered with status 200, because some things on the way replace the bo
 answers, and a replaced body could be an empty one; faults of the request are 400 and 413.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 from litestar import Response, get, post
 
 from sekisho import __version__
 from sekisho.devices import answers, offers
-from sekisho.devices.api.exchange import AnyRequest, Exchange, guarded
+from sekisho.devices.api.exchange import Act, AnyRequest, Exchange, guarded
 from sekisho.devices.desk import Node
 from sekisho.devices.engine import Refusal
 from sekisho.devices.model import DeviceState
@@ -167,5 +169,14 @@ def _still_counts(node: Node) -> None:
 def _refused(reason: str) -> bytes:
     return _encode({"error": reason, "node_invalid": True})
 
+
+ACTS: Mapping[str, Act] = {
+    "/api/osquery/enroll": _enroll,
+    "/api/osquery/config": _config,
+    "/api/osquery/log": _log,
+    "/api/osquery/distributed/read": _read,
+    "/api/osquery/distributed/write": _write,
+}
+"""What each address does, for the lane in front of the framework (``server/lane.py``)."""
 
 HANDLERS = [enroll, config, log, distributed_read, distributed_write]

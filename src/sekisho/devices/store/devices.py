@@ -22,6 +22,20 @@ _SORTS: Mapping[str, Any] = {
     "state": DEVICES.c.state,
 }
 SORTS = tuple(_SORTS)
+# Made once: to build one of these costs as much as to run it, and check-ins run them all day.
+_SEEN = (
+    update(DEVICES)
+    .where(DEVICES.c.id == bindparam("device"))
+    .where(or_(DEVICES.c.seen_at.is_(None), DEVICES.c.seen_at < bindparam("at")))
+    .values(seen_at=bindparam("at"), address=bindparam("network"))
+)
+_ANSWERED = (
+    update(DEVICES).where(DEVICES.c.id == bindparam("device")).values(answered_at=bindparam("at"))
+)
+_LINES_OF = select(LINES).where(
+    LINES.c.device_id == bindparam("device"),
+    LINES.c.query.in_(bindparam("those", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +139,10 @@ def save_seen(tx: Transaction, seen: Mapping[str, tuple[datetime, str]]) -> None
     """Store when and from which network devices were last heard; never set a time back."""
     if not seen:
         return
-    statement = (
-        update(DEVICES)
-        .where(DEVICES.c.id == bindparam("device"))
-        .where(or_(DEVICES.c.seen_at.is_(None), DEVICES.c.seen_at < bindparam("at")))
-        .values(seen_at=bindparam("at"), address=bindparam("network"))
-    )
     rows = [
         {"device": device, "at": at, "network": network} for device, (at, network) in seen.items()
     ]
-    tx.execute(statement, rows)
+    tx.execute(_SEEN, rows)
 
 
 def insert_key(tx: Transaction, digest: str, device_id: str, number: int) -> None:
@@ -199,20 +207,16 @@ def save_schedules(tx: Transaction, rows: Sequence[tuple[str, str, bytes]]) -> N
     """Store plan and packed answer times of devices, and when they answered last."""
     named = [{"device_id": device, "plan": plan, "times": times} for device, plan, times in rows]
     upsert(tx, SCHEDULES, named, index=["device_id"], update=["plan", "times"])
-    statement = update(DEVICES).where(DEVICES.c.id == bindparam("device"))
-    answered = [{"device": row[0]} for row in rows]
-    tx.execute(statement.values(answered_at=tx.now), answered)
+    tx.execute(_ANSWERED, [{"device": row[0], "at": tx.now} for row in rows])
 
 
 def list_lines(
     tx: Transaction, device_id: str, queries: Iterable[str]
 ) -> dict[str, tuple[int, int, int, str]]:
     """Return the last log line taken for each of ``queries``."""
-    names = list(queries)
     found: dict[str, tuple[int, int, int, str]] = {}
-    for part in chunked(names):
-        where = (LINES.c.device_id == device_id, LINES.c.query.in_(part))
-        for row in tx.rows(select(LINES).where(*where)):
+    for part in chunked(list(queries)):
+        for row in tx.rows(_LINES_OF, {"device": device_id, "those": part}):
             found[row.query] = (row.unix_time, row.epoch, row.counter, row.digest)
     return found
 
