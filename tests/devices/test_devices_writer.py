@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
 from fakes.clock import FakeClock
-from sekisho.devices.groupwriter import GroupWriter
+from sekisho.devices.groupwriter import BATCH_LIMIT, GroupWriter
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import UnavailableError
 from sekisho.kernel.principal import SYSTEM
@@ -41,11 +41,11 @@ def add(number: int) -> Any:
 
 def test_jobs_that_wait_together_are_committed_together(database: Database, numbers: Any) -> None:
     writer = GroupWriter(database)
-    futures = [writer.submit(add(number)) for number in range(50)]
+    futures = [writer.submit(add(number)) for number in range(BATCH_LIMIT)]
     writer.start()
-    assert [future.result(10) for future in futures] == list(range(50))
+    assert [future.result(10) for future in futures] == list(range(BATCH_LIMIT))
     writer.close()
-    assert numbers() == list(range(50))
+    assert numbers() == list(range(BATCH_LIMIT))
     assert writer.statistics.commits == 1
 
 
