@@ -194,12 +194,13 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A one-time link that may still be used."""
+    """A one-time link that may still be used; ``invitation_id``: of one that a mail may carry."""
 
     digest: str
     purpose: Purpose
     person_id: PersonID | None
     ends_at: datetime
+    invitation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

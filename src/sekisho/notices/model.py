@@ -62,6 +62,7 @@ class Kind(StrEnum):
     FILES_ASKED = "device.files_asked"
     IDENTITY_TOKEN = "identity.token_ends"  # noqa: S105 - a kind of notice, no secret
     IDENTITY_CHANGED = "identity.changed"
+    INVITATION = "identity.invitation"
     EXCEPTION_ASKED = "exception.asked"
     EXCEPTION_DECIDED = "exception.decided"
     EXCEPTION_ENDS = "exception.ends"
@@ -88,6 +89,7 @@ TOPIC_OF_KIND: Mapping[Kind, Topic] = {
     Kind.FILES_ASKED: Topic.SECURITY,
     Kind.IDENTITY_TOKEN: Topic.SIGN_IN,
     Kind.IDENTITY_CHANGED: Topic.SIGN_IN,
+    Kind.INVITATION: Topic.SIGN_IN,
     Kind.EXCEPTION_ASKED: Topic.EXCEPTION,
     Kind.EXCEPTION_DECIDED: Topic.EXCEPTION,
     Kind.EXCEPTION_ENDS: Topic.EXCEPTION,
@@ -128,7 +130,14 @@ class Holders:
     unit: str | None = None
 
 
-Reach = People | Holders
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody invited who has not signed in: told by mail alone, and at once."""
+
+    id: str
+
+
+Reach = People | Holders | Newcomer
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def make_outgoing(house: House) -> list[Chore]:
     return [
         Chore("tell owners", 10, lambda h: telling.tell_owners(h.database)),
         Chore("tell of silence", _HOUR, _in_transaction(telling.tell_silent)),
+        Chore("tell newcomers", 1, tell_newcomers),
         Chore("tell of ends", _HOUR, _in_transaction(notices.tell_ending_tokens)),
         Chore("tell of lost ways in", 10, _in_transaction(notices.tell_lost_ways_in)),
         Chore("tell of evidence", 60, _in_transaction(notices.tell_broken_evidence)),
@@ -31,6 +32,13 @@ def make_outgoing(house: House) -> list[Chore]:
         Chore("send notices", 1, lambda h: send_all(h, outside)),
         Chore("old notices", _DAY, _in_transaction(notices.forget_old_notices)),
     ]
+
+
+def tell_newcomers(house: House) -> None:
+    """Queue the mails of invitations; without a public name their links would lead nowhere."""
+    if house.settings.public_name:
+        with house.database.write(SYSTEM) as tx:
+            notices.tell_newcomers(tx, house.settings.organisation)
 
 
 def send_all(house: House, outside: notices.Outside) -> int:

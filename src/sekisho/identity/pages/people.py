@@ -19,6 +19,7 @@ from sekisho.kernel.errors import InvalidInputError, SekishoError
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
+from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
 Form = URLEncodedBody[dict[str, Any]]
@@ -95,7 +96,8 @@ def people_page(
         "places": {choice.id: choice.path for choice in choices},
         "roles": list(Role), "words_of_role": WORDS_OF_ROLE, "words_of_state": WORDS_OF_STATE,
         "names": names, "present": settings.public_name or "localhost", "told": told,
-        "days": LINK_DAYS, "may_write": principal.holds("identity.write"),
+        "days": LINK_DAYS, "mails": bool(settings.public_name),
+        "may_write": principal.holds("identity.write"),
     }  # fmt: skip
     return Page("identity/people.html", context)
 
@@ -123,6 +125,7 @@ def invite(
     data: Form,
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
     principal: NamedDependency[Principal],
 ) -> Page:
     """Invite somebody and show their link, this once."""
@@ -135,14 +138,26 @@ def invite(
             roles=several(data, "role"),
             unit_id=str(data.get("unit", "")) or None,
         )
-        told = Told(person.name, address_of(request, settings, tx, person))
+        told = Told(person.name, make_inviting(request, settings, box).invite(tx, person))
     return people_page(database, settings, principal, Filters(), told=(told,))
 
 
-def address_of(request: AnyRequest, settings: Settings, tx: Transaction, person: Person) -> str:
-    """Make a new invitation and return its address: the public one once there is a name."""
+@dataclass(frozen=True, slots=True)
+class Inviting:
+    """What an invitation needs besides the database: the address it leads to, and the key."""
+
+    origin: str
+    box: SecretBox
+
+    def invite(self, tx: Transaction, person: Person) -> str:
+        """Make a new invitation and return its address; a mail carries it as well."""
+        return self.origin + service.issue_invite_link(tx, person.id, self.box)
+
+
+def make_inviting(request: AnyRequest, settings: Settings, box: SecretBox) -> Inviting:
+    """Return what an invitation needs; its address is the public one once there is a name."""
     origin = settings.public_url if settings.public_name else read_site(request, settings).origin
-    return origin + service.issue_invite_link(tx, person.id)
+    return Inviting(origin, box)
 
 
 @post("/people/bulk", status_code=200, sync_to_thread=True)
@@ -151,6 +166,7 @@ def change_many(
     data: Form,
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
     principal: NamedDependency[Principal],
 ) -> Page:
     """Do one thing to everybody ticked; whoever it cannot be done to is named with the reason."""
@@ -160,8 +176,9 @@ def change_many(
         raise InvalidInputError(
             msg("Nobody is ticked."), hint=msg("Tick people in the list, then choose what to do.")
         )
+    inviting = make_inviting(request, settings, box)
     told = tuple(
-        _change_one(database, principal, person_id, data, request, settings) for person_id in chosen
+        _change_one(database, principal, person_id, data, inviting) for person_id in chosen
     )
     return people_page(database, settings, principal, Filters(), told=told)
 
@@ -171,8 +188,7 @@ def _change_one(
     principal: Principal,
     person_id: str,
     data: dict[str, Any],
-    request: AnyRequest,
-    settings: Settings,
+    inviting: Inviting,
 ) -> Told:
     """Change one person in a transaction of their own, so that one refusal stops no other."""
     name = person_id
@@ -182,7 +198,7 @@ def _change_one(
             name = person.name
             act = str(data.get("act", ""))
             if act == "invite":
-                return Told(name, address_of(request, settings, tx, person))
+                return Told(name, inviting.invite(tx, person))
             _act(tx, person, act, data)
     except service.StepUpNeededError:
         raise
@@ -211,4 +227,12 @@ def _act(tx: Transaction, person: Person, act: str, data: dict[str, Any]) -> Non
 
 HANDLERS: list[ControllerRouterHandler] = [show_people, invite, change_many]
 
-__all__ = ["HANDLERS", "Filters", "Told", "UnitChoice", "address_of", "make_filter", "people_page"]
+__all__ = [
+    "HANDLERS",
+    "Filters",
+    "Told",
+    "UnitChoice",
+    "make_filter",
+    "make_inviting",
+    "people_page",
+]

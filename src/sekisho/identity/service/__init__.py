@@ -5,7 +5,6 @@ from sekisho.identity.model import Assignment, Purpose
 from sekisho.identity.service.dossier import (
     Dossier,
     read_dossier,
-    revoke_invitation,
     revoke_token_of,
     sign_person_out,
 )
@@ -32,6 +31,13 @@ from sekisho.identity.service.groups import (
     list_members,
     update_group,
 )
+from sekisho.identity.service.invitations import (
+    Invitation,
+    issue_invite_link,
+    open_invitation,
+    revoke_invitation,
+    take_unqueued,
+)
 from sekisho.identity.service.leaving import end_person, readmit_person, require_leavable
 from sekisho.identity.service.limits import (
     Block,
@@ -55,7 +61,6 @@ from sekisho.identity.service.links import (
     finish_link_totp,
     issue_admin_link,
     issue_first_admin_link,
-    issue_invite_link,
     open_link,
     refuse_link,
 )
@@ -101,6 +106,7 @@ from sekisho.identity.service.reach import (
     Reachable,
     find_names,
     list_holders,
+    list_newcomers,
     list_reachable,
     search_ids,
 )
@@ -187,6 +193,7 @@ __all__ = [
     "Departure",
     "Dossier",
     "Factors",
+    "Invitation",
     "Journeys",
     "KeptForm",
     "PeopleFilter",
@@ -268,6 +275,7 @@ __all__ = [
     "list_holders",
     "list_known",
     "list_members",
+    "list_newcomers",
     "list_people",
     "list_providers",
     "list_reachable",
@@ -284,6 +292,7 @@ __all__ = [
     "merge_unit",
     "move_unit",
     "needs_touch",
+    "open_invitation",
     "open_link",
     "open_provider",
     "parse_role",
@@ -323,6 +332,7 @@ __all__ = [
     "sign_out_everywhere",
     "sign_person_out",
     "switch_provider",
+    "take_unqueued",
     "too_many",
     "touch",
     "try_act",

@@ -26,7 +26,7 @@ from sekisho.identity.store import doorway, passes, people
 from sekisho.identity.store import groups as group_store
 from sekisho.identity.store import units as unit_store
 from sekisho.kernel.db import Transaction
-from sekisho.kernel.errors import ConflictError, NotFoundError
+from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import msg
 
 
@@ -34,7 +34,8 @@ from sekisho.kernel.i18n import msg
 class Dossier:
     """A person with all that belongs to them here; ``place`` names their unit from the top down.
 
-    ``invited_until`` is the end of the open invitation, None if there is none.
+    ``invited_until`` is the end of the open invitation, None if there is none; ``invitation_id``
+    is set if a mail may carry it.
     """
 
     person: Person
@@ -45,6 +46,7 @@ class Dossier:
     sessions: Sequence[Session]
     tokens: Sequence[APIToken]
     invited_until: datetime | None
+    invitation_id: str = ""
 
 
 def read_dossier(tx: Transaction, person_id: str) -> Dossier:
@@ -53,7 +55,8 @@ def read_dossier(tx: Transaction, person_id: str) -> Dossier:
     tx.principal.require("identity.read", person.unit_id)
     known: dict[str, Unit] = {unit.id: unit for unit in unit_store.list_units(tx)}
     mine = set(group_store.list_groups_of(tx, person.id))
-    link = doorway.find_open_link(tx, Purpose.INVITE, person.id)
+    invited = person.state is PersonState.INVITED
+    link = doorway.find_open_link(tx, Purpose.INVITE, person.id) if invited else None
     return Dossier(
         person=person,
         place=tree.say_path(known, person.unit_id),
@@ -70,7 +73,8 @@ def read_dossier(tx: Transaction, person_id: str) -> Dossier:
             for token in passes.list_tokens(tx, person.id)
             if token.revoked_at is None and token.ends_at > tx.now
         ],
-        invited_until=link.ends_at if link and person.state is PersonState.INVITED else None,
+        invited_until=link.ends_at if link else None,
+        invitation_id=link.invitation_id if link else "",
     )
 
 
@@ -93,20 +97,5 @@ def revoke_token_of(tx: Transaction, person_id: str, token_id: str) -> None:
         kind="identity.token_revoked",
         subject=f"person:{person.id}",
         detail={"tokens": [token_id]},
-        person=person.id,
-    )
-
-
-def revoke_invitation(tx: Transaction, person_id: str) -> None:
-    """Make the link of an open invitation worthless (identity.write in their unit)."""
-    person = require_over(tx, person_id)
-    if doorway.find_open_link(tx, Purpose.INVITE, person.id) is None:
-        raise ConflictError(msg("%(name)s has no open invitation.", name=person.name))
-    doorway.delete_unused_links(tx, Purpose.INVITE, person.id)
-    evidence.record(
-        tx,
-        kind="identity.invitation_revoked",
-        subject=f"person:{person.id}",
-        detail={},
         person=person.id,
     )

@@ -48,7 +48,6 @@ from sekisho.identity.service.limits import begin_try, refuse_try, try_act
 from sekisho.identity.service.people import (
     add_person,
     get_person,
-    require_over,
 )
 from sekisho.identity.service.sessions import Proof, open_session, sign_out_everywhere
 from sekisho.identity.store import doorway, factors, people, recoveries
@@ -103,18 +102,6 @@ def issue_admin_link(tx: Transaction, email: str = "") -> tuple[Purpose, str]:
     return Purpose.RECOVERY, issue_link(tx, Purpose.RECOVERY, person.id)
 
 
-def issue_invite_link(tx: Transaction, person_id: str) -> str:
-    """Return the path of a link with which an invited person registers (identity.write)."""
-    person = require_over(tx, person_id)
-    if person.state is not PersonState.INVITED:
-        raise ConflictError(
-            msg("%(name)s has signed in before; an invitation is for newcomers.",
-                name=person.name),
-            hint=msg("A way back in is made on the machine: sekisho admin link --person EMAIL"),
-        )  # fmt: skip
-    return issue_link(tx, Purpose.INVITE, person.id)
-
-
 def _require_own_machine(tx: Transaction) -> None:
     if tx.principal.kind not in {PrincipalKind.SYSTEM, PrincipalKind.COMMAND}:
         raise NotPermittedError(
@@ -123,12 +110,20 @@ def _require_own_machine(tx: Transaction) -> None:
         )
 
 
-def issue_link(tx: Transaction, purpose: Purpose, person_id: PersonID | None) -> str:
+def issue_link(
+    tx: Transaction,
+    purpose: Purpose,
+    person_id: PersonID | None,
+    *,
+    token: str = "",
+    invitation_id: str = "",
+) -> str:
     """Make a link and return its path; former unused ones end (for this room's services)."""
     doorway.delete_unused_links(tx, purpose, person_id)
-    token = new_token()
+    token = token or new_token()
     ends_at = tx.now + LINK_LIFE[purpose]
-    doorway.insert_link(tx, Link(digest_token(token), purpose, person_id, ends_at))
+    digest = digest_token(token)
+    doorway.insert_link(tx, Link(digest, purpose, person_id, ends_at, invitation_id))
     evidence.record(
         tx,
         kind="identity.link_issued",

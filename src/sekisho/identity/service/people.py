@@ -15,10 +15,11 @@ from sekisho.identity.model import (
     PasskeyName,
     Person,
     PersonState,
+    Purpose,
     Role,
 )
 from sekisho.identity.service.sessions import require_recent, sign_out_everywhere
-from sekisho.identity.store import factors, passes, people, units
+from sekisho.identity.store import doorway, factors, passes, people, units
 from sekisho.identity.store.people import SORTS, PeopleFilter
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import (
@@ -197,6 +198,8 @@ def change_profile(
     changed = {name: value for name, value in wanted.items() if value != before[name]}
     if changed:
         save_person(tx, person, version, **wanted)
+        if "email" in changed:  # whoever has the former address must not come in by its link
+            doorway.delete_unused_links(tx, Purpose.INVITE, person.id)
         record_person(tx, person.id, "identity.person_changed", {
             "before": {name: before[name] for name in changed}, "after": changed,
         })  # fmt: skip

@@ -31,6 +31,12 @@ def list_reachable(tx: Transaction, ids: Sequence[str]) -> list[Reachable]:
     )
 
 
+def list_newcomers(tx: Transaction, ids: Sequence[str]) -> list[Reachable]:
+    """Return the invited people among ``ids``; who signed in since is left out."""
+    rows = reach.list_invited(tx, list(dict.fromkeys(ids)))
+    return [Reachable(r.id, r.name, r.email, r.language) for r in rows]
+
+
 def list_holders(
     tx: Transaction, right: str, *, unit: str | None = None, after: str = "", limit: int = 500
 ) -> list[Reachable]:

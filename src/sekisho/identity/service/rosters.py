@@ -18,10 +18,10 @@ from sekisho.identity.engine import roster as engine
 from sekisho.identity.engine import units as tree
 from sekisho.identity.engine.rights import missing_for
 from sekisho.identity.engine.roster import BETWEEN, Entry, Fault, Known, Plan
-from sekisho.identity.model import Person, PersonState, Role, Unit
+from sekisho.identity.model import Person, PersonState, Purpose, Role, Unit
 from sekisho.identity.service.people import require_write
 from sekisho.identity.service.units import UnitDraft, create_unit
-from sekisho.identity.store import people, rosters
+from sekisho.identity.store import doorway, people, rosters
 from sekisho.identity.store import units as unit_store
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, NotFoundError
@@ -187,6 +187,9 @@ def _change(tx: Transaction, plan: Plan, units: Mapping[str, str]) -> None:
          "new_external_id": entry.external_id or ""}
         for key, entry in whole.items()
     ])  # fmt: skip
+    for change in plan.changed:
+        if "email" in change.names:  # its link went to the former address
+            doorway.delete_unused_links(tx, Purpose.INVITE, PersonID(change.known.id))
     evidence.record_many(tx, [
         NewRecord("identity.person_changed", f"person:{change.known.id}", {
             "before": {name: getattr(change.known.entry, name) for name in change.names},

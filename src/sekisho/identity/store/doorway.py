@@ -23,6 +23,7 @@ def insert_link(tx: Transaction, link: Link) -> None:
             "created_by": tx.principal.reference,
             "created_at": tx.now,
             "ends_at": link.ends_at,
+            "invitation_id": link.invitation_id or None,
         },
     )
 
@@ -44,8 +45,13 @@ def find_link(tx: Transaction, digest: str) -> Link | None:
     found = tx.rows(select(links).where(open_link))
     if not found:
         return None
-    row = found[0]
-    return Link(row.digest, Purpose(row.purpose), row.person_id, row.ends_at)
+    return _link(found[0])
+
+
+def _link(row: Row[Any]) -> Link:
+    return Link(
+        row.digest, Purpose(row.purpose), row.person_id, row.ends_at, row.invitation_id or ""
+    )
 
 
 def find_open_link(tx: Transaction, purpose: Purpose, person_id: PersonID) -> Link | None:
@@ -55,8 +61,7 @@ def find_open_link(tx: Transaction, purpose: Purpose, person_id: PersonID) -> Li
     found = tx.rows(select(links).where(mine, still).limit(1))
     if not found:
         return None
-    row = found[0]
-    return Link(row.digest, Purpose(row.purpose), row.person_id, row.ends_at)
+    return _link(found[0])
 
 
 def use_link(tx: Transaction, digest: str) -> bool:

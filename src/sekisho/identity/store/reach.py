@@ -19,6 +19,14 @@ def list_active(tx: Transaction, ids: Sequence[str]) -> list[Row[Any]]:
     return found
 
 
+def list_invited(tx: Transaction, ids: Sequence[str]) -> list[Row[Any]]:
+    """Return (id, name, email, language) of the invited people among ``ids``."""
+    found: list[Row[Any]] = []
+    for some in chunked(ids):
+        found += tx.rows(_in_state(PersonState.INVITED).where(people.c.id.in_(some)))
+    return found
+
+
 def list_with_roles(
     tx: Transaction, roles: Sequence[str], units: Sequence[str], after: str, limit: int
 ) -> Sequence[Row[Any]]:
@@ -61,8 +69,12 @@ def search_ids(tx: Transaction, search: str, limit: int) -> list[str]:
 
 
 def _active() -> Select[Any]:
+    return _in_state(PersonState.ACTIVE)
+
+
+def _in_state(state: PersonState) -> Select[Any]:
     columns = (people.c.id, people.c.name, people.c.email, people.c.language)
-    return select(*columns).where(people.c.state == PersonState.ACTIVE.value)
+    return select(*columns).where(people.c.state == state.value)
 
 
 def list_ending_tokens(tx: Transaction, before: datetime, limit: int) -> Sequence[Row[Any]]:

@@ -116,6 +116,9 @@ links = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("ends_at", UTCDateTime, nullable=False),
     Column("used_at", UTCDateTime),
+    # Of an invitation that a mail may carry: its token is made of this and the secret key.
+    Column("invitation_id", String(64), unique=True),
+    Column("queued_at", UTCDateTime),
 )
 passkeys = Table(
     "identity_passkeys",

@@ -54,6 +54,17 @@ def _plan(
     return Planned(channel_id, end_of_quiet(chosen, zone, now), digest=False)
 
 
+def plan_for_newcomer(
+    recipient: Recipient, channels: Iterable[Channel], now: datetime
+) -> list[Planned]:
+    """Return the deliveries of an invitation: by mail, at once, as whoever invites expects."""
+    return [
+        Planned(channel.id, now, digest=False)
+        for channel in channels
+        if channel.kind is ChannelKind.MAIL and _reaches(channel, recipient)
+    ]
+
+
 def plan_for_shared(
     post: Post, reach: Reach, channels: Iterable[Channel], now: datetime
 ) -> list[Planned]:

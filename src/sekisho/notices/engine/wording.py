@@ -37,7 +37,7 @@ class House:
         """Return the whole address of a page; a teleworker's pages are on the public listener."""
         if not link:
             return f"{self.public_url}/my/notices"
-        public = link.startswith(("/my", "/account"))
+        public = link.startswith(("/my", "/account", "/start/"))
         return f"{self.public_url if public else self.admin_url}{link}"
 
 

@@ -23,6 +23,7 @@ from sekisho.notices.service.inbox import (
     mark_notices,
     open_notice,
 )
+from sekisho.notices.service.inviting import Mailing, read_mailing, tell_newcomers
 from sekisho.notices.service.posting import hand_out, zone_of
 from sekisho.notices.service.queue import (
     QueuePage,
@@ -44,6 +45,7 @@ __all__ = [
     "ChannelOrder",
     "ChannelState",
     "InboxPage",
+    "Mailing",
     "Outside",
     "QueuePage",
     "QueueWish",
@@ -66,6 +68,7 @@ __all__ = [
     "open_notice",
     "queue_notice",
     "queue_notices",
+    "read_mailing",
     "remove_channel",
     "retry_channel",
     "send_again",
@@ -77,5 +80,6 @@ __all__ = [
     "tell_broken_evidence",
     "tell_ending_tokens",
     "tell_lost_ways_in",
+    "tell_newcomers",
     "zone_of",
 ]

@@ -14,11 +14,17 @@ from sekisho.evidence.model import NewRecord
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.principal import SYSTEM
-from sekisho.notices.engine.planning import plan_for_person, plan_for_shared
+from sekisho.notices.engine.planning import (
+    plan_for_newcomer,
+    plan_for_person,
+    plan_for_shared,
+)
 from sekisho.notices.model import (
     Channel,
     ChannelKind,
     Holders,
+    Newcomer,
+    People,
     Planned,
     Preferences,
     Recipient,
@@ -55,7 +61,8 @@ def hand_out_some(tx: Transaction, zone: tzinfo, most: int = PAIRS_AT_ONCE) -> i
     shares = _take(tx, most)
     planner = _Planner(tx, shares, zone)
     planned = [entry for share in shares for entry in planner.plan(share)]
-    pairs = [(s.opened.post.id, person.id) for s in shares for person in s.people]
+    pairs = [(s.opened.post.id, person.id) for s in shares for person in s.people
+             if not isinstance(s.opened.reach, Newcomer)]  # fmt: skip
     inbox.insert_items(tx, pairs)
     deliveries.insert_deliveries(tx, planned)
     _move_on(tx, shares)
@@ -79,8 +86,10 @@ def _take(tx: Transaction, most: int) -> list[_Share]:
 
 def _reachable(tx: Transaction, opened: Sequence[OpenPost]) -> Mapping[str, identity.Reachable]:
     """Look all people up at once whom posts name."""
-    ids = [i for one in opened if not isinstance(one.reach, Holders) for i in one.reach.ids]
-    return {person.id: person for person in identity.list_reachable(tx, ids)}
+    ids = [i for one in opened if isinstance(one.reach, People) for i in one.reach.ids]
+    new = [one.reach.id for one in opened if isinstance(one.reach, Newcomer)]
+    found = [*identity.list_reachable(tx, ids), *identity.list_newcomers(tx, new)]
+    return {person.id: person for person in found}
 
 
 def _next_people(
@@ -90,7 +99,8 @@ def _next_people(
         return identity.list_holders(
             tx, one.reach.right, unit=one.reach.unit, after=one.cursor, limit=limit
         )
-    wanted = (named[i] for i in sorted(set(one.reach.ids)) if i > one.cursor and i in named)
+    ids = [one.reach.id] if isinstance(one.reach, Newcomer) else one.reach.ids
+    wanted = (named[i] for i in sorted(set(ids)) if i > one.cursor and i in named)
     return list(wanted)[:limit]
 
 
@@ -117,6 +127,10 @@ class _Planner:
             found += [(post.id, None, plan) for plan in shared]
         for person in share.people:
             recipient = self._recipient(person)
+            if isinstance(share.opened.reach, Newcomer):
+                plans = plan_for_newcomer(recipient, self._mail, self._now)
+                found += [(post.id, person.id, plan) for plan in plans]
+                continue
             zone = zone_of(recipient.preferences, self._zone)
             ways = [*self._mail, *self._own.get(person.id, ())]
             plans = plan_for_person(post, recipient, ways, zone, self._now)

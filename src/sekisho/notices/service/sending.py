@@ -35,9 +35,11 @@ from sekisho.notices.model import (
     Delivery,
     DeliveryState,
     Fault,
+    Kind,
     Letter,
     Preferences,
 )
+from sekisho.notices.service.inviting import ENDED, write_invitation
 from sekisho.notices.service.posting import zone_of
 from sekisho.notices.sources.carrier import Carrier, SendingError, Way
 from sekisho.notices.sources.hooks import HookCarrier
@@ -113,9 +115,17 @@ def _make_errands(
     for channel_id, some in _bundles(claimed).items():
         channel = ready[channel_id]
         for bundle in some:
+            if bundle[0].post.kind is Kind.INVITATION:
+                invitation = write_invitation(tx, outside.box, bundle[0], outside.zone)
+                if invitation is None:
+                    _drop(tx, bundle, ENDED)
+                else:
+                    errand = _Errand(invitation, tuple(bundle))
+                    errands.setdefault(channel_id, []).append(errand)
+                continue
             person = reached.get(bundle[0].person_id or "")
             if bundle[0].person_id and person is None:
-                _drop(tx, bundle)
+                _drop(tx, bundle, _GONE)
                 continue
             own = chosen.get(bundle[0].person_id or "", Preferences())
             letter = _letter(channel, bundle, person, own, outside.zone)
@@ -123,9 +133,11 @@ def _make_errands(
     return errands
 
 
-def _drop(tx: Transaction, bundle: Sequence[Delivery]) -> None:
-    """Let go of what was for somebody who has left meanwhile."""
-    fault = Fault(msg("This person is no longer active."), msg("Nothing to do."))
+_GONE = Fault(msg("This person is no longer active."), msg("Nothing to do."))
+
+
+def _drop(tx: Transaction, bundle: Sequence[Delivery], fault: Fault) -> None:
+    """Let go of what must not be sent any more: its reader has left, its link has ended."""
     deliveries.note_failed(tx, [
         {"id": d.id, "state": DeliveryState.DEAD, "due_at": d.due_at, "tries": d.tries,
          "fault": fault} for d in bundle

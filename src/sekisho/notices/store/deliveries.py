@@ -121,6 +121,12 @@ def send_again(tx: Transaction, ids: Sequence[str]) -> int:
     return int(tx.execute(done).rowcount)
 
 
+def find_latest(tx: Transaction, subject: str) -> Delivery | None:
+    """Return the newest delivery about a subject, or None."""
+    query = _whole().where(posts.c.subject == subject).order_by(deliveries.c.id.desc()).limit(1)
+    return next((_delivery(row) for row in tx.rows(query)), None)
+
+
 def list_dead_ids(tx: Transaction, channel_id: str, limit: int) -> list[str]:
     """List ids of dead deliveries of a channel ("" = of all)."""
     query = select(deliveries.c.id).where(deliveries.c.state == DeliveryState.DEAD.value)

@@ -12,6 +12,7 @@ from sekisho.kernel.i18n import Text
 from sekisho.notices.model import (
     Holders,
     Kind,
+    Newcomer,
     NewNotice,
     People,
     Post,
@@ -58,6 +59,8 @@ def _row(tx: Transaction, name: str, new: NewNotice) -> dict[str, Any]:
 def _pack_reach(reach: Reach) -> dict[str, Any]:
     if isinstance(reach, People):
         return {"people": sorted(set(reach.ids))}
+    if isinstance(reach, Newcomer):
+        return {"newcomer": reach.id}
     return {"right": reach.right} | ({"unit": reach.unit} if reach.unit else {})
 
 
@@ -106,6 +109,8 @@ def list_open(tx: Transaction, limit: int) -> list[OpenPost]:
 
 
 def _reach(raw: Mapping[str, Any]) -> Reach:
+    if "newcomer" in raw:
+        return Newcomer(raw["newcomer"])
     return Holders(raw["right"], raw.get("unit")) if "right" in raw else People(raw["people"])
 
 

@@ -29,8 +29,8 @@ def _channel() -> "Column[str]":
     return Column("channel_id", String(40), reference, nullable=False)
 
 
-# `reach` is {"people": […]} or {"right": "…"}; `cursor` is the last person told; a post is done
-# when everyone it reaches has it in the inbox and on the way out.
+# `reach` is {"people": […]}, {"right": "…"} or {"newcomer": "…"}; `cursor` is the last person
+# told; a post is done when everyone it reaches has it in the inbox and on the way out.
 posts = Table(
     "notice_posts",
     metadata,
@@ -47,6 +47,7 @@ posts = Table(
     Column("cursor", String(64), nullable=False),
     Column("done_at", UTCDateTime),
     Index("ix_notice_posts_open", "done_at", "id"),
+    Index("ix_notice_posts_subject", "subject"),
 )
 inbox = Table(
     "notice_inbox",

@@ -19,7 +19,7 @@ from sekisho.evidence import service as evidence
 from sekisho.identity import service as identity
 from sekisho.identity.model import WORDS_OF_METHOD, Assignment, PersonState, Role
 from sekisho.identity.pages.account import several
-from sekisho.identity.pages.people import address_of
+from sekisho.identity.pages.people import make_inviting
 from sekisho.identity.pages.words import WORDS_OF_STATE, list_choices
 from sekisho.identity.roles import WORDS_OF_ROLE
 from sekisho.identity.visits import AnyRequest
@@ -29,7 +29,9 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import UnitID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
+from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
+from sekisho.notices import service as notices
 from sekisho.server.leaving import end_person
 
 Form = URLEncodedBody[dict[str, Any]]
@@ -44,14 +46,16 @@ _SHOWN_PEOPLE = 500
 def show_person(
     person_id: FromPath[str],
     database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
     principal: NamedDependency[Principal],
 ) -> Page:
     """Show one person. Needs ``identity.read`` in their unit."""
-    return person_page(database, principal, person_id)
+    return person_page(database, settings, principal, person_id)
 
 
 def person_page(
     database: Database,
+    settings: Settings,
     principal: Principal,
     person_id: str,
     *,
@@ -77,8 +81,16 @@ def person_page(
             "is_self": principal.person_id == person_id,
             "top_roles": principal.allows("identity.write"),
             "gone": dossier.person.state is PersonState.LEFT,
+            "mailing": _mailing(tx, dossier), "public_name": settings.public_name,
         }  # fmt: skip
     return Page("pages/person.html", context, fault.status if fault else 200)
+
+
+def _mailing(tx: Transaction, dossier: identity.Dossier) -> notices.Mailing | None:
+    """Return what became of the mail of an open invitation; None if none is open."""
+    if not dossier.invitation_id:
+        return None
+    return notices.read_mailing(tx, dossier.person.id, dossier.invitation_id)
 
 
 def _devices(tx: Transaction, person_id: str) -> list[Any] | None:
@@ -118,6 +130,7 @@ def change_person(
     data: Form,
     database: NamedDependency[Database],
     settings: NamedDependency[Settings],
+    box: NamedDependency[SecretBox],
     principal: NamedDependency[Principal],
 ) -> Response[Page] | Redirect:
     """Do what the button pressed says; what cannot be done is said on the same page."""
@@ -128,16 +141,17 @@ def change_person(
         with database.write(principal) as tx:
             if name == "invite":
                 person = identity.get_person(tx, person_id)
-                link = address_of(request, settings, tx, person)
+                link = make_inviting(request, settings, box).invite(tx, person)
             else:
                 _find_act(name)(tx, person_id, data)
     except StepUpNeededError:
         raise
     except (ConflictError, InvalidInputError) as fault:
-        page = person_page(database, principal, person_id, fault=fault, typed=data)
+        page = person_page(database, settings, principal, person_id, fault=fault, typed=data)
         return Response(page, status_code=fault.status)
     if link:
-        return Response(person_page(database, principal, person_id, link=link), status_code=200)
+        shown = person_page(database, settings, principal, person_id, link=link)
+        return Response(shown, status_code=200)
     return Redirect(f"/people/{person_id}", status_code=303)
 
 
