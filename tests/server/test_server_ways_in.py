@@ -113,10 +113,12 @@ def test_every_way_in_gives_what_is_held_and_no_more(
 
     for right in _RIGHTS:
         for unit in (None, *"abcd"):
-            mine = _holds(held, right, unit) and (listener == "admin" or right in SELF_RIGHTS)
+            mine = _holds(held, right, unit)
+            near = mine and (listener == "admin" or right in SELF_RIGHTS)
+            away = mine and right in {"exceptions.read", "exceptions.approve"}
             where = place.units[unit] if unit else None
-            assert by_cookie.allows(right, where) == mine, (right, unit)
-            assert by_token.allows(right, where) == (mine and right in scopes), (right, unit)
+            assert by_cookie.allows(right, where) == (near or away), (right, unit)
+            assert by_token.allows(right, where) == (near and right in scopes), (right, unit)
     assert by_token.person_id == by_cookie.person_id == place.person.id
     _check_directory(place, by_token, held)
     _check_directory(place, by_cookie, held)
@@ -147,3 +149,17 @@ def _check_directory(
         for unit in (None, *"abcd"):
             where = place.units[unit] if unit else None
             assert acting.allows(right, where) == _holds(held, right, unit)
+
+
+def test_one_factor_gives_nothing_beyond_ones_own_things_away_from_the_administration(
+    place: Place,
+) -> None:
+    place.give(frozenset({(Role.SECURITY, None), (Role.MANAGER, "a")}))
+    with place.town.database.write(SYSTEM) as tx:
+        weak = open_session(tx, place.person, Method.TOTP, Visit("192.0.2.9")).secret
+        strong = open_session(tx, place.person, Method.PASSKEY, Visit("192.0.2.9")).secret
+    away = place.enter("cookie", weak, "public")
+
+    assert away.rights == SELF_RIGHTS
+    assert away.scoped == {}
+    assert place.enter("cookie", strong, "public").allows("exceptions.approve")

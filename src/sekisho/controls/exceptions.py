@@ -222,6 +222,14 @@ def approve(
     return _settle(exception, ExceptionState.APPROVED, by, now, words)
 
 
+def may_approve(
+    exception: RuleException, by: Actor, rules: ExceptionRules, profiting: frozenset[str]
+) -> bool:
+    """Tell whether ``approve`` would let this person decide, as far as it is about them."""
+    own = by.person_id == exception.requested_by or by.person_id in profiting
+    return not own and bool(by.roles & rules.limits[exception.severity].approvers)
+
+
 def reject(
     exception: RuleException, by: Actor, now: datetime, words: str,
     *, profiting: frozenset[str] = frozenset(),

@@ -14,6 +14,11 @@ from sekisho.kernel.i18n import Text, msg
 # to ask for an exception for themselves, to report and consult.
 SELF_RIGHTS = frozenset({"self.read", "self.write", "exceptions.request", "cases.report"})
 
+# What a role gives on the public listener, too (``docs/adr/0009``): to decide on what waits for
+# somebody, from wherever they are. Everything else is for the admin listener, at the machine or
+# behind the gate.
+AWAY_RIGHTS = frozenset({"exceptions.read", "exceptions.approve"})
+
 _READS = frozenset(
     {
         "devices.read",

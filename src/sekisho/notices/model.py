@@ -123,11 +123,13 @@ class Holders:
     """Everyone active who has this right is told (``findings.write``), and shared channels.
 
     ``unit`` is where what happened belongs: those are told, too, who have the right there or in a
-    unit above. Without one only those who have it in the whole organisation.
+    unit above. Without one only those who have it in the whole organisation. ``roles`` narrows to
+    those who have the right by one of these roles (empty: by any).
     """
 
     right: str
     unit: str | None = None
+    roles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from litestar.concurrency import sync_to_thread
 
 from sekisho.identity import service as identity
 from sekisho.identity.engine.limits import group_address
-from sekisho.identity.engine.rights import narrow
-from sekisho.identity.model import Admission, Refused
-from sekisho.identity.roles import SELF_RIGHTS
+from sekisho.identity.engine.rights import narrow, narrow_scoped
+from sekisho.identity.model import Admission, Refused, Strength
+from sekisho.identity.roles import AWAY_RIGHTS, SELF_RIGHTS
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import (
@@ -217,14 +217,13 @@ def _refuse(tx: Transaction, address: str, error: UnauthenticatedError) -> Refus
 
 
 def _principal(admission: Admission, knock: Knock) -> Principal:
-    """Make the principal; away from the admin listener nobody has rights beyond their own things.
+    """Make the principal; away from the admin listener few have rights beyond their own things.
 
     A session stolen from a page that the whole network reaches then administers nothing.
     """
     person, session, token = admission.person, admission.session, admission.token
     inside = knock.listener == "admin"
-    rights = admission.rights if inside else narrow(SELF_RIGHTS, admission.rights)
-    scoped = admission.scoped if inside else {}
+    rights, scoped = (admission.rights, admission.scoped) if inside else _away(admission)
     if token is not None:
         name = f"{person.name} ({token.label})"
         return Principal(
@@ -241,6 +240,18 @@ def _principal(admission: Admission, knock: Knock) -> Principal:
         knock.address,
         scoped,
     )
+
+
+def _away(admission: Admission) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
+    """Return the rights on the public listener, everywhere and by unit.
+
+    Beyond one's own things: AWAY_RIGHTS, in a browser, once two factors are proved.
+    """
+    session = admission.session
+    if session is None or session.strength < Strength.TWO:
+        return narrow(SELF_RIGHTS, admission.rights), {}
+    rights = narrow(SELF_RIGHTS | AWAY_RIGHTS, admission.rights)
+    return rights, narrow_scoped(AWAY_RIGHTS, admission.scoped)
 
 
 def _at(principal: Principal, address: str) -> Principal:

@@ -24,6 +24,7 @@ from sekisho.notices import api as notices_api
 from sekisho.notices import web as notices_web
 from sekisho.server.bootstrap import House
 from sekisho.server.pages import (
+    decisions,
     documents,
     evidence,
     exception_forms,
@@ -69,6 +70,7 @@ def room_handlers() -> Sequence[Any]:
         identity_web,
         notices_api,
         notices_web,
+        decisions,
         documents,
         exception_forms,
         exception_import,

@@ -25,10 +25,12 @@ from sekisho.controls.service.exception_lists import (
     list_chain,
     list_exceptions,
     list_own_exceptions,
+    list_waiting,
 )
 from sekisho.controls.service.exceptions import (
     approve_exception,
     end_exceptions_of,
+    may_approve,
     reject_exception,
     request_exception,
     revoke_exception,
@@ -102,6 +104,8 @@ __all__ = [
     "list_standings",
     "list_trend",
     "list_verdicts",
+    "list_waiting",
+    "may_approve",
     "note_faults",
     "person_access_states",
     "put_in_force",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sekisho.controls.exceptions import RuleException, Scope, ScopeKind
-from sekisho.controls.service.exceptions import require_exception
+from sekisho.controls.service.exceptions import may_approve, require_exception
 from sekisho.controls.service.laying import people_of
 from sekisho.controls.service.scopes import name_scopes
 from sekisho.controls.store import exceptions as store
@@ -17,11 +17,12 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import DeviceID
 
 MOST_PER_PAGE = 500
+MOST_WAITING = 100
 SHOWS = ("open", "in_force", "soon", "overdue", "renewed", "ended")
 
 __all__ = [
     "SHOWS", "SORTS", "ExceptionFilter", "ExceptionPage", "count_exceptions", "get_exception",
-    "list_chain", "list_exceptions", "list_own_exceptions", "name_scopes",
+    "list_chain", "list_exceptions", "list_own_exceptions", "list_waiting", "name_scopes",
 ]  # fmt: skip
 
 
@@ -71,6 +72,20 @@ def list_own_exceptions(tx: Transaction) -> list[RuleException]:
     own = ExceptionFilter(requested_by=tx.principal.person_id or "-")
     found, _ = store.list_page(tx, own, tx.now, sort="-age", offset=0, limit=MOST_PER_PAGE)
     return found
+
+
+def list_waiting(tx: Transaction) -> list[RuleException]:
+    """Return requests on which the caller may decide, the oldest first; none for most people.
+
+    Of very many only the oldest hundred are looked at.
+    """
+    if not tx.principal.holds("exceptions.approve"):
+        return []
+    units = tx.principal.reach("exceptions.approve")
+    reach = None if units is None else store.Reach(units, standing.select_people_in(units))
+    wanted = ExceptionFilter(show="open", reach=reach)
+    found, _ = store.list_page(tx, wanted, tx.now, sort="age", offset=0, limit=MOST_WAITING)
+    return [each for each in found if may_approve(tx, each)]
 
 
 def get_exception(tx: Transaction, exception_id: str) -> tuple[RuleException, list[DeviceID]]:

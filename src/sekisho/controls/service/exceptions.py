@@ -45,14 +45,15 @@ def request_exception(
     require_scope(tx, wish.scope)
     _require_asking(tx, wish.scope)
     limit = engine.latest_end(control.severity, load_rules(), tx.now, zone)
-    by = actor_of(tx, unit_of(tx, wish.scope))
+    unit = unit_of(tx, wish.scope)
+    by = actor_of(tx, unit)
     made = engine.request(new_id("exc"), wish, control.severity, by, limit, tx.now)
     if renews:
         made = engine.renew(made, require_exception(tx, renews))
     _refuse_twice(tx, made)
     store.insert_exceptions(tx, [(made, None)])
     _record(tx, "exception.requested", made)
-    telling.tell_asked(tx, made, control)
+    telling.tell_asked(tx, made, control, unit)
     return made
 
 
@@ -223,6 +224,15 @@ def _require_deciding(tx: Transaction, exception: RuleException) -> Actor:
     unit = unit_of(tx, exception.scope)
     tx.principal.require("exceptions.approve", unit)
     return actor_of(tx, unit)
+
+
+def may_approve(tx: Transaction, exception: RuleException) -> bool:
+    """Tell whether a request waits for the caller: they have the right, the role, no interest."""
+    unit = unit_of(tx, exception.scope)
+    if tx.principal.person_id is None or not tx.principal.allows("exceptions.approve", unit):
+        return False
+    by = actor_of(tx, unit)
+    return engine.may_approve(exception, by, load_rules(), _profiting(tx, exception))
 
 
 def _profiting(tx: Transaction, exception: RuleException) -> frozenset[str]:

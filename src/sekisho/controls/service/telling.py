@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from sekisho.controls.exception_rules import load_rules
 from sekisho.controls.exceptions import ExceptionState, RuleException, ScopeKind, last_day
 from sekisho.controls.model import Control
 from sekisho.controls.service.judging import catalogue_in_force
 from sekisho.controls.service.laying import people_of
-from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.i18n import LANGUAGES, Text, msg, translate
 from sekisho.notices import service as notices
@@ -21,11 +21,14 @@ SCOPE_WORDS: Mapping[ScopeKind, Text] = {
 _FEW = frozenset({ScopeKind.DEVICE, ScopeKind.PERSON})
 
 
-def tell_asked(tx: Transaction, exception: RuleException, control: Control) -> None:
-    """Tell those who may decide that somebody asks."""
+def tell_asked(
+    tx: Transaction, exception: RuleException, control: Control, unit: str | None
+) -> None:
+    """Tell those who may decide that somebody asks; ``unit`` is the one whose rights decide."""
+    deciding = load_rules().limits[exception.severity].approvers
     notices.queue_notice(
         tx,
-        to=Holders("exceptions.approve", identity.unit_of(tx, exception.requested_by)),
+        to=Holders("exceptions.approve", unit, deciding),
         kind=Kind.EXCEPTION_ASKED,
         subject=f"exception:{exception.id}",
         title=_both(msg("%(name)s asks for an exception: %(rule)s"), exception, control),
@@ -34,7 +37,7 @@ def tell_asked(tx: Transaction, exception: RuleException, control: Control) -> N
                 "of the request."),
             exception, control,
         ),
-        link=f"/exceptions/{exception.id}",
+        link=f"/my/decisions/{exception.id}",
     )  # fmt: skip
 
 

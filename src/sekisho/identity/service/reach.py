@@ -38,16 +38,24 @@ def list_newcomers(tx: Transaction, ids: Sequence[str]) -> list[Reachable]:
 
 
 def list_holders(
-    tx: Transaction, right: str, *, unit: str | None = None, after: str = "", limit: int = 500
+    tx: Transaction,
+    right: str,
+    *,
+    unit: str | None = None,
+    among: frozenset[str] = frozenset(),
+    after: str = "",
+    limit: int = 500,
 ) -> list[Reachable]:
     """Return active people who have ``right``, by id, those behind ``after``.
 
-    It must be held in the whole organisation, or in ``unit`` or a unit above it.
+    It must be held in the whole organisation, or in ``unit`` or a unit above it; by one of the
+    roles in ``among`` if that names any.
     """
-    if _gives([], right):
+    if not among and _gives([], right):
         rows = reach.list_everyone(tx, after, limit)
     else:
-        roles = [role for role in Role if _gives([role], right)]
+        fitting = [role for role in Role if not among or role.value in among]
+        roles = [role for role in fitting if _gives([role], right)]
         units = tree.above(unit_store.read_parents(tx), unit) if unit else []
         rows = reach.list_with_roles(tx, roles, units, after, limit)
     return [Reachable(r.id, r.name, r.email, r.language) for r in rows]

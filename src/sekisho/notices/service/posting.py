@@ -97,7 +97,12 @@ def _next_people(
 ) -> Sequence[identity.Reachable]:
     if isinstance(one.reach, Holders):
         return identity.list_holders(
-            tx, one.reach.right, unit=one.reach.unit, after=one.cursor, limit=limit
+            tx,
+            one.reach.right,
+            unit=one.reach.unit,
+            among=one.reach.roles,
+            after=one.cursor,
+            limit=limit,
         )
     ids = [one.reach.id] if isinstance(one.reach, Newcomer) else one.reach.ids
     wanted = (named[i] for i in sorted(set(ids)) if i > one.cursor and i in named)

@@ -61,7 +61,9 @@ def _pack_reach(reach: Reach) -> dict[str, Any]:
         return {"people": sorted(set(reach.ids))}
     if isinstance(reach, Newcomer):
         return {"newcomer": reach.id}
-    return {"right": reach.right} | ({"unit": reach.unit} if reach.unit else {})
+    unit: dict[str, Any] = {"unit": reach.unit} if reach.unit else {}
+    roles: dict[str, Any] = {"roles": sorted(reach.roles)} if reach.roles else {}
+    return {"right": reach.right} | unit | roles
 
 
 def pack_saying(saying: Saying) -> dict[str, Any]:
@@ -111,7 +113,9 @@ def list_open(tx: Transaction, limit: int) -> list[OpenPost]:
 def _reach(raw: Mapping[str, Any]) -> Reach:
     if "newcomer" in raw:
         return Newcomer(raw["newcomer"])
-    return Holders(raw["right"], raw.get("unit")) if "right" in raw else People(raw["people"])
+    if "right" in raw:
+        return Holders(raw["right"], raw.get("unit"), frozenset(raw.get("roles", ())))
+    return People(raw["people"])
 
 
 def move_cursor(tx: Transaction, post_id: str, cursor: str) -> None:

@@ -217,6 +217,7 @@ def read_exception(tx: Transaction, catalogue: Catalogue, exception_id: str) -> 
         "devices": [(device, titles.get(device, device)) for device in devices[:MOST_NAMED]],
         "more_devices": max(0, len(devices) - MOST_NAMED), "acts": list_acts(tx, found),
         "history": read_history(tx, found), "limit": load_rules().limits[found.severity],
+        "decides": controls.may_approve(tx, found),
         "why": control.why if control is not None else {"ja": "", "en": ""},
     }  # fmt: skip
 

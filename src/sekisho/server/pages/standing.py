@@ -36,10 +36,12 @@ class Errand:
 class OwnLife:
     """What belongs to a person besides computers: errands, and how many of each thing of theirs.
 
-    A number is None where the caller is no person or may not have such a thing.
+    ``decisions`` is how many requests of others wait for the caller. A number is None where the
+    caller is no person or may not have such a thing.
     """
 
     errands: Sequence[Errand] = ()
+    decisions: int = 0
     signed_in: int | None = None
     exceptions: int | None = None
     reports: int | None = None
@@ -51,6 +53,7 @@ def read_life(tx: Transaction) -> OwnLife:
         return OwnLife()
     return OwnLife(
         errands=_list_errands(tx),
+        decisions=len(controls.list_waiting(tx)),
         signed_in=len(sessions.list_sessions(tx)),
         exceptions=_count_exceptions(tx),
         reports=_count_reports(tx),
