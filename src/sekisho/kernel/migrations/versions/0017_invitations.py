@@ -5,8 +5,8 @@ from alembic import op
 
 from sekisho.kernel.db import UTCDateTime
 
-revision = "0016_invitations"
-down_revision = "0015_cases"
+revision = "0017_invitations"
+down_revision = "0016_access"
 
 
 def upgrade() -> None:
