@@ -13,7 +13,7 @@ from sekisho.kernel.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
 
-_PAGES = ("/people", "/my/decisions", "/account/tokens", "/account/recovery-codes", "/account/new-name")
+_PAGES = ("/people", "/account/tokens", "/account/recovery-codes", "/account/new-name")
 
 
 def read_site(request: AnyRequest, settings: Settings) -> Site:
