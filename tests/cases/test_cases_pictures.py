@@ -134,3 +134,42 @@ def test_any_bytes_are_judged(content: bytes) -> None:
         except InvalidInputError:
             continue
         assert media_type in PICTURES
+
+
+def _exif(order: str, *entries: tuple[int, int, int, int]) -> bytes:
+    mark = b"II*\x00" if order == "<" else b"MM\x00*"
+    body = struct.pack(f"{order}IH", 8, len(entries))
+    for tag, kind, count, value in entries:
+        body += struct.pack(f"{order}HHIHH", tag, kind, count, value, 0)
+    return b"Exif\x00\x00" + mark + body + bytes(4) + SECRET
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_a_photo_stays_upright_and_says_nothing_else(order: str, turned: int) -> None:
+    held = _exif(order, (0x010F, 2, 4, 0), (0x0112, 3, 1, turned))
+    plain_exif = _segment(0xE1, b"Exif\x00\x00" + SECRET)
+    _, cleaned = clean_picture(JPEG.replace(plain_exif, _segment(0xE1, held)))
+    plain = clean_picture(JPEG)[1]
+
+    assert SECRET not in cleaned
+    if turned == 1:
+        assert cleaned == plain
+    else:
+        (written,) = cleaned.split(b"Exif\x00\x00")[1:]
+        assert written[:26] == (
+            b"MM\x00*\x00\x00\x00\x08\x00\x01"
+            + struct.pack(">HHIHH", 0x0112, 3, 1, turned, 0)
+            + bytes(4)
+        )
+        assert len(cleaned) == len(plain) + 4 + 6 + 26
+    assert clean_picture(cleaned)[1] == cleaned
+
+
+@given(st.binary(max_size=300))
+def test_no_orientation_breaks_a_photo(noise: bytes) -> None:
+    hostile = JPEG.replace(
+        _segment(0xE1, b"Exif\x00\x00" + SECRET), _segment(0xE1, b"Exif\x00\x00MM\x00*" + noise)
+    )
+    kept = clean_picture(hostile)[1]
+    assert len(kept) <= len(clean_picture(JPEG)[1]) + 36

@@ -1,6 +1,7 @@
 """The only SQL of cases."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    delete,
     func,
     insert,
     or_,
@@ -107,6 +109,23 @@ def find_report(tx: Transaction, report_id: str) -> Report | None:
     """Return a report, or None."""
     rows = tx.rows(select(REPORTS).where(REPORTS.c.id == report_id))
     return _read(rows[0]) if rows else None
+
+
+def list_finished(tx: Transaction, before: datetime, limit: int) -> list[Report]:
+    """List reports that were finished before a time, the oldest first."""
+    closed = (REPORTS.c.status == ReportStatus.CLOSED.value, REPORTS.c.closed_at < before)
+    query = select(REPORTS).where(*closed).order_by(REPORTS.c.closed_at).limit(limit)
+    return [_read(row) for row in tx.rows(query)]
+
+
+def delete_report(tx: Transaction, report_id: str) -> None:
+    """Delete a report with its answers and photos."""
+    for table, column in (
+        (MESSAGES, MESSAGES.c.report_id),
+        (PHOTOS, PHOTOS.c.report_id),
+        (REPORTS, REPORTS.c.id),
+    ):
+        tx.execute(delete(table).where(column == report_id))
 
 
 def lock_report(tx: Transaction, report_id: str) -> None:

@@ -24,6 +24,7 @@ from sekisho.cases.model import (
 )
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import InvalidInputError, SekishoError, TooLargeError
+from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
@@ -167,8 +168,8 @@ def show_reports(
     )
     with database.read(principal) as tx:
         found = service.list_reports(tx, wanted, sort=sort, page=max(1, page), page_size=PER_PAGE)
-        telling = service.tells_manager(tx)
-    context = {**_words(), "found": found, "telling": telling, **_paging(found),
+        telling, days = service.tells_manager(tx), service.kept_days(tx)
+    context = {**_words(), "found": found, "telling": telling, "kept_days": days, **_paging(found),
                "filters": {"q": q, "kind": kind, "status": status, "sort": sort}}  # fmt: skip
     return Page("cases/list.html", context)
 
@@ -177,10 +178,22 @@ def show_reports(
 def set_settings(
     data: Form, database: NamedDependency[Database], principal: NamedDependency[Principal]
 ) -> Redirect:
-    """Decide whether the reporter's manager is told."""
+    """Decide whether the reporter's manager is told, and how long reports are kept."""
     with database.write(principal) as tx:
         service.set_tells_manager(tx, bool(data.get("tell_manager")))
+        if "kept_days" in data:
+            service.set_kept_days(tx, _number(_text(data, "kept_days")))
     return Redirect(ALL, status_code=303)
+
+
+def _number(text: str) -> int:
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdecimal() and len(plain) <= 6):  # noqa: PLR2004 - days
+        raise InvalidInputError(
+            msg("“%(got)s” is not a number.", got=plain[:20]),
+            hint=msg("Give a number of days, or 0 to keep them for ever."),
+        )
+    return int(plain)
 
 
 @get("/reports/{report_id:str}", sync_to_thread=True)
@@ -244,6 +257,22 @@ def close(
     return Redirect(f"{ALL}/{report_id}", status_code=303)
 
 
+@post("/reports/{report_id:str}/erase", sync_to_thread=True)
+def erase(
+    report_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Redirect | Page:
+    """Erase a report, with a reason."""
+    try:
+        with database.write(principal) as tx:
+            service.erase_report(tx, report_id, _text(data, "reason"))
+    except InvalidInputError as error:
+        return _report_page(database, principal, report_id, error)
+    return Redirect(ALL, status_code=303)
+
+
 @get("/reports/{report_id:str}/photos/{photo_id:str}", sync_to_thread=True)
 def download_photo(
     report_id: FromPath[str],
@@ -275,7 +304,8 @@ HANDLERS: list[ControllerRouterHandler] = [
         "/",
         route_handlers=[
             show_own_reports, show_form, make_report, show_own_report, reply, show_reports,
-            set_settings, show_report, answer, take, close, download_photo,
+            set_settings, show_report, answer, take, close, erase,
+            download_photo,
         ],
         include_in_schema=False,
     )

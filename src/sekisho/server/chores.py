@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sekisho.cases import service as cases
 from sekisho.controls import service as controls
 from sekisho.controls.service import applying, documents
 from sekisho.controls.service.imports import WAITS, imports_folder
@@ -59,6 +60,7 @@ def make_chores(house: House) -> list[Chore]:
         Chore("old sessions", _HOUR, _in_transaction(identity.forget_ended)),
         Chore("old looks", _DAY, _in_transaction(privacy.forget_old_looks)),
         Chore("ended certificates", _DAY, _in_transaction(certificates.forget_ended_certificates)),
+        Chore("old reports", _HOUR, _in_transaction(cases.forget_old_reports)),
         Chore("orphaned artefacts", _DAY, _in_transaction(
             lambda tx: evidence.remove_orphans(tx, shelf=shelf))),
         Chore("certificate", _HOUR, ensure_certificate),

@@ -1,11 +1,13 @@
 """Pictures that people send: told by their bytes, and freed of what the camera wrote into them.
 
 Nothing is decoded, so that no decoder can be attacked; the containers are walked and only what
-makes the picture is kept. Where a photo was taken (EXIF, XMP, comments) is not our business.
+makes the picture is kept. Where a photo was taken (EXIF, XMP, comments) is not our business. How a
+phone was held is: of a photo's EXIF one number is read, and written anew, so that it stays upright.
 Sources: JPEG (ITU-T T.81 annex B), PNG (W3C PNG third edition section 5), WebP (RFC 9649
-section 2).
+section 2), orientation (CIPA DC-008-2019, EXIF 2.32, section 4.6.4).
 """
 
+import struct
 from collections.abc import Callable, Mapping
 
 from sekisho.kernel.errors import InvalidInputError
@@ -20,6 +22,8 @@ _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _APP0, _APP15, _COM, _ADOBE = 0xE0, 0xEF, 0xFE, 0xEE
 _RIFF_HEADER, _CHUNK_HEADER = 12, 8
+_APP1, _EXIF = 0xE1, b"Exif\x00\x00"
+_ORIENTATION, _SHORT, _UPRIGHT, _MOST_TAGS = 0x0112, 3, 1, 200
 
 
 def clean_picture(content: bytes) -> tuple[str, bytes]:
@@ -59,11 +63,40 @@ def _clean_jpeg(content: bytes) -> bytes:
             raise _broken()
         if _is_picture(marker):
             kept += bytes((0xFF, marker)) + content[at:end]
+        elif marker == _APP1 and (turned := _read_orientation(content[at + 2 : end])) != _UPRIGHT:
+            kept += _write_orientation(turned)
         at = end
         if marker == _SOS:
             stop = _end_of_scan(content, at)
             kept += content[at:stop]
             at = stop
+
+
+def _read_orientation(segment: bytes) -> int:
+    """Return how the camera was held, 1 to 8; 1 (upright) for whatever cannot be read."""
+    tiff = segment.removeprefix(_EXIF)
+    order = {b"II*\x00": "little", b"MM\x00*": "big"}.get(tiff[:4])
+    if not segment.startswith(_EXIF) or order is None:
+        return _UPRIGHT
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)  # type: ignore[arg-type]  # one of two
+
+    first = number(4, 4)
+    for place in range(min(number(first, 2), _MOST_TAGS)):
+        at = first + 2 + 12 * place
+        if (number(at, 2), number(at + 2, 2), number(at + 4, 4)) == (_ORIENTATION, _SHORT, 1):
+            found = number(at + 8, 2)
+            return found if _UPRIGHT <= found <= 8 else _UPRIGHT  # noqa: PLR2004 - the last one
+    return _UPRIGHT
+
+
+def _write_orientation(turned: int) -> bytes:
+    """Return an EXIF segment that says how the camera was held and nothing else."""
+    entry = struct.pack(">HHIHH", _ORIENTATION, _SHORT, 1, turned, 0)
+    tiff = b"MM\x00*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
+    body = _EXIF + tiff
+    return bytes((0xFF, _APP1)) + struct.pack(">H", len(body) + 2) + body
 
 
 def _next_marker(content: bytes, at: int) -> tuple[int, int]:

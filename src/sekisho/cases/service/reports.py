@@ -200,10 +200,11 @@ def get_own_report(tx: Transaction, report_id: str) -> ReportFile:
 
 def get_report(tx: Transaction, report_id: str) -> ReportFile:
     """Return a report with all that belongs to it (``cases.read``); raise NotFoundError."""
-    return _file(tx, _readable(tx, report_id, "cases.read"), internal=True)
+    return _file(tx, find_readable(tx, report_id, "cases.read"), internal=True)
 
 
-def _readable(tx: Transaction, report_id: str, right: str) -> Report:
+def find_readable(tx: Transaction, report_id: str, right: str) -> Report:
+    """Return a report to whoever has ``right`` where its maker belongs; raise NotFoundError."""
     tx.principal.require_reach(right)
     found = store.find_report(tx, report_id)
     unit = identity.unit_of(tx, found.reporter_id) if found else None
@@ -232,7 +233,7 @@ def reply_own(tx: Transaction, report_id: str, text: str) -> None:
 
 def answer_report(tx: Transaction, report_id: str, text: str, *, internal: bool = False) -> None:
     """Answer, or leave a note that the reporter never sees (``cases.write``)."""
-    report = _readable(tx, report_id, "cases.write")
+    report = find_readable(tx, report_id, "cases.write")
     store.lock_report(tx, report.id)
     _add_message(tx, report, text, from_reporter=False, internal=internal)
     if not internal:
@@ -243,7 +244,7 @@ def answer_report(tx: Transaction, report_id: str, text: str, *, internal: bool 
 
 def take_report(tx: Transaction, report_id: str) -> None:
     """Look after a report oneself (``cases.write``)."""
-    report = _readable(tx, report_id, "cases.write")
+    report = find_readable(tx, report_id, "cases.write")
     store.lock_report(tx, report.id)
     _take(tx, report, again=True)
     _record(tx, "case.taken", report, {"before": report.handler_id})
@@ -259,7 +260,7 @@ def _take(tx: Transaction, report: Report, *, again: bool = False) -> None:
 
 def close_report(tx: Transaction, report_id: str) -> None:
     """Finish a report (``cases.write``); raise ConflictError if it is finished already."""
-    report = _readable(tx, report_id, "cases.write")
+    report = find_readable(tx, report_id, "cases.write")
     store.lock_report(tx, report.id)
     if report.status is ReportStatus.CLOSED:
         raise ConflictError(
@@ -282,7 +283,7 @@ def _add_message(
 
 def open_photo(tx: Transaction, *, shelf: Path, report_id: str, photo_id: str) -> tuple[str, bytes]:
     """Return a photo's name and bytes; who opened it is recorded (``cases.read``)."""
-    found = _readable(tx, report_id, "cases.read")
+    found = find_readable(tx, report_id, "cases.read")
     photos = {photo.id: photo for photo in store.list_photos(tx, found.id)}
     if photo_id not in photos:
         raise NotFoundError(msg("There is no such picture."))

@@ -2,6 +2,7 @@
 
 from sekisho.evidence.model import NewRecord
 from sekisho.evidence.service.artifacts import (
+    forget_artifacts,
     list_artifact_digests,
     list_artifacts,
     open_artifact,
@@ -42,6 +43,7 @@ __all__ = [
     "deliver_checkpoints",
     "erase_payload",
     "export_checkpoints",
+    "forget_artifacts",
     "get_record",
     "get_state",
     "list_artifact_digests",

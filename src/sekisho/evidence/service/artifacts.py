@@ -103,6 +103,15 @@ def list_artifact_digests(tx: Transaction) -> list[str]:
     return sorted(store.list_digests(tx))
 
 
+def forget_artifacts(tx: Transaction, subject: str) -> int:
+    """Forget the artefacts of a subject whose records are erased with them; return how many.
+
+    Their files go with the next ``remove_orphans`` unless something else has the same content.
+    Needs nothing: the room that owns the subject has judged the right.
+    """
+    return store.delete_artifacts(tx, subject)
+
+
 def remove_orphans(tx: Transaction, *, shelf: Path) -> int:
     """Delete files left by acts that were never committed; return how many."""
     return Shelf(shelf).remove_orphans(store.list_digests(tx), ORPHAN_SECONDS)

@@ -18,12 +18,14 @@ def erase_payload(
     records: Sequence[str] = (),
     person: str | None = None,
     reason: str,
+    artifacts: bool = False,
 ) -> list[RecordID]:
     """Delete payload and salt of these records, or of everything that belongs to ``person``.
 
     Returns the erasure records (one for each 500). Records of evidence itself are kept, for they
-    are what a verification leans on. Needs ``evidence.erase`` and a fresh proof; raises
-    InvalidInputError without a reason and NotFoundError where nothing is left to erase.
+    are what a verification leans on; with ``artifacts`` those that artefacts were stored go, too,
+    of artefacts that are forgotten in the same transaction. Needs ``evidence.erase`` and a fresh
+    proof; raises InvalidInputError without a reason and NotFoundError where nothing is left to erase.
     """
     tx.principal.require("evidence.erase")
     tx.principal.require_fresh(tx.now)
@@ -33,7 +35,8 @@ def erase_payload(
         )
     if bool(records) == (person is not None):
         raise InvalidInputError(msg("Name either records or a person to erase."))
-    found = store.list_erasable(tx, identifiers=records, person=person)
+    also = "evidence.artifact_stored" if artifacts else ""
+    found = store.list_erasable(tx, identifiers=records, person=person, also=also)
     if not found:
         raise NotFoundError(
             msg("There is nothing to erase."),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from sekisho.evidence.store.tables import artifacts
 from sekisho.kernel.db import Transaction
@@ -26,6 +26,11 @@ def list_artifacts(tx: Transaction, subject: str, limit: int) -> list[Row[Any]]:
     if subject:
         wanted = wanted.where(artifacts.c.subject == subject)
     return list(tx.rows(wanted))
+
+
+def delete_artifacts(tx: Transaction, subject: str) -> int:
+    """Delete the facts of a subject's artefacts; return how many."""
+    return int(tx.execute(delete(artifacts).where(artifacts.c.subject == subject)).rowcount)
 
 
 def list_digests(tx: Transaction) -> set[str]:

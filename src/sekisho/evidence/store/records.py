@@ -141,13 +141,20 @@ def list_kinds_since(tx: Transaction, seq: int) -> list[str]:
 
 
 def list_erasable(
-    tx: Transaction, *, identifiers: Sequence[str] = (), person: str | None = None
+    tx: Transaction,
+    *,
+    identifiers: Sequence[str] = (),
+    person: str | None = None,
+    also: str = "",
 ) -> list[str]:
-    """Return which of these records, or of a person's, still have an erasable payload."""
+    """Return which of these records, or of a person's, still have an erasable payload.
+
+    Records of evidence itself are none, but for the kind ``also``.
+    """
     wanted = (
         select(payloads.c.record_id)
         .join(records, records.c.id == payloads.c.record_id)
-        .where(~records.c.kind.startswith("evidence."))
+        .where(or_(~records.c.kind.startswith("evidence."), records.c.kind == also))
         .order_by(payloads.c.record_id)
     )
     if person is not None:
