@@ -16,7 +16,7 @@ from sekisho.kernel.ids import PersonID
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 
 
-def _token(town: Town, owner: PersonID, *scopes: str) -> str:
+def make_token(town: Town, owner: PersonID, *scopes: str) -> str:
     principal = Principal(
         PrincipalKind.PERSON, owner, "x", frozenset({"*"}), "ses_x", town.clock.now()
     )
@@ -33,7 +33,7 @@ def boss(town: Town) -> PersonID:
 
 @pytest.fixture
 def directory(town: Town, boss: PersonID) -> Directory:
-    return Directory(town.client(), _token(town, boss, "identity.scim"))
+    return Directory(town.client(), make_token(town, boss, "identity.scim"))
 
 
 def _state(town: Town, person_id: str) -> PersonState:
@@ -209,7 +209,7 @@ def test_what_is_not_understood_is_refused(
 
 def test_a_directory_has_no_more_than_it_needs(town: Town, boss: PersonID) -> None:
     browser = town.client()
-    directory = Directory(browser, _token(town, boss, "identity.scim"))
+    directory = Directory(browser, make_token(town, boss, "identity.scim"))
     made = directory.create("aya@example.jp")
     bearer = {"Authorization": f"Bearer {directory.token}"}
     for path in ("/people", "/devices", "/evidence", "/settings"):
@@ -219,7 +219,7 @@ def test_a_directory_has_no_more_than_it_needs(town: Town, boss: PersonID) -> No
     )
     directory.ask("DELETE", f"/Users/{boss}", expect=403)
     for scopes in (["identity.read"], ["devices.read", "self.read"]):
-        other = Directory(browser, _token(town, boss, *scopes))
+        other = Directory(browser, make_token(town, boss, *scopes))
         other.ask("GET", "/Users", expect=403)
         other.ask("DELETE", f"/Users/{made['id']}", expect=403)
         other.ask("GET", "/Schemas", expect=403)
@@ -235,6 +235,6 @@ def test_a_directory_has_no_more_than_it_needs(town: Town, boss: PersonID) -> No
 def test_the_last_administrator_is_not_ended_by_a_directory(town: Town) -> None:
     boss = town.add_person("佐伯 航", Role.ADMIN)
     other = town.add_person("別の 管理者さん", Role.ADMIN)
-    directory = Directory(town.client(), _token(town, other, "identity.scim"))
+    directory = Directory(town.client(), make_token(town, other, "identity.scim"))
     directory.ask("DELETE", f"/Users/{boss}", expect=409)
     assert _state(town, boss) is PersonState.ACTIVE

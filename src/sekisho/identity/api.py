@@ -18,9 +18,9 @@ from sekisho.identity.visits import (
     read_cookie,
     read_site,
     read_visit,
+    say_error,
 )
 from sekisho.kernel.db import Database
-from sekisho.kernel.i18n import translate
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
 
@@ -152,7 +152,7 @@ def finish_passkey(
 
 
 def _prove_again(request: AnyRequest, error: service.StepUpNeededError) -> Response[dict[str, str]]:
-    said = {"error": translate(error.message, "en"), "hint": translate(error.hint, "en")}
+    said = say_error(request, error)
     return Response(said | {"next": proof_address(request.url.path)}, status_code=403)
 
 

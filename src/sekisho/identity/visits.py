@@ -9,6 +9,9 @@ from litestar.datastructures import Cookie
 from sekisho.identity.engine.browsers import name_browser
 from sekisho.identity.engine.sites import LOCAL, find_site, session_cookie_name
 from sekisho.identity.model import SESSION_LIFE, SignedIn, Site, Visit
+from sekisho.kernel.errors import SekishoError
+from sekisho.kernel.i18n import translate
+from sekisho.kernel.pages import spoken_language
 from sekisho.kernel.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
@@ -63,6 +66,14 @@ def better_address(request: AnyRequest, site: Site) -> str:
         return ""
     port = request.url.port
     return f"{request.scope['scheme']}://{LOCAL}{f':{port}' if port else ''}{request.url.path}"
+
+
+def say_error(request: AnyRequest, error: SekishoError) -> dict[str, str]:
+    """Return what a program is told of an error, in the language of its answer."""
+    language = spoken_language(request.scope)
+    return {
+        "error": translate(error.message, language), "hint": translate(error.hint, language),
+    }  # fmt: skip
 
 
 def proof_address(path: str) -> str:

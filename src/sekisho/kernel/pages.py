@@ -18,6 +18,7 @@ from datetime import datetime, tzinfo
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -60,6 +61,14 @@ class Frame:
     zone: tzinfo | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     request_id: str = ""
+
+
+SPOKEN_LANGUAGE = "sekisho.spoken"  # where the front door leaves the language of the answer
+
+
+def spoken_language(scope: Mapping[str, Any]) -> str:
+    """Return the language in which a request is answered; English where nobody has said."""
+    return str(scope.get(SPOKEN_LANGUAGE) or "en")
 
 
 def find_template_folders() -> list[Path]:

@@ -45,13 +45,19 @@ from sekisho.server.knock import (
     Knock,
     check_listener,
     is_anonymous,
+    is_away_directory,
     is_device_path,
     is_same_origin,
     is_unguessable,
+    not_here,
     read_knock,
 )
+from sekisho.server.pace import Pace
 
 _BLOCKED_FRESH = timedelta(seconds=1)
+# Of one address; the directories of the large providers send at most some ten a second.
+_DIRECTORY_MOST = 1_200
+_DIRECTORY_SCOPES = frozenset({"identity.scim"})
 # Credentials that are looked up in the database, so on a thread. A node key is looked up in memory:
 # handing each check-in to a thread and back cost more than the look (docs/performance.md).
 _IN_DATABASE = frozenset({"cookie", "bearer"})
@@ -91,6 +97,7 @@ class Entry:
     principal: Principal
     csrf: str = ""
     language: str = ""
+    usual: str = ""  # the language where the request names none: that of a token's owner
 
 
 class FrontDoor:
@@ -102,6 +109,8 @@ class FrontDoor:
         self._blocked: Mapping[str, datetime] = {}
         self._shut_out: Mapping[str, datetime] = {}
         self._blocked_at: datetime | None = None
+        self._scim_public = False
+        self._directory_pace = Pace(_DIRECTORY_MOST, timedelta(minutes=1))
 
     async def admit(self, request: Request[Any, Any, Any]) -> Principal:
         """Return who asks and leave it in the scope (``sekisho.principal``, ``.csrf``).
@@ -122,6 +131,7 @@ class FrontDoor:
         """Return who knocks; raise if they may not come in (in the order said above)."""
         check_listener(knock)
         seconds = self._seconds_left(knock.address)
+        self._check_directory(knock)
         if seconds and knock.credential.kind not in {"", "cookie"}:
             raise identity.too_many(seconds)
         entry = self._identify(knock)
@@ -141,12 +151,25 @@ class FrontDoor:
             with self._house.database.read(SYSTEM) as tx:
                 self._blocked = identity.list_blocked_addresses(tx)
                 self._shut_out = identity.list_bans(tx)
+                self._scim_public = identity.is_scim_public(tx)
             self._blocked_at = now
         unit = group_address(address) if self._blocked or self._shut_out else ""
         if (end := self._shut_out.get(unit)) is not None and end > now:
             raise _shut_out()
         until = self._blocked.get(unit)
         return max(1, int((until - now).total_seconds())) if until and until > now else 0
+
+    def _check_directory(self, knock: Knock) -> None:
+        """Return unless SCIM is asked for where it is not served, or too often."""
+        if not is_away_directory(knock):
+            return
+        if not self._scim_public:
+            raise not_here()
+        wait = self._directory_pace.seconds_to_wait(
+            group_address(knock.address), self._house.clock.now()
+        )
+        if wait:
+            raise identity.too_many(wait)
 
     def _knows_blocked(self) -> bool:
         """Tell whether the list of blocked addresses is fresh (and not from before a set clock)."""
@@ -187,7 +210,7 @@ class FrontDoor:
                 lambda tx: _refuse(tx, knock.address, refused),
             )
             raise
-        return Entry(_principal(admission, knock))
+        return Entry(_principal(admission, knock), usual=admission.person.language)
 
     def _admitted(self, look: "Look") -> Admission:
         with self._house.database.read(SYSTEM) as tx:
@@ -223,7 +246,7 @@ def _principal(admission: Admission, knock: Knock) -> Principal:
     """
     person, session, token = admission.person, admission.session, admission.token
     inside = knock.listener == "admin"
-    rights, scoped = (admission.rights, admission.scoped) if inside else _away(admission)
+    rights, scoped = (admission.rights, admission.scoped) if inside else _away(admission, knock)
     if token is not None:
         name = f"{person.name} ({token.label})"
         return Principal(
@@ -242,11 +265,17 @@ def _principal(admission: Admission, knock: Knock) -> Principal:
     )
 
 
-def _away(admission: Admission) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
+def _away(
+    admission: Admission, knock: Knock
+) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
     """Return the rights on the public listener, everywhere and by unit.
 
-    Beyond one's own things: AWAY_RIGHTS, in a browser, once two factors are proved.
+    Beyond one's own things: AWAY_RIGHTS, in a browser, once two factors are proved; for a token
+    of a directory its one right, at the directory's address and nowhere else.
     """
+    if is_away_directory(knock):
+        lone = admission.token is not None and admission.token.scopes == _DIRECTORY_SCOPES
+        return narrow(_DIRECTORY_SCOPES if lone else (), admission.rights), {}
     session = admission.session
     if session is None or session.strength < Strength.TWO:
         return narrow(SELF_RIGHTS, admission.rights), {}
@@ -273,6 +302,7 @@ def leave(request: Request[Any, Any, Any], entry: Entry) -> None:
     scope["sekisho.principal"] = entry.principal
     scope["sekisho.csrf"] = entry.csrf
     scope["sekisho.language"] = entry.language
+    scope["sekisho.usual_language"] = entry.usual
 
 
 def _shut_out() -> NotPermittedError:

@@ -10,7 +10,7 @@ from litestar import Request
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
 from sekisho.kernel.errors import SekishoError
-from sekisho.kernel.pages import Frame
+from sekisho.kernel.pages import SPOKEN_LANGUAGE, Frame
 from sekisho.kernel.principal import ANONYMOUS, SYSTEM, Principal
 from sekisho.notices import service as notices
 from sekisho.server.bootstrap import House
@@ -34,10 +34,14 @@ class FrameMaker:
         """Return the frame of a request; a stranger's where the front door has not been passed."""
         settings = self._house.settings
         scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # ASGI allows more keys
-        said = str(scope.get("sekisho.language") or request.headers.get("accept-language") or "")
+        names = ("sekisho.language", "sekisho.usual_language")
+        own, usual = (str(scope.get(name) or "") for name in names)
+        said = own or request.headers.get("accept-language") or usual
+        language = read_language(request.cookies, said, settings.language)
+        scope[SPOKEN_LANGUAGE] = language  # for rooms that answer errors of their own form
         return Frame(
             now=self._house.clock.now(),
-            language=read_language(request.cookies, said, settings.language),
+            language=language,
             principal=scope.get("sekisho.principal", ANONYMOUS),
             csrf=str(scope.get("sekisho.csrf", "")),
             path=request.url.path,

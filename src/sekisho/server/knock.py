@@ -56,6 +56,9 @@ STATIC_PREFIX = "/static/"
 # The rooms behind these prove the device themselves: the key stands in the body of the request.
 DEVICE_PREFIXES = ("/api/osquery/", "/api/agent/")
 
+# A directory's own address: on the public listener for tokens of directories alone.
+DIRECTORY_PREFIX = "/scim/v2/"
+
 _BOTH = frozenset({"public", "admin"})
 _LISTENERS_OF_PREFIX: tuple[tuple[str, frozenset[str]], ...] = (
     ("/api/osquery/", frozenset({"public"})),
@@ -66,6 +69,7 @@ _LISTENERS_OF_PREFIX: tuple[tuple[str, frozenset[str]], ...] = (
     ("/static/", _BOTH),
     ("/language/", _BOTH),
     ("/theme/", _BOTH),
+    (DIRECTORY_PREFIX, _BOTH),  # on the public one only once that is switched on
     ("/sign-in", _BOTH),
     ("/sign-out", _BOTH),
     ("/start/", _BOTH),
@@ -205,10 +209,20 @@ def listeners_of(path: str, named: object = None) -> frozenset[str]:
 def check_listener(knock: Knock) -> None:
     """Return if the listener serves this address; raise NotFoundError otherwise."""
     if knock.listener not in knock.listeners:
-        raise NotFoundError(
-            msg("There is nothing at this address."),
-            hint=msg("Your own page is at /my; administration is on the server's own machine."),
-        )
+        raise not_here()
+
+
+def not_here() -> NotFoundError:
+    """Return the error for an address that this listener does not serve."""
+    return NotFoundError(
+        msg("There is nothing at this address."),
+        hint=msg("Your own page is at /my; administration is on the server's own machine."),
+    )
+
+
+def is_away_directory(knock: Knock) -> bool:
+    """Tell whether somebody asks for SCIM on the public listener."""
+    return knock.listener == "public" and knock.path.startswith(DIRECTORY_PREFIX)
 
 
 def is_device_path(knock: Knock) -> bool:

@@ -25,7 +25,8 @@ def erase_payload(
     Returns the erasure records (one for each 500). Records of evidence itself are kept, for they
     are what a verification leans on; with ``artifacts`` those that artefacts were stored go, too,
     of artefacts that are forgotten in the same transaction. Needs ``evidence.erase`` and a fresh
-    proof; raises InvalidInputError without a reason and NotFoundError where nothing is left to erase.
+    proof; raises InvalidInputError without a reason and NotFoundError where nothing is left to
+    erase.
     """
     tx.principal.require("evidence.erase")
     tx.principal.require_fresh(tx.now)

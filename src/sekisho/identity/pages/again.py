@@ -12,10 +12,9 @@ from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
 from sekisho.identity.engine.sites import safe_next
-from sekisho.identity.visits import AnyRequest, proof_address
+from sekisho.identity.visits import AnyRequest, proof_address, say_error
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import SekishoError, StepUpNeededError
-from sekisho.kernel.i18n import translate
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
@@ -32,7 +31,7 @@ def make_step_up(database: Database, box: SecretBox) -> StepUp:
 
     def prove_again(request: AnyRequest, error: StepUpNeededError) -> Response[Any]:
         if not _wants_page(request):
-            said = {"error": translate(error.message, "en"), "hint": translate(error.hint, "en")}
+            said = say_error(request, error)
             return Response(said | {"next": proof_address(request.url.path)}, status_code=403)
         target = _kept(request, database, box)
         return Redirect(f"/sign-in?again=1&next={quote(target)}", status_code=303)

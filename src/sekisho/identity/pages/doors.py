@@ -37,6 +37,7 @@ def show_doors(
     """Show which providers people sign in with and how strongly each role must prove itself."""
     with database.read(principal) as tx:
         providers, requirements = service.list_providers(tx), service.list_requirements(tx)
+        scim_public = service.is_scim_public(tx)
     origins = {read_site(request, settings).origin}
     origins |= {settings.public_url} if settings.public_name else set()
     context = {
@@ -45,6 +46,8 @@ def show_doors(
         "words_of_role": WORDS_OF_ROLE,
         "words_of_strength": WORDS_OF_STRENGTH,
         "strengths": list(Strength),
+        "scim_public": scim_public,
+        "scim_address": settings.public_url + "/scim/v2" if settings.public_name else "",
         "callbacks": [origin + service.CALLBACK for origin in sorted(origins)],
         "current": "people",
     }
@@ -99,6 +102,16 @@ def change_requirements(
             wanted = _number(data.get(role.value, str(int(strength))))
             if wanted != strength:
                 service.change_requirement(tx, f"role:{role.value}", wanted)
+    return Redirect(DOORS, status_code=303)
+
+
+@post(DOORS + "/directory", sync_to_thread=True)
+def switch_directory(
+    data: Form, database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> Redirect:
+    """Serve SCIM on the public listener, or no longer."""
+    with database.write(principal) as tx:
+        service.set_scim_public(tx, data.get("act") == "on")
     return Redirect(DOORS, status_code=303)
 
 
@@ -192,6 +205,6 @@ def part_account(
 
 
 HANDLERS: list[ControllerRouterHandler] = [
-    show_doors, add_provider, change_provider, change_requirements, show_blocks, shut_out, lift,
-    show_sessions, end_sessions, part_account,
+    show_doors, add_provider, change_provider, change_requirements, switch_directory, show_blocks,
+    shut_out, lift, show_sessions, end_sessions, part_account,
 ]  # fmt: skip

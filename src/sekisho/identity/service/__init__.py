@@ -2,6 +2,7 @@
 
 from sekisho.identity.engine.rights import parse_role
 from sekisho.identity.model import Assignment, Purpose
+from sekisho.identity.service.directories import is_scim_public, set_scim_public
 from sekisho.identity.service.dossier import (
     Dossier,
     read_dossier,
@@ -258,6 +259,7 @@ __all__ = [
     "has_usable_admin",
     "hold_roster",
     "invite_person",
+    "is_scim_public",
     "issue_admin_link",
     "issue_first_admin_link",
     "issue_invite_link",
@@ -326,6 +328,7 @@ __all__ = [
     "search_ids",
     "select_people_in",
     "set_roles",
+    "set_scim_public",
     "shut_out",
     "sign_in_with_code",
     "sign_in_with_passkey",

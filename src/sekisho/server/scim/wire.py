@@ -10,7 +10,8 @@ from litestar.params import QueryParameter
 from sekisho.identity.engine import scim
 from sekisho.identity.engine.scim import SCIMError
 from sekisho.kernel.errors import InvalidInputError, SekishoError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import msg, translate
+from sekisho.kernel.pages import spoken_language
 from sekisho.kernel.principal import Principal
 
 ROOT = "/scim/v2"
@@ -33,10 +34,11 @@ def answer(body: Mapping[str, Any], status: int = 200, version: int | None = Non
     return Response(content, status_code=status, media_type=_TYPE, headers=headers)
 
 
-def fault(_: AnyRequest, error: SekishoError) -> Response[Any]:
-    """Say an error as RFC 7644 section 3.12 has it."""
+def fault(request: AnyRequest, error: SekishoError) -> Response[Any]:
+    """Say an error as RFC 7644 section 3.12 has it, in the caller's language."""
+    said = translate(error.message, spoken_language(request.scope))
     status = 409 if getattr(error, "scim_type", "") == "uniqueness" else error.status
-    body = scim.error_body(status, str(error.message), getattr(error, "scim_type", ""))
+    body = scim.error_body(status, said, getattr(error, "scim_type", ""))
     return answer(body, status)
 
 
