@@ -29,10 +29,14 @@ _AGENT_ERRORS = dict.fromkeys(
     (
         *("AgentError", "EnrolmentError", "InstallError", "KeyMakingError", "LinkError"),
         *("MessageError", "NodeInvalidError", "ServerRefusedError", "StateError", "words"),
+        *("RefusedError", "SignInNeededError", "TunnelError"),
     ),
     0,
 )
-_BY_FILE = {"cli/agent.py": {"_text": 1, "_say": 1, "_add": 3, **_AGENT_ERRORS}}
+_BY_FILE = {
+    "cli/agent.py": {"terminal_text": 1, "_say": 1, "_add": 3, **_AGENT_ERRORS},
+    "cli/connect.py": {"_say": 1, **_AGENT_ERRORS},
+}
 
 _JAPANESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 _PLACE = re.compile(r"%\((\w+)\)[#0 +-]*\d*(?:\.\d+)?[a-z]")

@@ -69,18 +69,18 @@ def _add(
     parser.add_argument("--state", type=Path, metavar="DIR", help="where the agent remembers")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--language", choices=("ja", "en"), default="")
-    parser.set_defaults(run=lambda arguments: _guard(action, arguments))
+    parser.set_defaults(run=lambda arguments: guard(action, arguments))
     return parser
 
 
-def _guard(action: Action, arguments: argparse.Namespace) -> int:
+def guard(action: Action, arguments: argparse.Namespace) -> int:
     """Run an action; an expected failure is told on stderr and becomes exit code 2."""
     from sekisho.wire.errors import SaidError  # noqa: PLC0415 - see the module's docstring
 
     try:
         return action(arguments)
     except SaidError as error:
-        print(f"sekisho: {_text(arguments, error.text, **error.params)}", file=sys.stderr)
+        print(f"sekisho: {terminal_text(arguments, error.text, **error.params)}", file=sys.stderr)
         return 2
 
 
@@ -95,7 +95,7 @@ def enroll(arguments: argparse.Namespace) -> int:
     folder = arguments.state or enrol.default_folder(kit.ownership, current_platform())
     state = State(folder / enrol.STATE_FILE)
     enrol.prepare_state(state, kit, arguments.proxy)
-    with closing(enrol.open_session(state, _language(arguments))) as session:
+    with closing(enrol.open_session(state, terminal_language(arguments))) as session:
         done = enrol.enrol_device(session, lambda kit, seen: _ask(arguments, kit, seen))
         try:
             certificate.request_certificate(session)
@@ -129,24 +129,26 @@ def _print_enrolled(arguments: argparse.Namespace, result: dict[str, object]) ->
     if arguments.format == "json":
         print(json.dumps(result, ensure_ascii=False))
         return
-    print(_text(arguments, "This computer is known to %(organisation)s.", **result))
+    print(terminal_text(arguments, "This computer is known to %(organisation)s.", **result))
     print(_say_storage(arguments, str(result["key_storage"])))
-    print(_text(arguments, "Next: sekisho agent install"))
+    print(terminal_text(arguments, "Next: sekisho agent install"))
 
 
 def _say_storage(arguments: argparse.Namespace, storage: str) -> str:
     """Say where the device's key lies, and honestly when it could be copied."""
     return {
-        "tpm": _text(arguments, "the key is in the TPM and cannot leave it"),
-        "cng": _text(arguments, "the key is kept by Windows and cannot be exported"),
-        "keychain": _text(arguments, "the key is kept by macOS' keychain and cannot be exported"),
-        "file": _text(arguments, "the key is a file that only this user can read"),
-    }.get(storage, _text(arguments, "there is no key yet"))
+        "tpm": terminal_text(arguments, "the key is in the TPM and cannot leave it"),
+        "cng": terminal_text(arguments, "the key is kept by Windows and cannot be exported"),
+        "keychain": terminal_text(
+            arguments, "the key is kept by macOS' keychain and cannot be exported"
+        ),
+        "file": terminal_text(arguments, "the key is a file that only this user can read"),
+    }.get(storage, terminal_text(arguments, "there is no key yet"))
 
 
 def run_agent(arguments: argparse.Namespace) -> int:
     """Become the agent's process (on Windows: run it inside this one)."""
-    words = ["--user"] if arguments.user else ["--state", str(_find_folder(arguments))]
+    words = ["--user"] if arguments.user else ["--state", str(find_folder(arguments))]
     if arguments.supervisor and not arguments.user:
         words += ["--supervisor", str(arguments.supervisor)]
     if os.name != "nt":
@@ -164,7 +166,7 @@ def show(arguments: argparse.Namespace) -> int:
     from sekisho.agent import show as showing  # noqa: PLC0415 - see the module's docstring
     from sekisho.agent.enrol import open_session  # noqa: PLC0415
 
-    session = open_session(_open_state(arguments), _language(arguments))
+    session = open_session(open_state(arguments), terminal_language(arguments))
     facts = showing.describe(session)
     indent = 1 if arguments.format == "text" else None
     print(json.dumps(facts, ensure_ascii=False, indent=indent))
@@ -185,7 +187,7 @@ def approve(arguments: argparse.Namespace) -> int:
     from sekisho.agent.session import load_manifest  # noqa: PLC0415
     from sekisho.wire.kit import Kit  # noqa: PLC0415
 
-    state = _open_state(arguments)
+    state = open_state(arguments)
     offered = load_manifest(state, "offered")
     if offered is not None and not _ask(arguments, Kit.parse(state.get("kit")), offered):
         _say(arguments, "Not approved; nothing has changed.")
@@ -200,7 +202,7 @@ def pause(arguments: argparse.Namespace) -> int:
     from sekisho.agent.enrol import EnrolmentError  # noqa: PLC0415 - see the module's docstring
     from sekisho.wire.kit import Kit, Ownership  # noqa: PLC0415
 
-    state = _open_state(arguments)
+    state = open_state(arguments)
     kit = Kit.parse(state.get("kit"))
     if kit.ownership is not Ownership.PRIVATE:
         raise EnrolmentError(
@@ -215,7 +217,7 @@ def pause(arguments: argparse.Namespace) -> int:
 
 def resume(arguments: argparse.Namespace) -> int:
     """Answer again."""
-    state = _open_state(arguments)
+    state = open_state(arguments)
     state.put(paused="")
     _tell_pause(arguments, state, paused=False)
     _say(arguments, "The agent answers again.")
@@ -227,7 +229,7 @@ def _tell_pause(arguments: argparse.Namespace, state: "State", *, paused: bool) 
     from sekisho.agent import enrol, session  # noqa: PLC0415 - see the module's docstring
 
     try:
-        with closing(enrol.open_session(state, _language(arguments))) as current:
+        with closing(enrol.open_session(state, terminal_language(arguments))) as current:
             session.tell_paused(current, paused=paused)
     except Exception as error:  # noqa: BLE001 - the owner's word holds here in any case
         _say(arguments, "The server could not be told: %(why)s", why=error)
@@ -238,10 +240,10 @@ def leave(arguments: argparse.Namespace) -> int:
     from sekisho.agent import enrol, session  # noqa: PLC0415 - see the module's docstring
     from sekisho.wire.kit import Kit, Ownership  # noqa: PLC0415
 
-    state = _open_state(arguments)
+    state = open_state(arguments)
     if Kit.parse(state.get("kit")).ownership is Ownership.PRIVATE:
         try:
-            with closing(enrol.open_session(state, _language(arguments))) as current:
+            with closing(enrol.open_session(state, terminal_language(arguments))) as current:
                 session.withdraw(current)
         except Exception as error:  # noqa: BLE001 - the owner's word holds here in any case
             _say(arguments, "The server could not be told: %(why)s", why=error)
@@ -259,7 +261,7 @@ def install_agent(arguments: argparse.Namespace) -> int:
     from sekisho.agent.builtin import current_platform  # noqa: PLC0415
     from sekisho.wire.kit import Kit  # noqa: PLC0415
 
-    state = _open_state(arguments)
+    state = open_state(arguments)
     kit = Kit.parse(state.get("kit"))
     program = (sys.executable, "-m", "sekisho")
     steps = install.plan_install(
@@ -285,29 +287,39 @@ def _ask(arguments: argparse.Namespace, kit: "Kit", manifest: "Manifest") -> boo
     if not sys.stdin.isatty():
         _say(arguments, "Nobody to ask here; read the text above and add --yes to agree.")
         return False
-    return input(_text(arguments, "Do you agree? [y/N] ")).strip().lower() in {"y", "yes", "はい"}
+    return input(terminal_text(arguments, "Do you agree? [y/N] ")).strip().lower() in {
+        "y",
+        "yes",
+        "はい",
+    }
 
 
 def consent_lines(arguments: argparse.Namespace, kit: "Kit", manifest: "Manifest") -> list[str]:
     """Return the consent text and the manifest, in the chosen language."""
     tables: dict[str, list[str]] = {}
     for table, column in sorted(manifest.reads):
-        tables.setdefault(table, []).append(column or _text(arguments, "number of rows"))
+        tables.setdefault(table, []).append(column or terminal_text(arguments, "number of rows"))
     return [
-        _text(
+        terminal_text(
             arguments,
             "%(organisation)s asks to check this computer.",
             organisation=kit.organisation,
         ),
-        _text(arguments, "Answers are only yes or no; no list, no file, no name leaves it."),
-        _text(arguments, "The answers decide whether work systems open from this computer."),
-        _text(arguments, "You may pause or leave at any time; then only access from here ends."),
-        _text(arguments, "Exactly this is read:"),
+        terminal_text(
+            arguments, "Answers are only yes or no; no list, no file, no name leaves it."
+        ),
+        terminal_text(
+            arguments, "The answers decide whether work systems open from this computer."
+        ),
+        terminal_text(
+            arguments, "You may pause or leave at any time; then only access from here ends."
+        ),
+        terminal_text(arguments, "Exactly this is read:"),
         *(f"  {table}: {', '.join(names)}" for table, names in tables.items()),
     ]
 
 
-def _find_folder(arguments: argparse.Namespace) -> Path:
+def find_folder(arguments: argparse.Namespace) -> Path:
     """Return ``--state``, else the system's folder when it is enrolled, else the user's own."""
     if arguments.state:
         return Path(arguments.state)
@@ -321,11 +333,12 @@ def _find_folder(arguments: argparse.Namespace) -> Path:
     return default_folder(Ownership.PRIVATE, current_platform())
 
 
-def _open_state(arguments: argparse.Namespace) -> "State":
+def open_state(arguments: argparse.Namespace) -> "State":
+    """Open the agent's memory; raise EnrolmentError where there is no enrolment."""
     from sekisho.agent.enrol import STATE_FILE, EnrolmentError  # noqa: PLC0415 - see the docstring
     from sekisho.agent.state import State  # noqa: PLC0415
 
-    path = _find_folder(arguments) / STATE_FILE
+    path = find_folder(arguments) / STATE_FILE
     if not path.exists():
         raise EnrolmentError("%(path)s is not there; run: sekisho agent enroll KIT", path=path)
     state = State(path)
@@ -336,17 +349,19 @@ def _open_state(arguments: argparse.Namespace) -> "State":
     return state
 
 
-def _language(arguments: argparse.Namespace) -> str:
+def terminal_language(arguments: argparse.Namespace) -> str:
+    """Return the language asked for, else the terminal's."""
     from sekisho.cli.main import speaking  # noqa: PLC0415 - see the module's docstring
 
     return str(arguments.language or speaking())
 
 
-def _text(arguments: argparse.Namespace, english: str, /, **params: object) -> str:
+def terminal_text(arguments: argparse.Namespace, english: str, /, **params: object) -> str:
+    """Say an English sentence of the agent or the command line in the person's language."""
     from sekisho.kernel.i18n import Text, translate  # noqa: PLC0415 - see the module's docstring
 
     said = Text(english, {name: _sayable(value) for name, value in params.items()})
-    return translate(said, _language(arguments))
+    return translate(said, terminal_language(arguments))
 
 
 def _sayable(value: object) -> object:
@@ -360,4 +375,4 @@ def _sayable(value: object) -> object:
 
 
 def _say(arguments: argparse.Namespace, english: str, /, **params: object) -> None:
-    print(_text(arguments, english, **params), file=sys.stderr)
+    print(terminal_text(arguments, english, **params), file=sys.stderr)

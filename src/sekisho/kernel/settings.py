@@ -57,10 +57,13 @@ class Settings:
     this server; empty = only this machine. ``certificate``/``certificate_key``: the
     organisation's own certificate (PEM) for the public name. ``acme_directory``/``acme_email``:
     get one by ACME (RFC 8555) from that directory, proven at ``acme_listen``. ``public``,
-    ``intake``, ``admin``: the three listeners. ``language``: default of pages.
-    ``time_zone``: of times on pages, such as Asia/Tokyo; empty = this machine's.
-    ``checkpoint_file``, ``checkpoint_mail``,
-    ``checkpoint_tsa``, ``smtp``: where signed checkpoints of the evidence go.
+    ``intake``, ``admin``: the three listeners. ``gate``, ``gate_browser``: the gate's doors, for
+    known devices and for browsers without one; ``gate_name``: the gate's DNS name, empty = the
+    public name. ``gate_tunnels``: ``cut`` or ``keep`` those that are open when the decision
+    process dies. ``envoy``: the program; empty = find or fetch one, ``off`` = no gate.
+    ``language``: default of pages. ``time_zone``: of times on pages, such as Asia/Tokyo; empty =
+    this machine's. ``checkpoint_file``, ``checkpoint_mail``, ``checkpoint_tsa``, ``smtp``: where
+    signed checkpoints of the evidence go.
     ``webhooks_inside``: host names and networks inside that notices may go to, by commas.
     """
 
@@ -77,6 +80,11 @@ class Settings:
     public: Address = field(default_factory=lambda: Address("127.0.0.1", 8443))
     intake: Address = field(default_factory=lambda: Address("127.0.0.1", 8444))
     admin: Address = field(default_factory=lambda: Address("127.0.0.1", 8480))
+    gate: Address = field(default_factory=lambda: Address("127.0.0.1", 9443))
+    gate_browser: Address = field(default_factory=lambda: Address("127.0.0.1", 9444))
+    gate_name: str = ""
+    gate_tunnels: str = "cut"
+    envoy: str = ""
     language: Language = "ja"
     time_zone: str = ""
     controls: str = ""
@@ -102,6 +110,16 @@ class Settings:
         """Return the address others use, such as ``https://sekisho.example.jp:8443``."""
         host = self.public_name or "localhost"
         return f"https://{host}" + ("" if self.public.port == 443 else f":{self.public.port}")  # noqa: PLR2004 - the port of https, RFC 9110 section 4.2.2
+
+    @property
+    def gate_url(self) -> str:
+        """Return where tunnels come in: ``host:port`` of the gate's door for devices."""
+        return f"{self.gate_name or self.public_name or 'localhost'}:{self.gate.port}"
+
+    @property
+    def portal_url(self) -> str:
+        """Return where people sign in: the public address, or on one machine the admin listener."""
+        return self.public_url if self.public_name else self.admin_url
 
     @property
     def admin_url(self) -> str:
@@ -179,6 +197,10 @@ def _checked(settings: Settings, values: Mapping[str, Any]) -> Settings:
     if settings.language not in get_args(Language):
         raise InvalidInputError(
             msg("The language “%(got)s” is not known; ja or en is expected.", got=settings.language)
+        )
+    if settings.gate_tunnels not in {"cut", "keep"}:
+        raise InvalidInputError(
+            msg("gate_tunnels is “%(got)s”; cut or keep is expected.", got=settings.gate_tunnels)
         )
     _check_time_zone(settings.time_zone)
     return settings

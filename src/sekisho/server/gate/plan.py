@@ -1,0 +1,63 @@
+"""What the gate is to serve, as plain values from which Envoy's configuration is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sekisho.access.model import Door, Resource
+from sekisho.kernel.settings import Address
+
+COOKIES: Mapping[Door, str] = {
+    Door.DEVICE: "__Host-sekisho",
+    Door.BROWSER: "__Host-sekisho-browser",
+}
+"""The gate's cookie at each door; the prefix binds it to its host and to TLS (RFC 6265bis)."""
+IDENTITY_PREFIX = "x-sekisho-"
+"""Headers of this prefix tell an app who asks; only the gate sets them."""
+OWN_PREFIX = "/.sekisho/"
+"""Paths of the gate itself on every host that it serves."""
+ISSUER = "sekisho-gate"
+SAMPLE_HOST = "sample.sekisho.internal"
+"""The upstream that is the gate's own small sample app."""
+DEVICE_SAN = "sekisho:device:"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds against slow and greedy peers; seconds, KiB and counts."""
+
+    connections: int = 20_000
+    header_seconds: int = 10
+    handshake_seconds: int = 10
+    idle_seconds: int = 300
+    header_kib: int = 48
+    headers: int = 100
+    close_milliseconds: int = 50
+    upstream_seconds: int = 5
+    long_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The chain and key (PEM) that the gate shows, and the authorities of devices (PEM)."""
+
+    chain: str
+    key: str
+    device_authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that Envoy is told.
+
+    ``doors`` say where each listens. ``jwks`` is the public key of cookies (RFC 7517). ``denied``
+    names, per resource, access sessions whose cookie is no longer good. ``keep_tunnels``: tunnels
+    outlive the decision process (new ones never open without it).
+    """
+
+    doors: Mapping[Door, Address]
+    resources: Sequence[Resource]
+    secrets: Secrets
+    jwks: str
+    denied: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    keep_tunnels: bool = False
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,121 @@
+"""What Envoy is told: it fits Envoy's own types, and no part of it opens what is not planned."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sekisho.access.model import Door, Resource, ResourceID, ResourceKind, Trust, Upstream
+from sekisho.kernel.settings import Address
+from sekisho.server.gate import shapes, xds
+from sekisho.server.gate.plan import Plan, Secrets
+
+APP = Resource(
+    ResourceID("res_app"), "wiki", "社内Wiki", "Wiki", ResourceKind.HTTP, "Wiki.example.jp",
+    (Upstream("10.0.0.5", 8080),),
+)  # fmt: skip
+SHELL = replace(
+    APP, id=ResourceID("res_ssh"), key="ssh", kind=ResourceKind.TCP, public_host="ssh.example.jp",
+    upstreams=(Upstream("10.0.0.6", 22),),
+)  # fmt: skip
+OPEN = replace(
+    APP, id=ResourceID("res_web"), key="web", public_host="web.example.jp",
+    least_trust=Trust.BROWSER,
+)  # fmt: skip
+
+
+def _plan(**changes: Any) -> Plan:
+    plan = Plan(
+        doors={Door.DEVICE: Address("127.0.0.1", 9443), Door.BROWSER: Address("127.0.0.1", 9444)},
+        resources=[APP, SHELL, OPEN],
+        secrets=Secrets("chain", "key", "authority"),
+        jwks=json.dumps({"keys": []}),
+    )
+    return replace(plan, **changes)
+
+
+def _hosts(plan: Plan, door: Door) -> dict[str, Any]:
+    routes = next(each for each in shapes.make_routes(plan) if each["name"] == door.value)
+    return {host["name"]: host for host in routes["virtual_hosts"]}
+
+
+def test_every_shape_is_of_envoys_own_type() -> None:
+    for kind, made in shapes.make_shapes(_plan()).items():
+        assert len(xds.pack(kind, made)) == len(made)
+
+
+def test_a_resource_is_behind_its_own_door_alone() -> None:
+    assert set(_hosts(_plan(), Door.DEVICE)) == {"res_app", "res_ssh", "elsewhere"}
+    assert set(_hosts(_plan(), Door.BROWSER)) == {"res_web", "elsewhere"}
+
+
+def test_an_unknown_host_is_misdirected() -> None:
+    for door in Door:
+        elsewhere = _hosts(_plan(), door)["elsewhere"]
+        assert elsewhere["domains"] == ["*"]
+        assert elsewhere["routes"][0]["direct_response"]["status"] == 421
+
+
+def test_a_tunnel_leads_to_the_planned_ports_alone() -> None:
+    tunnel = _hosts(_plan(), Door.DEVICE)["res_ssh"]
+    assert tunnel["domains"] == ["ssh.example.jp:22"]
+    assert [list(each["match"]) for each in tunnel["routes"]] == [["connect_matcher"]]
+    several = replace(SHELL, ports=(22, 2222))
+    tunnel = _hosts(_plan(resources=[several]), Door.DEVICE)["res_ssh"]
+    assert tunnel["domains"] == ["ssh.example.jp:22", "ssh.example.jp:2222"]
+
+
+def test_the_gates_own_paths_never_reach_an_app() -> None:
+    own, app = _hosts(_plan(), Door.DEVICE)["res_app"]["routes"]
+    assert own["match"] == {"prefix": "/.sekisho/"}
+    assert "route" not in own
+    assert app["route"]["cluster"] == "res_app"
+
+
+def test_a_denied_session_is_named_at_its_resource_alone() -> None:
+    plan = _plan(denied={"res_app": ["acs_1"]})
+    known = _known(_hosts(plan, Door.DEVICE)["res_app"])
+    assert known == {"resource": "res_app", "acs_1": True}
+    assert _known(_hosts(plan, Door.BROWSER)["res_web"]) == {"resource": "res_web"}
+
+
+def _known(host: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = host["routes"][1]["metadata"]["filter_metadata"][
+        "envoy.filters.http.lua"
+    ]
+    return found
+
+
+@pytest.mark.parametrize("door", list(Door))
+def test_all_that_is_not_found_good_is_asked_about(door: Door) -> None:
+    manager = _manager(door, _plan())
+    chains = [manager["http_filters"], *(u["filters"] for u in manager["upgrade_configs"])]
+    for chain in chains:
+        names = [each["name"] for each in chain]
+        ask = chain[names.index("envoy.filters.http.ext_authz")]["typed_config"]
+        assert ask["filter_enabled_metadata"]["invert"] is True
+        assert ask["failure_mode_allow"] is False
+        assert names[-1] == "envoy.filters.http.router"
+    held = [[each["name"] for each in u["filters"]] for u in manager["upgrade_configs"]]
+    assert all("envoy.filters.http.ext_proc" in names for names in held)
+
+
+def test_browsers_without_a_certificate_open_no_tunnel() -> None:
+    kinds = [u["upgrade_type"] for u in _manager(Door.BROWSER, _plan())["upgrade_configs"]]
+    assert kinds == ["websocket"]
+
+
+def _manager(door: Door, plan: Plan) -> dict[str, Any]:
+    listeners = shapes.make_shapes(plan)[shapes.LISTENER]
+    listener = next(each for each in listeners if each["name"] == door.value)
+    found: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return found
+
+
+def test_a_tls_upstream_is_verified_by_its_name() -> None:
+    safe = replace(APP, upstreams=(Upstream("10.0.0.5", 443, tls=True, tls_name="app.internal"),))
+    cluster = shapes.make_shapes(_plan(resources=[safe]))[shapes.CLUSTER][0]
+    trusted = cluster["transport_socket"]["typed_config"]["common_tls_context"]
+    names = trusted["validation_context"]["match_typed_subject_alt_names"]
+    assert names == [{"san_type": "DNS", "matcher": {"exact": "app.internal"}}]
