@@ -1,0 +1,142 @@
+"""The plain texts that a test cannot hold without, for one search for all of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sekisho.detection.model import Glob, Regex, Test, Wildcard
+
+EDGE = "\x01"
+"""Stands before and after each value that is searched, so that a text can be held to an end."""
+
+_RARE = frozenset("`^{}+$|<>~;#@[]")
+_MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """One of ``texts`` is in every value (casefolded, between edges) for which the test holds.
+
+    ``proof``: finding it is enough, nothing is left to test.
+    """
+
+    texts: tuple[str, ...]
+    proof: bool = False
+
+
+def clue_of(test: Test) -> Clue | None:
+    """Return what to look for, or None where each value has to be tested."""
+    if isinstance(test, Glob):
+        return _glob_clue(test)
+    if isinstance(test, Regex):
+        texts = required_texts(test.pattern)
+        return Clue(texts) if texts else None
+    return None
+
+
+def _glob_clue(glob: Glob) -> Clue | None:
+    parts = glob.parts or ("",)
+    texts = [part for part in parts if not isinstance(part, Wildcard)]
+    if not texts or any(EDGE in text for text in texts):
+        return None
+    best = max(texts, key=len)
+    at = parts.index(best)
+    before = EDGE if at == 0 else ""
+    after = EDGE if at == len(parts) - 1 else ""
+    simple = len(texts) == 1 and Wildcard.ONE not in parts
+    return Clue((before + best.casefold() + after,), proof=simple and not glob.cased)
+
+
+def required_texts(pattern: str) -> tuple[str, ...]:
+    """Return casefolded texts one of which is in whatever ``pattern`` matches; () if unknown.
+
+    Holds for values in ASCII; outside it a regex's idea of case differs from casefolding.
+    """
+    try:
+        # Python has no public parser of expressions. Whatever goes wrong in this one, or is new
+        # in it, means that the expression is tested on each value.
+        from re import _parser  # type: ignore[attr-defined] # noqa: PLC0415
+
+        walk = _Walk()
+        walk.sequence(_parser.parse(pattern))
+        return tuple(sorted(walk.finish()))
+    except Exception:  # noqa: BLE001 # any failure leads to the exact way
+        return ()
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes along a parsed expression and keeps the best set of texts found."""
+
+    run: str = ""
+    best: frozenset[str] = field(default_factory=frozenset)
+
+    def sequence(self, items: Iterable[tuple[Any, Any]]) -> None:
+        for operation, argument in items:
+            name = str(operation)
+            step = getattr(self, f"_{name.lower()}", None)
+            if step is None:
+                self.offer()
+            else:
+                step(argument)
+
+    def finish(self) -> frozenset[str]:
+        self.offer()
+        return self.best
+
+    def offer(self, texts: frozenset[str] | None = None) -> None:
+        """Take the texts (or the run that just ended) if they say more than the best so far."""
+        if texts is None:
+            texts, self.run = frozenset((self.run.casefold(),)), ""
+        if all(map(_telling, texts)) and _worth(texts) > _worth(self.best):
+            self.best = texts
+
+    def _literal(self, argument: int) -> None:
+        self.run += chr(argument)
+
+    def _in(self, argument: list[tuple[Any, Any]]) -> None:
+        folded = {chr(value).casefold() if str(kind) == "LITERAL" else "" for kind, value in argument}
+        if len(folded) == 1 and "" not in folded:
+            self.run += folded.pop()
+        else:
+            self.offer()
+
+    def _at(self, argument: object) -> None:
+        """Pass a place that takes no character."""
+
+    _assert = _assert_not = _at
+
+    def _subpattern(self, argument: tuple[Any, Any, Any, Any]) -> None:
+        self.sequence(argument[3])
+
+    def _atomic_group(self, argument: Any) -> None:
+        self.sequence(argument)
+
+    def _repeat(self, argument: tuple[int, int, Any]) -> None:
+        self.offer()
+        if argument[0] >= 1:
+            self.sequence(argument[2])
+            self.offer()
+
+    _max_repeat = _min_repeat = _possessive_repeat = _repeat
+
+    def _branch(self, argument: tuple[Any, list[Any]]) -> None:
+        self.offer()
+        union: set[str] = set()
+        for alternative in argument[1]:
+            walk = _Walk()
+            walk.sequence(alternative)
+            found = walk.finish()
+            if not found:
+                return
+            union |= found
+        if len(union) <= _MOST:
+            self.offer(frozenset(union))
+
+
+def _telling(text: str) -> bool:
+    return text.isascii() and EDGE not in text and (len(text) > 1 or text in _RARE)
+
+
+def _worth(texts: frozenset[str]) -> float:
+    return min(map(len, texts)) - len(texts) / _MOST if texts else 0.0

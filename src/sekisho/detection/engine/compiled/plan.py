@@ -1,0 +1,243 @@
+"""From rules and routes to a plan: for each kind of event the rules that can still fire."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sekisho.detection.engine.compiled.columns import plan_columns
+from sekisho.detection.engine.compiled.needs import cost_of, need
+from sekisho.detection.engine.compiled.keywords import piece_of
+from sekisho.detection.engine.compiled.terms import (
+    KEYWORDS,
+    Column,
+    GroupPlan,
+    Plan,
+    Entry,
+    Uncut,
+)
+from sekisho.detection.engine.compiled.trees import (
+    FALSE,
+
+    Gate,
+    TermBook,
+    Tree,
+    cut,
+    grow,
+    numbers_in,
+    to_branch,
+)
+from sekisho.detection.engine.compiled.terms import Kind
+from sekisho.detection.engine.routing import RoutingTable, fits
+from sekisho.detection.model import Event, Glob, LogSource, Node, Route, Rule
+
+OTHER = ""
+"""Stands for every channel, or event id, that no rule names."""
+
+WINDOWS = LogSource(product="windows")
+_EVENT_ID = Column(("EventID",))
+_CHANNEL = Column(("Channel",))
+_NO_ID = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A rule seen through one of its routes."""
+
+    rule: int
+    route: Route
+    tree: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfEvent:
+    """What is known of all events of a group; an ``event_id`` of None is one that no rule names."""
+
+    channel: str | None
+    event_id: int | None
+    source: LogSource = WINDOWS
+
+    def fits(self, route: Route) -> bool:
+        """Say whether the events of this kind fit ``route``."""
+        event_id = _NO_ID if self.event_id is None else self.event_id
+        return fits(route, Event({}, self.channel, event_id, self.source))
+
+
+@dataclass(slots=True)
+class Planner:
+    """Builds groups from ways; the terms of all of them share one book."""
+
+    book: TermBook = field(default_factory=TermBook)
+
+    def ways(self, rules: Uncut, kind: "KindOfEvent | None" = None) -> list[Way]:
+        """Return the ways of ``rules``, their trees grown; only those for ``kind`` if given."""
+        return [
+            Way(entry.rule, entry.route, self._grow(entry.route, rules.trees[entry.rule]))
+            for entry in rules.entries
+            if kind is None or kind.fits(entry.route)
+        ]
+
+    def _grow(self, route: Route, node: Node) -> Tree:
+        tree = grow(node, route.fields, self.book)
+        return tree if route.also is None else Gate(Kind.ALL, (tree, grow(route.also, {}, self.book)))
+
+    def group(
+        self, ways: Iterable[Way], kind: KindOfEvent, *, settled: bool = True
+    ) -> GroupPlan | None:
+        """Return the plan for events of ``kind``, None where no rule can fire.
+
+        ``settled``: the events' own fields say the same channel and id as ``kind``.
+        """
+        left: dict[int, Tree] = {}
+        known = self._known(kind) if settled else lambda _: None
+        for way in ways:
+            if not kind.fits(way.route):
+                continue
+            tree = cut(way.tree, known)
+            if tree == FALSE:
+                continue
+            before = left.get(way.rule, FALSE)
+            left[way.rule] = cut(Gate(Kind.ANY, (before, tree)), lambda _: None)
+        return self._pack(left, windows=kind.channel is not None) if left else None
+
+    def _known(self, kind: KindOfEvent) -> Callable[[int], bool | None]:
+        terms = self.book.terms
+        seen: dict[int, bool | None] = {}
+
+        def known(number: int) -> bool | None:
+            if number not in seen:
+                seen[number] = settle(terms[number].column, terms[number].test, kind)
+            return seen[number]
+
+        return known
+
+    def _pack(self, left: Mapping[int, Tree], *, windows: bool) -> GroupPlan:
+        uses: dict[int, int] = defaultdict(int)
+        for tree in left.values():
+            for number in numbers_in(tree):
+                uses[number] += 1
+        numbers = {number: at for at, number in enumerate(uses)}
+        terms = [self.book.terms[number] for number in uses]
+        index, always = self._index(left, uses, numbers)
+        return GroupPlan(
+            rules=tuple(left),
+            trees=tuple(to_branch(tree, numbers) for tree in left.values()),
+            index=index,
+            always=always,
+            columns=plan_columns([term.column for term in terms], [term.test for term in terms]),
+            tests=tuple(term.test for term in terms),
+            windows=windows,
+        )
+
+    def _index(
+        self, left: Mapping[int, Tree], uses: Mapping[int, int], numbers: Mapping[int, int]
+    ) -> tuple[dict[int, tuple[int, ...]], tuple[int, ...]]:
+        costs = {number: cost_of(self.book.terms[number].test, uses[number]) for number in uses}
+        index: dict[int, list[int]] = {}
+        always: list[int] = []
+        for position, tree in enumerate(left.values()):
+            found = need(tree, costs.__getitem__)
+            if found is None:
+                always.append(position)
+            else:
+                for number in found.terms:
+                    index.setdefault(numbers[number], []).append(position)
+        return {number: tuple(rules) for number, rules in index.items()}, tuple(always)
+
+
+def settle(column: Column, test: object, kind: KindOfEvent) -> bool | None:
+    """Return what a test comes to for every event of ``kind``, None if that depends."""
+    if kind.channel is None or not isinstance(test, Glob) or len(test.parts) != 1:
+        return None
+    text = test.parts[0]
+    if not isinstance(text, str) or not text.isascii():
+        return None
+    if column == _EVENT_ID and text.isdigit():
+        return text == str(kind.event_id)
+    if column == _CHANNEL and kind.channel != OTHER and not test.cased:
+        return text.lower() == kind.channel
+    return None
+
+
+def make_plan(rules: Sequence[Rule], table: RoutingTable) -> Plan:
+    """Return the plan for ``rules``; their order is that in which matches are reported."""
+    uncut = Uncut(
+        tuple(
+            Entry(number, route)
+            for number, rule in enumerate(rules)
+            for route in table.route(rule.logsource).routes
+        ),
+        tuple(rule.tree for rule in rules),
+    )
+    planner = Planner()
+    ways = planner.ways(uncut)
+    return Plan(
+        rule_ids=tuple(rule.id for rule in rules),
+        groups=_groups(planner, ways),
+        uncut=msgspec.msgpack.encode(uncut),
+        keywords=_keywords(planner, ways),
+    )
+
+
+def _keywords(planner: Planner, ways: Iterable[Way]) -> dict[str, tuple[str, ...] | None]:
+    found: dict[str, tuple[str, ...] | None] = {}
+    for way in ways:
+        if way.route.channel is None and not KindOfEvent(OTHER, None).fits(way.route):
+            continue
+        channel = way.route.channel
+        for number in numbers_in(way.tree):
+            term = planner.book.terms[number]
+            if term.column == KEYWORDS:
+                piece = piece_of(term.test)
+                before = found.get(piece, ())
+                here = None if channel is None or before is None else (*before, channel.lower())
+                found[piece] = here
+    return found
+
+
+def _groups(planner: Planner, ways: Sequence[Way]) -> dict[str, dict[str, bytes | None]]:
+    by_channel: dict[str, list[Way]] = {OTHER: []}
+    everywhere: list[Way] = []
+    for way in ways:
+        if way.route.channel is not None:
+            by_channel.setdefault(way.route.channel.lower(), []).append(way)
+        elif KindOfEvent(OTHER, None).fits(way.route) or way.route.event_ids:
+            everywhere.append(way)
+    return {
+        channel: _channel_groups(planner, sorted([*own, *everywhere], key=_order), channel)
+        for channel, own in by_channel.items()
+    }
+
+
+def _order(way: Way) -> int:
+    return way.rule
+
+
+def _channel_groups(
+    planner: Planner, ways: Sequence[Way], channel: str
+) -> dict[str, bytes | None]:
+    packed: dict[str, bytes | None] = {}
+    for event_id in (None, *sorted(_event_ids(planner, ways))):
+        plan = planner.group(ways, KindOfEvent(channel, event_id))
+        packed[OTHER if event_id is None else str(event_id)] = (
+            None if plan is None else msgspec.msgpack.encode(plan)
+        )
+    return packed
+
+
+def _event_ids(planner: Planner, ways: Iterable[Way]) -> set[int]:
+    found: set[int] = set()
+    for way in ways:
+        if way.route.event_ids is not None:
+            found |= way.route.event_ids
+            continue
+        for number in numbers_in(way.tree):
+            term = planner.book.terms[number]
+            if term.column == _EVENT_ID and isinstance(term.test, Glob) and len(term.test.parts) == 1:
+                text = term.test.parts[0]
+                if isinstance(text, str) and text.isascii() and text.isdigit():
+                    found.add(int(text))
+    return found
+
+

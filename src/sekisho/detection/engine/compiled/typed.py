@@ -1,0 +1,137 @@
+"""Records in JSON decoded to just the fields that rules look at: no dictionary is ever built.
+
+Whatever does not have the expected form raises msgspec.MsgspecError or TypeError, and the record
+then goes the slow way, through the same shaping as every other format.
+"""
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+MISSING = msgspec.UNSET
+Decode = Callable[[Any], Any]
+Get = Callable[[Any], tuple[Any, ...]]
+BESIDES = (
+    "Computer", "EventRecordID", "Level", "Task", "Opcode", "Keywords", "Version",
+)  # fmt: skip
+"""Names of System that count where the data has none of the same name."""
+
+NESTED = frozenset({
+    "TimeCreated", "Provider_Guid", "Security_UserID", "Execution_ProcessID",
+    "Execution_ThreadID", "Correlation_ActivityID", "Provider", "Execution", "Security",
+    "Correlation",
+})  # fmt: skip
+"""Names made of System's attributes: a record whose rules ask for them goes the slow way."""
+
+
+class NameOf(msgspec.Struct, gc=False):
+    """Attributes of a provider."""
+
+    Name: str | msgspec.UnsetType = MISSING
+
+
+class ProviderOf(msgspec.Struct, gc=False):
+    """The provider of a record."""
+
+    attributes: NameOf = msgspec.field(name="#attributes")
+
+
+class TimeOf(msgspec.Struct, gc=False):
+    """Attributes of a time."""
+
+    SystemTime: str = ""
+
+
+class CreatedOf(msgspec.Struct, gc=False):
+    """The time of a record."""
+
+    attributes: TimeOf = msgspec.field(name="#attributes")
+
+
+class SystemOf(msgspec.Struct, gc=False):
+    """The part of System that decides which rules a record is held against."""
+
+    EventID: Any
+    Channel: str
+    Provider: ProviderOf
+    TimeCreated: CreatedOf | None = None
+    Computer: str | None = None
+
+
+class EventOf(msgspec.Struct, gc=False):
+    """A record's parts, its data still as text."""
+
+    System: SystemOf
+    EventData: msgspec.Raw | msgspec.UnsetType = MISSING
+    UserData: msgspec.Raw | msgspec.UnsetType = MISSING
+
+
+class RecordOf(msgspec.Struct, gc=False):
+    """A record in the form of the EVTX readers."""
+
+    Event: EventOf
+
+
+class FlatOf(msgspec.Struct, gc=False):
+    """A Windows record whose names lie flat."""
+
+    EventID: int
+    Channel: str
+    Event: Any = MISSING
+    System: Any = MISSING
+    winlog: Any = MISSING
+    Computer: Any = None
+    TimeCreated: Any = None
+    Hostname: Any = None
+
+
+_BESIDES = msgspec.defstruct(
+    "Besides",
+    [(name, str | int | float | msgspec.UnsetType, MISSING) for name in BESIDES],
+    gc=False,
+)
+
+
+decode_record = msgspec.json.Decoder(RecordOf).decode
+decode_flat = msgspec.json.Decoder(FlatOf).decode
+
+
+def row_decoders(names: Sequence[str]) -> tuple[Decode, Decode, Get]:
+    """Return decoders of EventData and of UserData, and a getter of the values of ``names``."""
+    fields = [(f"f{at}", Any, MISSING) for at in range(len(names))]
+    rename = {f"f{at}": name for at, name in enumerate(names)}
+    row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
+    below = msgspec.json.Decoder(dict[str, row]).decode  # type: ignore[valid-type] # made just now
+
+    def decode_user(text: msgspec.Raw | bytes | msgspec.UnsetType) -> Any:
+        (inner,) = below(text).values()
+        return inner
+
+    return msgspec.json.Decoder(row).decode, decode_user, _getter([name for name, _, _ in fields])
+
+
+_besides_of = msgspec.json.Decoder(
+    msgspec.defstruct("Outer", [("Event", msgspec.defstruct("Inner", [("System", _BESIDES)]))])
+).decode
+
+
+def fill_besides(
+    values: Sequence[Any], places: Sequence[tuple[int, str]], text: bytes
+) -> tuple[Any, ...]:
+    """Return ``values`` with System's where the data had none; ``text`` is the whole record."""
+    filled = list(values)
+    system = None
+    for at, name in places:
+        if filled[at] is MISSING:
+            system = system or _besides_of(text).Event.System
+            filled[at] = getattr(system, name)
+    return tuple(filled)
+
+
+def _getter(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if not attributes:
+        return lambda _row: ()
+    get = attrgetter(*attributes)
+    return get if len(attributes) > 1 else lambda row: (get(row),)
