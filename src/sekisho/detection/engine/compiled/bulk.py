@@ -1,6 +1,7 @@
 """Many records in JSON at once: the way of most of them is a few look-ups long (pure)."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,29 +18,34 @@ from sekisho.detection.engine.compiled.typed import (
     fill_besides,
     row_decoders,
 )
+from sekisho.detection.engine.moments import EARLIEST, parse_moment
+from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
 from sekisho.detection.model import Event
 
-Shape = Callable[[Any], Sequence[Event]]
-"""From a decoded JSON value to the events in it (one, but for texts that wrap several)."""
+Place = Callable[[int], tuple[str, int]]
+"""From a record's place in a batch to its file and its number there."""
 
 _ODD = (msgspec.MsgspecError, TypeError, KeyError, ValueError, RecursionError)
+_BLANK = b" \t\r\n\x00\x1e"
+NO_FIELDS = "no object"
 _DEFENDER = "windows defender"
 _MOST_KINDS = 1 << 16
 _EARLIEST, _LATEST = "1990", "2100"
+_TOO_LATE = 4_102_444_800_000_000
 
 
 class Seen(NamedTuple):
-    """A record in which something was found: its place in the batch, the event, the rules."""
+    """An event in which something was found, and the rules (by position)."""
 
-    at: int
     event: Event
     rules: tuple[int, ...]
 
 
 class Unread(NamedTuple):
-    """A record that is no event: its place in the batch, and what is wrong."""
+    """A record that is no event: its file and number, and what is wrong."""
 
-    at: int
+    file: str
+    record: int
     reason: str
 
 
@@ -71,6 +77,20 @@ class Tally:
     def __init__(self) -> None:
         self.by: dict[tuple[str | None, str | None], int] = {}
         self.first = self.last = ""
+        self.low: int | None = None
+        self.high: int | None = None
+
+    def note(self, time: int | None) -> None:
+        """Note the time of an event that came shaped, in microseconds."""
+        if time is not None and EARLIEST <= time < _TOO_LATE:
+            self.low = time if self.low is None else min(time, self.low)
+            self.high = time if self.high is None else max(time, self.high)
+
+    def span(self) -> tuple[int | None, int | None]:
+        """Return when the first and the last event was."""
+        self.note(parse_moment(self.first))
+        self.note(parse_moment(self.last))
+        return self.low, self.high
 
     def stretch(self, times: Sequence[str]) -> None:
         """Note when records were written; clocks before 1990 and after 2100 do not count."""
@@ -84,9 +104,12 @@ class Bulk:
     """Matches batches of records in the EVTX form; what is odd goes through ``shape``."""
 
     def __init__(
-        self, matcher: Matcher, shape: Shape, watched: frozenset[tuple[str, int]] = frozenset()
+        self,
+        matcher: Matcher,
+        shaping: Shaping,
+        watched: frozenset[tuple[str, int]] = frozenset(),
     ) -> None:
-        self.matcher, self._shape, self._watched = matcher, shape, watched
+        self.matcher, self.shaping, self._watched = matcher, shaping, watched
         self._kinds: dict[tuple[str, int], Kind] = {}
         self._keywords = Keywords(
             {p: None if c is None else frozenset(c) for p, c in matcher.plan.keywords.items()}
@@ -94,23 +117,22 @@ class Bulk:
         self.tally = Tally()
         self.exactly = 0
 
-    def feed(self, texts: Sequence[bytes]) -> tuple[list[Seen], list[Unread]]:
+    def feed(self, texts: Sequence[bytes], place: Place) -> list[Seen | Unread]:
         """Match records, each one JSON text; return what was found and what was unreadable."""
         fired: dict[int, tuple[int, ...]] = {}
         odd = self._run(texts, fired)
         for at, channels in self._keywords.find(texts).items():
             if at not in odd and _matters(texts[at], channels):
                 odd[at] = True
-        seen: list[Seen] = []
-        unread: list[Unread] = []
+        out: list[Seen | Unread] = []
         for at in sorted({*fired, *odd}):
             if at in odd:
-                self._exactly(at, texts[at], seen, unread, counted=odd[at])
+                out += self.judge(texts[at], *place(at), counted=odd[at])
             else:
-                event = self._shape(msgspec.json.decode(texts[at]))[0]
-                seen.append(Seen(at, event, fired[at]))
+                (value,) = unwrap(msgspec.json.decode(texts[at]))
+                out.append(Seen(shape_value(value, self.shaping, *place(at)), fired[at]))
         self.matcher.memory.tidy()
-        return seen, unread
+        return out
 
     def _run(self, texts: Sequence[bytes], fired: dict[int, tuple[int, ...]]) -> dict[int, bool]:
         """Fill ``fired`` for records of the usual form.
@@ -166,7 +188,7 @@ class Bulk:
     def _kind(self, channel: str, event_id: int) -> Kind:
         if not channel:
             raise ValueError(channel)
-        lower = channel.lower()
+        lower = channel.casefold()
         # Blanks in the names of these records come and go; only the slow way knows how.
         slow = _DEFENDER in lower or self._keywords.blind(lower)
         kind = Kind(
@@ -178,27 +200,46 @@ class Bulk:
             self._kinds[channel, event_id] = kind
         return kind
 
-    def _exactly(
-        self, at: int, text: bytes, seen: list[Seen], unread: list[Unread], *, counted: bool
-    ) -> None:
+    def judge(
+        self, text: bytes, file: str, record: int, *, counted: bool = False
+    ) -> Iterator[Seen | Unread]:
+        """Hold one record of any form against the rules, the way every other format goes."""
+        if not text.strip(_BLANK):
+            return
         self.exactly += 1
         try:
-            events = self._shape(msgspec.json.decode(text))
+            values = list(unwrap(read_json(text)))
         except _ODD as error:
-            unread.append(Unread(at, str(error)))
+            yield Unread(file, record, str(error))
             return
-        for event in events:
-            if not counted:
-                self._count(event)
-            rules = self.matcher.match(event)
-            channel = (event.channel or "").lower()
-            if rules or (channel, event.event_id) in self._watched:
-                seen.append(Seen(at, event, rules))
+        for value in values:
+            if isinstance(value, Mapping):
+                event = shape_value(value, self.shaping, file, record)
+                yield from self.judge_event(event, counted=counted)
+            else:
+                yield Unread(file, record, NO_FIELDS)
+
+    def judge_event(self, event: Event, *, counted: bool = False) -> Iterator[Seen]:
+        """Hold one event against the rules."""
+        if not counted:
+            self._count(event)
+        rules = self.matcher.match(event)
+        if rules or ((event.channel or "").casefold(), event.event_id) in self._watched:
+            yield Seen(event, rules)
 
     def _count(self, event: Event) -> None:
         computer = event.fields.get("Computer")
         where = (event.channel, computer if isinstance(computer, str) else None)
         self.tally.by[where] = self.tally.by.get(where, 0) + 1
+        self.tally.note(event.time)
+
+
+def read_json(text: bytes) -> Any:
+    """Return the value of a JSON text; wrong UTF-8, NaN and half surrogates are no hindrance."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return json.loads(text.decode("utf-8", "replace").strip("\x00\x1e"))
 
 
 def _plain_id(event_id: Any) -> int:
@@ -221,4 +262,4 @@ def _firm_values(names: Sequence[str], system: SystemOf, event_id: int) -> list[
 
 
 def _matters(text: bytes, channels: frozenset[str] | None) -> bool:
-    return channels is None or decode_record(text).Event.System.Channel.lower() in channels
+    return channels is None or decode_record(text).Event.System.Channel.casefold() in channels

@@ -5,9 +5,9 @@ from operator import itemgetter
 from typing import Any
 
 from sekisho.detection.engine.compiled.classes import Memory
-from sekisho.detection.engine.compiled.judge import Judge
+from sekisho.detection.engine.compiled.judge import ABSENT, Judge
 from sekisho.detection.engine.compiled.terms import KEYWORDS, GroupPlan
-from sekisho.detection.engine.compiled.verdicts import find_field, leaves
+from sekisho.detection.engine.values import MISSING, all_leaves, find
 
 NO_RULES: tuple[int, ...] = ()
 FIRM = ("EventID", "Channel", "Provider_Name")
@@ -57,7 +57,7 @@ class Group:
 
     def fire_whole(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the rules that hold for an event of which all fields are known."""
-        values = tuple([find_field(fields, name) for name in self.names])
+        values = tuple([_find(fields, name) for name in self.names])
         signature = self._classify(values if self.arrange is None else self.arrange(values))
         if self.keywords is not None:
             found = self._keywords_in(self.keywords, fields)
@@ -67,8 +67,8 @@ class Group:
 
     def _keywords_in(self, judge: Judge, fields: Mapping[str, Any]) -> int:
         true: set[int] = set()
-        for value in leaves(fields):
-            true |= judge.true_terms(value)
+        for value in all_leaves(fields):
+            true |= judge.passing(value)
         return self._classes.number(true)
 
     def _fired(self, signature: tuple[int, ...]) -> tuple[int, ...]:
@@ -93,6 +93,11 @@ class Group:
             rules = frozenset(rule for term in terms if term in index for rule in index[term])
             self._rules_of_class[number] = rules
         return rules
+
+
+def _find(fields: Mapping[str, Any], name: str) -> Any:
+    value = find(fields, name)
+    return ABSENT if value is MISSING else value
 
 
 def _arranger(

@@ -1,18 +1,25 @@
 """One column at run time: each distinct value is judged once and becomes the number of a class."""
 
-from collections.abc import Callable, Sequence, Set
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import chain
 from typing import Any
 
+import msgspec
 from ahocorasick_rs import AhoCorasick
 
 from sekisho.detection.engine.compiled.classes import Memory
-from sekisho.detection.engine.compiled.globs import Matcher as GlobMatcher
-from sekisho.detection.engine.compiled.globs import glob_matcher
 from sekisho.detection.engine.compiled.literals import EDGE
-from sekisho.detection.engine.compiled.terms import ColumnPlan
-from sekisho.detection.engine.compiled.verdicts import MISSING, derived, holds, text_of
-from sekisho.detection.model import Derived, Glob, Regex, Test
+from sekisho.detection.engine.compiled.networks import Networks
+from sekisho.detection.engine.compiled.patterns import Patterns
+from sekisho.detection.engine.compiled.terms import Column, ColumnPlan
+from sekisho.detection.engine.derive import derive
+from sekisho.detection.engine.reference import View, atom_holds, value_passes
+from sekisho.detection.engine.values import MISSING, leaves, text_of
+from sekisho.detection.model import Atom, Derived, InNetwork, Regex, SameAs, Test
+
+ABSENT = msgspec.UNSET
+"""A field that an event does not have, as msgspec's decoders say it; hashed without a call."""
 
 Find = Callable[[str], Set[int]]
 
@@ -31,18 +38,23 @@ class Judge:
     def __init__(
         self, plan: ColumnPlan, tests: Sequence[Test], memory: Memory, *, windows: bool
     ) -> None:
-        self.plan, self.memory, self.windows = plan, memory, windows
-        numbers = {
-            *plan.each, *plan.nulls, *plan.exists,
-            *chain.from_iterable(plan.direct), *chain.from_iterable(plan.checked),
-        }  # fmt: skip
-        self.tests = {number: tests[number] for number in numbers}
+        self.plan, self._memory, self._blank_is_null = plan, memory, windows
+        self._tests = tests
         self.known: dict[Any, int] = {}
         self._exact: dict[Any, int] = {}
-        self._finder: Find | None = None
+        self._find: Find | None = None
         self._to_check = frozenset(at for at, numbers in enumerate(plan.checked) if numbers)
-        self._globs: dict[int, GlobMatcher | None] = {}
-        self._regexes = tuple(n for n, test in self.tests.items() if isinstance(test, Regex))
+        self._regexes = tuple(
+            {n for n in chain.from_iterable(plan.checked) if isinstance(tests[n], Regex)}
+        )
+        each = {number: tests[number] for number in plan.each}
+        self._networks = Networks(
+            {n: test for n, test in each.items() if isinstance(test, InNetwork)}
+        )
+        self._patterns = Patterns({n: test for n, test in each.items() if isinstance(test, Regex)})
+        self._each = tuple(
+            n for n, test in each.items() if not isinstance(test, InNetwork | Regex)
+        )
         memory.on_forget(self.forget)
 
     def forget(self) -> None:
@@ -52,106 +64,115 @@ class Judge:
 
     def classify(self, value: Any) -> int:
         """Return the class of any value; composite columns take the tuple of their sources."""
-        if type(value) is str or value is None or value is MISSING:
-            number = self.known.get(value)
-            if number is None:
-                number = self.known[value] = self._number(value)
-                self.memory.spend(len(value) if type(value) is str else 0)
-            return number
-        return self._other(value)
+        if type(value) is not str and value is not ABSENT and value is not None:
+            return self._classify_other(value)
+        number = self.known.get(value)
+        if number is None:
+            number = self.known[value] = self._number(value)
+            self._memory.spend(len(value) if type(value) is str else 0)
+        return number
 
-    def _other(self, value: Any) -> int:
+    def _classify_other(self, value: Any) -> int:
         key = _key(value)
         number = self._exact.get(key)
         if number is None:
             number = self._exact[key] = self._number(value)
-            self.memory.spend(len(str(key)))
-            if _only_texts(value) or self._alike(value, number):
+            self._memory.spend(_size(key))
+            if self._one_of_its_kind(value, number):
                 self.known[value] = number
         return number
 
-    def _alike(self, value: Any, number: int) -> bool:
-        if type(value) not in {int, float, bool}:
-            return False
-        return all(self._number(equal) == number for equal in _equals(value))
+    def _one_of_its_kind(self, value: Any, number: int) -> bool:
+        """Say whether every value that Python takes for the same key has the same class."""
+        if isinstance(value, tuple):
+            return all(type(part) is str or part is None or part is ABSENT for part in value)
+        return type(value) in {int, float, bool} and all(
+            self._number(equal) == number for equal in _equals(value)
+        )
 
     def _number(self, value: Any) -> int:
         column = self.plan.column
         if column.other is not None:
-            return self.memory.classes.number(self._pair(value))
+            return self._memory.classes.number(self._same(column, column.other, value))
         if column.how is not None:
             parts = value if len(column.sources) > 1 else (value,)
-            value = derived(Derived(column.sources, column.how), parts)
-        return self.memory.classes.number(self.true_terms(value))
+            value = made_of(column, parts)
+        return self._memory.classes.number(self._true_terms(value))
 
-    def _pair(self, value: tuple[Any, ...]) -> list[int]:
-        column = self.plan.column
-        first = _part(column.sources, column.how, value[: len(column.sources)])
-        other = column.other
-        assert other is not None  # noqa: S101 # the caller asked
-        second = _part(other.sources, other.how, value[len(column.sources) :])
-        return [
-            number
-            for number, test in self.tests.items()
-            if holds(test, first, windows=self.windows, other=second)
-        ]
+    def _same(self, column: Column, other: Column, parts: tuple[Any, ...]) -> list[int]:
+        here = made_of(column, parts[: len(column.sources)])
+        there = made_of(other, parts[len(column.sources) :])
+        fields = {
+            name: value for name, value in (("here", here), ("there", there)) if value is not ABSENT
+        }
+        view = View(fields, {}, self._blank_is_null)
+        return [n for n in self.plan.each if atom_holds(_between(self._tests[n]), view)]
 
-    def true_terms(self, value: Any) -> set[int]:
-        """Return the terms that hold for one value of the field itself."""
-        text = text_of(value)
-        if text is None or isinstance(value, list | tuple):
-            return self._exactly(value)
-        true = self._text_terms(text)
-        true.update(self.plan.exists)
-        if isinstance(value, str):
-            if not text and self.windows:
+    def _true_terms(self, value: Any) -> set[int]:
+        if value is ABSENT:
+            return set(self.plan.nulls)
+        true = set(self.plan.exists)
+        for one in leaves(value):
+            if one is None or (self._blank_is_null and one == ""):
                 true.update(self.plan.nulls)
-        # Only the kind of a number tells a time in seconds from the same digits as text.
-        true.update(n for n in self.plan.each if n not in true and self._holds(n, value))
+            true |= self.passing(one)
         return true
 
-    def _exactly(self, value: Any) -> set[int]:
-        if value is MISSING or value is None:
-            found = set(self.plan.nulls)
-            return found if value is MISSING else found.union(self.plan.exists)
-        return {number for number in self.tests if self._holds(number, value)}
+    def passing(self, value: Any) -> set[int]:
+        """Return the terms, but for those about presence, that hold for one plain value."""
+        text = text_of(value)
+        if text is None:
+            return set()
+        true = self._passing_text(text)
+        if self.plan.each:
+            true |= self._networks.holding(text)
+            true |= self._patterns.found(text)
+            true.update(n for n in self._each if value_passes(self._tests[n], value))
+        return true
 
-    def _holds(self, number: int, value: Any) -> bool:
-        return holds(self.tests[number], value, windows=self.windows)
-
-    def _text_terms(self, text: str) -> set[int]:
+    def _passing_text(self, text: str) -> set[int]:
         folded = text.casefold()
         true: set[int] = set()
         if EDGE in folded:
-            searched = {n for slot in (*self.plan.direct, *self.plan.checked) for n in slot}
-            self._check(tuple(searched), text, folded, true)
+            # The edges of this value could be its own, so nothing is concluded from the search.
+            self._check({*chain.from_iterable((*self.plan.direct, *self.plan.checked))}, text, true)
             return true
-        find = self._finder
+        find = self._find
         if find is None:
-            find = self._finder = _make_finder(self.plan.literals)
+            find = self._find = _make_finder(self.plan.literals)
         found = find(f"{EDGE}{folded}{EDGE}")
         if found:
             true.update(*map(self.plan.direct.__getitem__, found))
             for at in found & self._to_check:
-                self._check(self.plan.checked[at], text, folded, true)
+                self._check(self.plan.checked[at], text, true)
         if self._regexes and not text.isascii():
-            self._check(self._regexes, text, folded, true)
+            self._check(self._regexes, text, true)
         return true
 
-    def _check(self, numbers: Sequence[int], text: str, folded: str, true: set[int]) -> None:
+    def _check(self, numbers: Sequence[int] | Set[int], text: str, true: set[int]) -> None:
         for number in numbers:
-            if number in true:
-                continue
-            if number not in self._globs:
-                self._globs[number] = _glob_of(self.tests[number])
-            glob = self._globs[number]
-            if self._holds(number, text) if glob is None else glob(folded):
+            if number not in true and value_passes(self._tests[number], text):
                 true.add(number)
 
 
+def made_of(column: Column, parts: Sequence[Any]) -> Any:
+    """Return the value of a column made of ``parts``, ABSENT where there is none."""
+    if column.how is None:
+        return parts[0]
+    given: Mapping[str, Any] = dict(zip(column.sources, parts, strict=True))
+    value = derive(
+        Derived(column.sources, column.how),
+        lambda name: MISSING if given[name] is ABSENT else given[name],
+    )
+    return ABSENT if value is MISSING else value
+
+
+def _between(test: Test) -> Atom:
+    assert isinstance(test, SameAs)  # noqa: S101 # only these stand in a column of pairs
+    return Atom("here", SameAs("there", test.place, test.cased))
+
+
 def _make_finder(literals: Sequence[str]) -> Find:
-    if not literals:
-        return lambda _text: frozenset()
     if len(literals) <= _FEW:
         numbered = tuple(enumerate(literals))
         return lambda text: {at for at, literal in numbered if literal in text}
@@ -159,39 +180,29 @@ def _make_finder(literals: Sequence[str]) -> Find:
     return lambda text: {match[0] for match in find(text, overlapping=True)}
 
 
-def _glob_of(test: Test) -> GlobMatcher | None:
-    return glob_matcher(test) if isinstance(test, Glob) and not test.cased else None
-
-
-def _part(sources: tuple[str, ...], how: Any, values: tuple[Any, ...]) -> Any:
-    return values[0] if how is None else derived(Derived(sources, how), values)
-
-
-def _key(value: Any) -> tuple[Any, ...]:
+def _key(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_key, value))
-    if isinstance(value, list | dict):
+    if isinstance(value, list | dict | float):
         return (type(value), repr(value))
-    if value is MISSING:
-        return (MISSING,)
-    return (type(value), repr(value) if isinstance(value, float) else value)
+    return (type(value), value)
 
 
-def _only_texts(value: Any) -> bool:
-    return isinstance(value, tuple) and all(
-        type(part) is str or part is None or part is MISSING for part in value
-    )
+def _size(key: Any) -> int:
+    return len(str(key[-1])) if isinstance(key, tuple) and key else 0
 
 
-def _equals(value: float) -> list[Any]:
+def _equals(value: float) -> list[float]:
     """Return the other values that Python takes for the same key."""
-    equal: list[Any] = []
-    if isinstance(value, float) and not value.is_integer():
-        return equal
-    if value == value and abs(value) < float("inf"):  # noqa: PLR0124 # nan is not itself
-        equal = [int(value), float(value)] if abs(value) < 2**1000 else []
-        if value in (0, 1):
-            equal += [bool(value), -0.0] if value == 0 else [True]
+    try:
+        as_float = float(value)
+    except OverflowError:
+        return []
+    if not math.isfinite(as_float) or as_float != value or not as_float.is_integer():
+        return []
+    equal: list[float] = [int(value), as_float]
+    if value == 0:
+        equal += [False, -0.0]
+    elif value == 1:
+        equal.append(True)
     return equal
-
-

@@ -1,5 +1,6 @@
 """The plain texts that a test cannot hold without, for one search for all of them."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,8 @@ def clue_of(test: Test) -> Clue | None:
 
 
 def _glob_clue(glob: Glob) -> Clue | None:
+    if glob.parts == (Wildcard.MANY,):
+        return Clue((EDGE,), proof=True)
     parts = glob.parts or ("",)
     texts = [part for part in parts if not isinstance(part, Wildcard)]
     if not texts or any(EDGE in text for text in texts):
@@ -57,8 +60,11 @@ def required_texts(pattern: str) -> tuple[str, ...]:
         # in it, means that the expression is tested on each value.
         from re import _parser  # type: ignore[attr-defined] # noqa: PLC0415
 
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            parsed = _parser.parse(pattern)
         walk = _Walk()
-        walk.sequence(_parser.parse(pattern))
+        walk.sequence(parsed)
         return tuple(sorted(walk.finish()))
     except Exception:  # noqa: BLE001 # any failure leads to the exact way
         return ()

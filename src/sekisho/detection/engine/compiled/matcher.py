@@ -6,7 +6,7 @@ import msgspec
 
 from sekisho.detection.engine.compiled.classes import Memory
 from sekisho.detection.engine.compiled.group import NO_RULES, Group
-from sekisho.detection.engine.compiled.plan import OTHER, WINDOWS, KindOfEvent, Planner
+from sekisho.detection.engine.compiled.plan import LOOSE, OTHER, WINDOWS, KindOfEvent, Planner
 from sekisho.detection.engine.compiled.terms import GroupPlan, Plan, Uncut
 from sekisho.detection.model import Event, LogSource
 
@@ -51,8 +51,9 @@ class Matcher:
     def group_of(self, event: Event) -> Group | None:
         """Return the group whose rules an event is held against."""
         if event.channel is None or event.source != WINDOWS or not _consistent(event):
-            kind = KindOfEvent(event.channel, event.event_id, event.source)
-            return self._by_source(kind)
+            # Without a channel no route asks for the id, so all ids share one group.
+            event_id = None if event.channel is None else event.event_id
+            return self._by_source(KindOfEvent(event.channel, event_id, event.source))
         return self.group(event.channel, event.event_id)
 
     def group(self, channel: str, event_id: int | None) -> Group | None:
@@ -60,7 +61,7 @@ class Matcher:
         key = (channel, event_id)
         if key in self._groups:
             return self._groups[key]
-        group = self._open(channel.lower(), OTHER if event_id is None else str(event_id))
+        group = self._open(channel.casefold(), OTHER if event_id is None else str(event_id))
         if len(self._groups) < 1 << 16:
             self._groups[key] = group
         return group

@@ -64,6 +64,10 @@ class KindOfEvent:
         return fits(route, Event({}, self.channel, event_id, self.source))
 
 
+LOOSE = KindOfEvent(None, None)
+"""Windows events that do not say their channel."""
+
+
 @dataclass(slots=True)
 class Planner:
     """Builds groups from ways; the terms of all of them share one book."""
@@ -156,7 +160,7 @@ def settle(column: Column, test: object, kind: KindOfEvent) -> bool | None:
     if column == _EVENT_ID and text.isdigit():
         return text == str(kind.event_id)
     if column == _CHANNEL and kind.channel != OTHER and not test.cased:
-        return text.lower() == kind.channel
+        return text.casefold() == kind.channel
     return None
 
 
@@ -175,6 +179,7 @@ def make_plan(rules: Sequence[Rule], table: RoutingTable) -> Plan:
     return Plan(
         rule_ids=tuple(rule.id for rule in rules),
         groups=_groups(planner, ways),
+        loose=_pack(planner.group(ways, LOOSE)),
         uncut=msgspec.msgpack.encode(uncut),
         keywords=_keywords(planner, ways),
     )
@@ -191,7 +196,7 @@ def _keywords(planner: Planner, ways: Iterable[Way]) -> dict[str, tuple[str, ...
             if term.column == KEYWORDS:
                 piece = piece_of(term.test)
                 before = found.get(piece, ())
-                here = None if channel is None or before is None else (*before, channel.lower())
+                here = None if channel is None or before is None else (*before, channel.casefold())
                 found[piece] = here
     return found
 
@@ -201,7 +206,7 @@ def _groups(planner: Planner, ways: Sequence[Way]) -> dict[str, dict[str, bytes 
     everywhere: list[Way] = []
     for way in ways:
         if way.route.channel is not None:
-            by_channel.setdefault(way.route.channel.lower(), []).append(way)
+            by_channel.setdefault(way.route.channel.casefold(), []).append(way)
         elif KindOfEvent(OTHER, None).fits(way.route) or way.route.event_ids:
             everywhere.append(way)
     return {
@@ -220,10 +225,12 @@ def _channel_groups(
     packed: dict[str, bytes | None] = {}
     for event_id in (None, *sorted(_event_ids(planner, ways))):
         plan = planner.group(ways, KindOfEvent(channel, event_id))
-        packed[OTHER if event_id is None else str(event_id)] = (
-            None if plan is None else msgspec.msgpack.encode(plan)
-        )
+        packed[OTHER if event_id is None else str(event_id)] = _pack(plan)
     return packed
+
+
+def _pack(plan: GroupPlan | None) -> bytes | None:
+    return None if plan is None else msgspec.msgpack.encode(plan)
 
 
 def _event_ids(planner: Planner, ways: Iterable[Way]) -> set[int]:

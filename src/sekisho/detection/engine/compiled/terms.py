@@ -119,11 +119,12 @@ class Plan(msgspec.Struct, frozen=True):
     """All groups of a set of rules, each packed by itself so that it is read when first needed.
 
     ``groups`` leads from channel (lower case, "" any other) and event id ("" any other) to the
-    packed GroupPlan, None where no rule is left. ``uncut`` is a packed Uncut. ``keywords`` leads
-    from a piece of text to the channels in which a keyword with it matters (None: in all).
+    packed GroupPlan, None where no rule is left. ``loose`` is the group of Windows events that do
+    not say their channel. ``uncut`` is a packed Uncut. ``keywords`` leads from a piece of text to the channels in which a keyword with it matters (None: in all).
     """
 
     rule_ids: tuple[str, ...]
     groups: dict[str, dict[str, bytes | None]]
+    loose: bytes | None
     uncut: bytes
     keywords: dict[str, tuple[str, ...] | None]

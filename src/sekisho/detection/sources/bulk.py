@@ -1,0 +1,97 @@
+"""Logs in bulk through the compiled matcher: EVTX and JSON lines natively, all else as events."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from sekisho.detection.engine.compiled.bulk import NO_FIELDS, Bulk, Seen, Tally, Unread
+from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.shaping import Shaping
+from sekisho.detection.model import Event
+from sekisho.detection.sources import evtx
+from sekisho.detection.sources.jsonlines import read_blocks
+from sekisho.detection.sources.limits import DEFAULT_LIMITS, Limits, Trouble
+from sekisho.kernel.i18n import msg
+
+Found = Callable[[Event, tuple[str, ...]], None]
+Tell = Callable[[Trouble], None]
+_PASSED = msg("It was passed over; the others are read.")
+
+
+class Hunter:
+    """Takes one log after the other and hands out what was found, in the order of each log.
+
+    ``found`` gets the event and the ids of the rules that it matches; none for an event that is
+    only ``watched`` (channel in lower case, event id). Records wait in batches across files, so
+    call ``finish`` at the end. What is remembered is bounded; one Hunter serves one thread.
+    """
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        found: Found,
+        tell: Tell,
+        *,
+        shaping: Shaping | None = None,
+        watched: frozenset[tuple[str, int]] = frozenset(),
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._found, self._tell, self._limits = found, tell, limits
+        self._matcher = matcher
+        self._bulk = Bulk(matcher, shaping or Shaping(), watched)
+        self._texts: list[bytes] = []
+        self._places: list[tuple[str, int]] = []
+
+    @property
+    def tally(self) -> Tally:
+        """Return what was counted so far."""
+        return self._bulk.tally
+
+    def evtx(self, source: Path | BinaryIO, name: str) -> None:
+        """Hunt through an EVTX file; raises UnreadableError if it is none."""
+        for numbers, texts in evtx.read_batches(source, name, self._tell):
+            self._add(name, numbers, texts)
+
+    def jsonl(self, stream: BinaryIO, name: str) -> None:
+        """Hunt through JSON lines in UTF-8; the number of a record is that of its line."""
+        for first, lines in read_blocks(stream, name, self._limits.record, self._tell):
+            self._add(name, range(first, first + len(lines)), lines)
+
+    def events(self, events: Iterable[Event]) -> None:
+        """Hunt through events that were read and shaped elsewhere."""
+        self.finish()
+        for number, event in enumerate(events, 1):
+            self._hand_out(self._bulk.judge_event(event))
+            if number % evtx.BATCH == 0:
+                self._matcher.memory.tidy()
+
+    def finish(self) -> None:
+        """Hand out what still waits."""
+        texts, places = self._texts, self._places
+        self._texts, self._places = [], []
+        if texts:
+            self._hand_out(self._bulk.feed(texts, places.__getitem__))
+
+    def _add(self, name: str, numbers: Iterable[int], texts: list[bytes]) -> None:
+        self._texts += texts
+        self._places += [(name, number) for number in numbers]
+        if len(self._texts) >= evtx.BATCH:
+            self.finish()
+
+    def _hand_out(self, results: Iterable[Seen | Unread]) -> None:
+        for result in results:
+            if isinstance(result, Seen):
+                self._found(result.event, self._matcher.ids(result.rules))
+            else:
+                self._tell(_trouble(result))
+
+
+def _trouble(unread: Unread) -> Trouble:
+    what = (
+        msg("It is JSON, but no object with fields.")
+        if unread.reason == NO_FIELDS
+        else msg("It is no JSON: %(why)s.", why=unread.reason)
+    )
+    return Trouble(unread.file, unread.record, what, _PASSED)
+
+

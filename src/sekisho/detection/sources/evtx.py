@@ -1,0 +1,63 @@
+"""EVTX files by their records, in batches; torn chunks and bad records are told and passed over."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sekisho.detection.sources.limits import Trouble, UnreadableError
+from sekisho.kernel.i18n import Text, msg
+
+BATCH = 512
+_GIVE_UP = 10_000
+_HINT = msg("The rest of the file is read; take the log from the machine again if it matters.")
+
+
+def read_batches(
+    source: Path | BinaryIO, name: str, tell: Callable[[Trouble], None]
+) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Yield batches of records: their numbers in the file (from 1, bad ones count) and JSON texts.
+
+    Raises UnreadableError if it is no EVTX file at all.
+    """
+    records = _open(source)
+    numbers: list[int] = []
+    texts: list[bytes] = []
+    number = faults = 0
+    while faults < _GIVE_UP:
+        try:
+            for record in records:
+                number += 1
+                numbers.append(number)
+                texts.append(record["data"].encode())
+                if len(texts) >= BATCH:
+                    yield numbers, texts
+                    numbers, texts = [], []
+            break
+        except (RuntimeError, OSError, ValueError) as error:
+            faults += 1
+            number += 1
+            tell(Trouble(name, number, _say(error), _HINT))
+    if texts:
+        yield numbers, texts
+
+
+def _open(source: Path | BinaryIO) -> Iterator[dict[str, str]]:
+    from evtx import PyEvtxParser  # noqa: PLC0415 # only who reads such files pays for it
+
+    try:
+        # One thread: several would take turns in handing over, and files already share the cores.
+        parser = PyEvtxParser(str(source) if isinstance(source, Path) else source, 1)
+        return iter(parser.records_json())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise UnreadableError(
+            msg("It is no EVTX file, or its head is damaged: %(why)s.", why=_short(error)),
+            msg("Take the log from the machine again, or export it with wevtutil."),
+        ) from error
+
+
+def _say(error: Exception) -> Text:
+    return msg("A record or a block of records is damaged: %(why)s.", why=_short(error))
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
