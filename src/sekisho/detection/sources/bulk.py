@@ -93,5 +93,3 @@ def _trouble(unread: Unread) -> Trouble:
         else msg("It is no JSON: %(why)s.", why=unread.reason)
     )
     return Trouble(unread.file, unread.record, what, _PASSED)
-
-

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sekisho.detection.sources.limits import Trouble, UnreadableError
 from sekisho.kernel.i18n import Text, msg
@@ -41,13 +41,12 @@ def read_batches(
         yield numbers, texts
 
 
-def _open(source: Path | BinaryIO) -> Iterator[dict[str, str]]:
+def _open(source: Path | BinaryIO) -> Any:
     from evtx import PyEvtxParser  # noqa: PLC0415 # only who reads such files pays for it
 
     try:
         # One thread: several would take turns in handing over, and files already share the cores.
-        parser = PyEvtxParser(str(source) if isinstance(source, Path) else source, 1)
-        return iter(parser.records_json())
+        return PyEvtxParser(str(source) if isinstance(source, Path) else source, 1).records_json()
     except (RuntimeError, OSError, ValueError) as error:
         raise UnreadableError(
             msg("It is no EVTX file, or its head is damaged: %(why)s.", why=_short(error)),

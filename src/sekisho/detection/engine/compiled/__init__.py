@@ -1,1 +1,1 @@
-"""The matcher for bulk and live use: rules cut to kinds of events, each distinct value judged once."""
+"""The matcher for bulk and live use: rules cut to kinds of events, each value judged once."""

@@ -13,6 +13,7 @@ from sekisho.detection.engine.compiled.typed import (
     BESIDES,
     MISSING,
     NESTED,
+    EventOf,
     SystemOf,
     decode_record,
     fill_besides,
@@ -49,26 +50,50 @@ class Unread(NamedTuple):
     reason: str
 
 
+class OddError(ValueError):
+    """A record that only the slow way gets right."""
+
+
 class Kind:
     """How the records of one channel and event id are read and judged."""
 
-    __slots__ = (
-        "arrange", "besides", "decode", "decode_user", "fire", "firm", "get", "idle", "known", "memo",
-        "slow", "watched",
-    )  # fmt: skip
-
     def __init__(self, group: Group | None, *, watched: bool, slow: bool) -> None:
-        self.watched, self.idle = watched, group is None or group.idle
-        self.slow = slow and not self.idle
+        self.watched, self._idle = watched, group is None or group.idle
+        self._slow = slow
         if group is None:
             return
         plain = [name for name in group.names if name not in FIRM]
-        self.firm = tuple(name for name in group.names if name in FIRM)
-        self.slow |= not NESTED.isdisjoint(plain)
-        self.besides = tuple((at, name) for at, name in enumerate(plain) if name in BESIDES)
-        self.decode, self.decode_user, self.get = row_decoders(plain)
-        self.known, self.memo, self.fire = group.known, group.memo, group.fire
-        self.arrange = group.arrange
+        self._firm = tuple(name for name in group.names if name in FIRM)
+        self._slow |= not NESTED.isdisjoint(plain)
+        self._besides = tuple((at, name) for at, name in enumerate(plain) if name in BESIDES)
+        self._decode, self._decode_user, self._get = row_decoders(plain)
+        self._known, self._memo, self._fire = group.known, group.memo, group.fire
+        self._arrange = group.arrange
+
+    def judge(self, event: EventOf, text: bytes) -> tuple[int, ...]:
+        """Return the rules that one record matches; ``text`` is all of it.
+
+        Raises OddError and what decoding raises where the record has to go the slow way.
+        """
+        if self._idle:
+            return NO_RULES
+        if self._slow:
+            raise OddError
+        data = event.EventData
+        row = self._decode_user(event.UserData) if data is MISSING else self._decode(data)
+        values = self._get(row)
+        if self._besides:
+            values = fill_besides(values, self._besides, text)
+        if self._firm:
+            values += _firm_values(self._firm, event.System)
+        if self._arrange is not None:
+            values = self._arrange(values)
+        rules = self._memo.get(tuple(map(_get_known, self._known, values)))
+        return self._fire(values) if rules is None else rules
+
+
+# Of a value that is not known yet it gives None, which no signature in the memory holds.
+_get_known: Any = dict.get
 
 
 class Tally:
@@ -141,42 +166,20 @@ class Bulk:
         """
         odd: dict[int, bool] = {}
         times: list[str] = []
-        kinds, by, add_time, get_known = self._kinds, self.tally.by, times.append, dict.get
-        # The one loop through which everything goes: calls are what it costs, so it is long.
+        kinds, by, add_time = self._kinds, self.tally.by, times.append
         for at, text in enumerate(texts):
             counted = False
             try:
                 event = decode_record(text).Event
                 system = event.System
-                event_id = system.EventID
-                if type(event_id) is not int:
-                    event_id = _plain_id(event_id)
-                kind = kinds.get((system.Channel, event_id))
-                if kind is None:
-                    kind = self._kind(system.Channel, event_id)
+                if type(system.EventID) is not int:
+                    system.EventID = _plain_id(system.EventID)
+                kind = kinds.get((system.Channel, system.EventID)) or self._kind(system)
                 add_time(system.TimeCreated.attributes.SystemTime)
                 where = (system.Channel, system.Computer)
                 by[where] = by.get(where, 0) + 1
                 counted = True
-                if kind.idle:
-                    if kind.watched:
-                        fired[at] = NO_RULES
-                    continue
-                if kind.slow:
-                    odd[at] = True
-                    continue
-                data = event.EventData
-                row = kind.decode_user(event.UserData) if data is MISSING else kind.decode(data)
-                values = kind.get(row)
-                if kind.besides:
-                    values = fill_besides(values, kind.besides, text)
-                if kind.firm:
-                    values = (*values, *_firm_values(kind.firm, system, event_id))
-                if kind.arrange is not None:
-                    values = kind.arrange(values)
-                rules = kind.memo.get(tuple(map(get_known, kind.known, values)))
-                if rules is None:
-                    rules = kind.fire(values)
+                rules = kind.judge(event, text)
             except _ODD:
                 odd[at] = counted
                 continue
@@ -185,19 +188,18 @@ class Bulk:
         self.tally.stretch(times)
         return odd
 
-    def _kind(self, channel: str, event_id: int) -> Kind:
-        if not channel:
-            raise ValueError(channel)
-        lower = channel.casefold()
-        # Blanks in the names of these records come and go; only the slow way knows how.
-        slow = _DEFENDER in lower or self._keywords.blind(lower)
+    def _kind(self, system: SystemOf) -> Kind:
+        if not system.Channel:
+            raise OddError
+        channel = system.Channel.casefold()
         kind = Kind(
-            self.matcher.group(channel, event_id),
-            watched=(lower, event_id) in self._watched,
-            slow=slow,
+            self.matcher.group(system.Channel, system.EventID),
+            watched=(channel, system.EventID) in self._watched,
+            # Blanks in the names of these records come and go; only the slow way knows how.
+            slow=_DEFENDER in channel or self._keywords.blind(channel),
         )
         if len(self._kinds) < _MOST_KINDS:
-            self._kinds[channel, event_id] = kind
+            self._kinds[system.Channel, system.EventID] = kind
         return kind
 
     def judge(
@@ -252,13 +254,13 @@ def _plain_id(event_id: Any) -> int:
     return plain
 
 
-def _firm_values(names: Sequence[str], system: SystemOf, event_id: int) -> list[Any]:
+def _firm_values(names: Sequence[str], system: SystemOf) -> tuple[Any, ...]:
     known = {
-        "EventID": event_id,
+        "EventID": system.EventID,
         "Channel": system.Channel,
         "Provider_Name": system.Provider.attributes.Name,
     }
-    return [known[name] for name in names]
+    return tuple([known[name] for name in names])
 
 
 def _matters(text: bytes, channels: frozenset[str] | None) -> bool:

@@ -37,9 +37,7 @@ def _of(terms: Mapping[int, Test], kind: type[IsNull | Exists]) -> tuple[int, ..
     return tuple(number for number, test in terms.items() if isinstance(test, kind))
 
 
-def plan_columns(
-    columns: Sequence[Column], tests: Sequence[Test]
-) -> tuple[ColumnPlan, ...]:
+def plan_columns(columns: Sequence[Column], tests: Sequence[Test]) -> tuple[ColumnPlan, ...]:
     """Return the plans of all columns of a group; ``columns[n]`` is that of the n-th term."""
     grouped: dict[Column, dict[int, Test]] = {}
     for number, (column, test) in enumerate(zip(columns, tests, strict=True)):

@@ -53,7 +53,9 @@ class Group:
         return self._fired(self._classify(arranged))
 
     def _classify(self, arranged: tuple[Any, ...]) -> tuple[int, ...]:
-        return tuple([judge.classify(value) for judge, value in zip(self.judges, arranged, strict=True)])
+        return tuple(
+            [judge.classify(value) for judge, value in zip(self.judges, arranged, strict=True)]
+        )
 
     def fire_whole(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the rules that hold for an event of which all fields are known."""

@@ -1,7 +1,8 @@
 """One column at run time: each distinct value is judged once and becomes the number of a class."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Any
 
@@ -21,7 +22,7 @@ from sekisho.detection.model import Atom, Derived, InNetwork, Regex, SameAs, Tes
 ABSENT = msgspec.UNSET
 """A field that an event does not have, as msgspec's decoders say it; hashed without a call."""
 
-Find = Callable[[str], Set[int]]
+Find = Callable[[str], AbstractSet[int]]
 
 _FEW = 24
 """Up to so many literals are looked for one by one; beyond, an automaton is built."""
@@ -52,9 +53,7 @@ class Judge:
             {n: test for n, test in each.items() if isinstance(test, InNetwork)}
         )
         self._patterns = Patterns({n: test for n, test in each.items() if isinstance(test, Regex)})
-        self._each = tuple(
-            n for n, test in each.items() if not isinstance(test, InNetwork | Regex)
-        )
+        self._each = tuple(n for n, test in each.items() if not isinstance(test, InNetwork | Regex))
         memory.on_forget(self.forget)
 
     def forget(self) -> None:
@@ -149,7 +148,7 @@ class Judge:
             self._check(self._regexes, text, true)
         return true
 
-    def _check(self, numbers: Sequence[int] | Set[int], text: str, true: set[int]) -> None:
+    def _check(self, numbers: Sequence[int] | AbstractSet[int], text: str, true: set[int]) -> None:
         for number in numbers:
             if number not in true and value_passes(self._tests[number], text):
                 true.add(number)

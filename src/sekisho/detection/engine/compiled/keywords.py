@@ -17,7 +17,10 @@ from sekisho.detection.model import Glob, Regex, Test, Wildcard
 _PLAIN = re.compile(r"[A-Za-z0-9_. :\-(){}=,;@#$%&*+!?|~^\[\]`']+")
 _CASELESS = re.compile(r"[\u3041-\u30ff\u3400-\u9fff]+")
 _ENOUGH = 2
-_FOLD_TO_ASCII = "\u212a\u017f\u0130\u00df\u1e9e\u0149\u01f0\u1e96\u1e97\u1e98\u1e99\u1e9a\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
+_FOLD_TO_ASCII = (
+    "\u212a\u017f\u0130\u00df\u1e9e\u0149\u01f0\u1e96\u1e97\u1e98\u1e99\u1e9a"
+    "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
+)
 _ESCAPED = rb"[^\\](?:\\\\)*\\u(?:0[1-9a-f]|[1-9a-f]|00[2-9a-f])"
 
 

@@ -101,7 +101,9 @@ class _Walk:
         self.run += chr(argument)
 
     def _in(self, argument: list[tuple[Any, Any]]) -> None:
-        folded = {chr(value).casefold() if str(kind) == "LITERAL" else "" for kind, value in argument}
+        folded = {
+            chr(value).casefold() if str(kind) == "LITERAL" else "" for kind, value in argument
+        }
         if len(folded) == 1 and "" not in folded:
             self.run += folded.pop()
         else:

@@ -6,7 +6,7 @@ import msgspec
 
 from sekisho.detection.engine.compiled.classes import Memory
 from sekisho.detection.engine.compiled.group import NO_RULES, Group
-from sekisho.detection.engine.compiled.plan import LOOSE, OTHER, WINDOWS, KindOfEvent, Planner
+from sekisho.detection.engine.compiled.plan import OTHER, WINDOWS, KindOfEvent, Planner
 from sekisho.detection.engine.compiled.terms import GroupPlan, Plan, Uncut
 from sekisho.detection.model import Event, LogSource
 

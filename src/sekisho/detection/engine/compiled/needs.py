@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sekisho.detection.engine.compiled.trees import Tree
 from sekisho.detection.engine.compiled.terms import Kind
+from sekisho.detection.engine.compiled.trees import Tree
 from sekisho.detection.model import Exists, Glob, IsNull, Test, Wildcard
 
 _COMMON = 50.0
@@ -39,9 +39,7 @@ def _any(found: list[Need | None], enough: int) -> Need | None:
     known = [one for one in found if one is not None]
     if len(known) < enough or not known:
         return None
-    return Need(
-        sum(one.cost for one in known), frozenset().union(*(one.terms for one in known))
-    )
+    return Need(sum(one.cost for one in known), frozenset().union(*(one.terms for one in known)))
 
 
 def cost_of(test: Test, uses: int) -> float:
@@ -51,6 +49,4 @@ def cost_of(test: Test, uses: int) -> float:
     size = _PLAIN
     if isinstance(test, Glob):
         size = sum(len(part) for part in test.parts if not isinstance(part, Wildcard))
-    return (2 + uses) / (1 + size) ** 1.5
-
-
+    return float((2 + uses) / (1 + size) ** 1.5)

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sekisho.detection.engine.compiled.columns import plan_columns
-from sekisho.detection.engine.compiled.needs import cost_of, need
 from sekisho.detection.engine.compiled.keywords import piece_of
+from sekisho.detection.engine.compiled.needs import cost_of, need
 from sekisho.detection.engine.compiled.terms import (
     KEYWORDS,
     Column,
-    GroupPlan,
-    Plan,
     Entry,
+    GroupPlan,
+    Kind,
+    Plan,
     Uncut,
 )
 from sekisho.detection.engine.compiled.trees import (
     FALSE,
-
     Gate,
     TermBook,
     Tree,
@@ -28,7 +28,6 @@ from sekisho.detection.engine.compiled.trees import (
     numbers_in,
     to_branch,
 )
-from sekisho.detection.engine.compiled.terms import Kind
 from sekisho.detection.engine.routing import RoutingTable, fits
 from sekisho.detection.model import Event, Glob, LogSource, Node, Route, Rule
 
@@ -84,7 +83,9 @@ class Planner:
 
     def _grow(self, route: Route, node: Node) -> Tree:
         tree = grow(node, route.fields, self.book)
-        return tree if route.also is None else Gate(Kind.ALL, (tree, grow(route.also, {}, self.book)))
+        return (
+            tree if route.also is None else Gate(Kind.ALL, (tree, grow(route.also, {}, self.book)))
+        )
 
     def group(
         self, ways: Iterable[Way], kind: KindOfEvent, *, settled: bool = True
@@ -219,9 +220,7 @@ def _order(way: Way) -> int:
     return way.rule
 
 
-def _channel_groups(
-    planner: Planner, ways: Sequence[Way], channel: str
-) -> dict[str, bytes | None]:
+def _channel_groups(planner: Planner, ways: Sequence[Way], channel: str) -> dict[str, bytes | None]:
     packed: dict[str, bytes | None] = {}
     for event_id in (None, *sorted(_event_ids(planner, ways))):
         plan = planner.group(ways, KindOfEvent(channel, event_id))
@@ -241,10 +240,12 @@ def _event_ids(planner: Planner, ways: Iterable[Way]) -> set[int]:
             continue
         for number in numbers_in(way.tree):
             term = planner.book.terms[number]
-            if term.column == _EVENT_ID and isinstance(term.test, Glob) and len(term.test.parts) == 1:
+            if (
+                term.column == _EVENT_ID
+                and isinstance(term.test, Glob)
+                and len(term.test.parts) == 1
+            ):
                 text = term.test.parts[0]
                 if isinstance(text, str) and text.isascii() and text.isdigit():
                     found.add(int(text))
     return found
-
-

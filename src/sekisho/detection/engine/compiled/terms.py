@@ -69,9 +69,9 @@ class Branch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ColumnPlan(msgspec.Struct, frozen=True, array_like=True):
-    """How the values of one column are judged; numbers are those of terms.
+    r"""How the values of one column are judged; numbers are those of terms.
 
-    ``literals``: casefolded texts to look for in ``\\x01`` value ``\\x01``. Finding the n-th makes
+    ``literals``: casefolded texts to look for in ``\x01`` value ``\x01``. Finding the n-th makes
     the terms ``direct[n]`` true and makes it worth while to test ``checked[n]``. ``each`` are
     tested on every value, ``nulls`` and ``exists`` follow from presence alone.
     """
@@ -118,9 +118,10 @@ class Uncut(msgspec.Struct, frozen=True, array_like=True):
 class Plan(msgspec.Struct, frozen=True):
     """All groups of a set of rules, each packed by itself so that it is read when first needed.
 
-    ``groups`` leads from channel (lower case, "" any other) and event id ("" any other) to the
-    packed GroupPlan, None where no rule is left. ``loose`` is the group of Windows events that do
-    not say their channel. ``uncut`` is a packed Uncut. ``keywords`` leads from a piece of text to the channels in which a keyword with it matters (None: in all).
+    ``groups`` leads from channel (case folded, "" any other) and event id ("" any other) to the
+    packed GroupPlan, None where no rule is left. ``loose`` is the group of Windows events that
+    do not say their channel. ``uncut`` is a packed Uncut. ``keywords`` leads from a piece of text
+    to the channels in which a keyword with it matters (None: in all).
     """
 
     rule_ids: tuple[str, ...]

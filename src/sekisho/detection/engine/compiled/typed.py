@@ -56,7 +56,7 @@ class SystemOf(msgspec.Struct, gc=False):
     EventID: Any
     Channel: str
     Provider: ProviderOf
-    TimeCreated: CreatedOf | None = None
+    TimeCreated: CreatedOf
     Computer: str | None = None
 
 
@@ -105,14 +105,14 @@ def row_decoders(names: Sequence[str]) -> tuple[Decode, Decode, Get]:
     row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
     below = msgspec.json.Decoder(dict[str, row]).decode  # type: ignore[valid-type] # made just now
 
-    def decode_user(text: msgspec.Raw | bytes | msgspec.UnsetType) -> Any:
+    def decode_user(text: Any) -> Any:
         (inner,) = below(text).values()
         return inner
 
     return msgspec.json.Decoder(row).decode, decode_user, _getter([name for name, _, _ in fields])
 
 
-_besides_of = msgspec.json.Decoder(
+_besides_of: Decode = msgspec.json.Decoder(
     msgspec.defstruct("Outer", [("Event", msgspec.defstruct("Inner", [("System", _BESIDES)]))])
 ).decode
 

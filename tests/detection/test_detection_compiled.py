@@ -1,0 +1,135 @@
+"""The compiled matcher gives what the slow reference gives, for whatever rules and events."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sekisho.detection.engine.compiled.bulk import Bulk, Seen
+from sekisho.detection.engine.compiled.classes import Memory
+from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.compiled.plan import make_plan
+from sekisho.detection.engine.compiled.terms import Plan
+from sekisho.detection.engine.reference import matches
+from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
+from sekisho.detection.mapping import own_routing
+from sekisho.detection.model import Event, LogSource, RuleSet
+from support.sigma_cases import Case, needs_shared, shared_cases
+from support.sigma_strategies import events, rule_sets
+from support.windows_strategies import lines, records, windows_rules
+
+TABLE = own_routing()
+RELAXED: Any = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
+}
+
+
+def compiled(rules: RuleSet, memory: Memory | None = None) -> Matcher:
+    """Return a matcher whose plan went through its saved form."""
+    packed = msgspec.msgpack.encode(make_plan(rules.rules, TABLE))
+    return Matcher(msgspec.msgpack.decode(packed, type=Plan), memory)
+
+
+def by_reference(rules: RuleSet, event: Event) -> tuple[str, ...]:
+    return tuple(rule.id for rule in rules.rules if matches(rule, event, TABLE))
+
+
+def by_matcher(matcher: Matcher, event: Event) -> tuple[str, ...]:
+    return matcher.ids(matcher.match(event))
+
+
+@settings(max_examples=60, **RELAXED)
+@given(rule_sets(), st.lists(events(), min_size=1, max_size=6))
+def test_events_of_any_source_match_as_by_the_reference(rules: RuleSet, some: list[Event]) -> None:
+    matcher = compiled(rules)
+    for _ in range(2):
+        for event in some:
+            assert by_matcher(matcher, event) == by_reference(rules, event)
+
+
+@settings(max_examples=60, **RELAXED)
+@given(windows_rules(), st.lists(records(), min_size=1, max_size=6))
+def test_events_of_windows_match_as_by_the_reference(rules: RuleSet, some: list[dict]) -> None:  # type: ignore[type-arg]
+    matcher = compiled(rules)
+    for record in some:
+        event = shape_value(record, Shaping(), "", 1)
+        assert by_matcher(matcher, event) == by_reference(rules, event)
+
+
+@settings(max_examples=60, **RELAXED)
+@given(
+    windows_rules(),
+    st.builds(
+        Event,
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "Channel": st.sampled_from(("Security", 1)),
+                "EventID": st.sampled_from((1, "4688", True)),
+            },
+        ),
+        st.sampled_from((None, "Security", "System")),
+        st.sampled_from((None, 1, 4688)),
+        st.sampled_from((LogSource(), LogSource(product="windows"), LogSource("process_creation"))),
+    ),
+)
+def test_events_that_contradict_themselves_match_as_by_the_reference(
+    rules: RuleSet, event: Event
+) -> None:
+    assert by_matcher(compiled(rules), event) == by_reference(rules, event)
+
+
+@settings(max_examples=60, **RELAXED)
+@given(windows_rules(), st.lists(lines(), min_size=1, max_size=8))
+def test_records_in_bulk_match_as_by_the_reference(rules: RuleSet, texts: list[bytes]) -> None:
+    bulk = Bulk(compiled(rules), Shaping())
+    wanted = []
+    for at, text in enumerate(texts):
+        try:
+            values = list(unwrap(msgspec.json.decode(text)))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        for value in values:
+            if isinstance(value, dict):
+                event = shape_value(value, Shaping(), "log", at + 1)
+                wanted.append((at + 1, by_reference(rules, event)))
+    for _ in range(2):
+        results = bulk.feed(texts, lambda at: ("log", at + 1))
+        got = {
+            one.event.record: bulk.matcher.ids(one.rules)
+            for one in results
+            if isinstance(one, Seen)
+        }
+        assert got == {record: ids for record, ids in wanted if ids}
+
+
+@settings(max_examples=40, **RELAXED)
+@given(rule_sets(), st.lists(events(), min_size=1, max_size=8))
+def test_a_memory_that_is_always_full_changes_nothing(rules: RuleSet, some: list[Event]) -> None:
+    small = compiled(rules, Memory(most=1))
+    found = dict(pair for event in some for pair in [(id(event), small.match_events([event]))])
+    for event in some:
+        ids = by_reference(rules, event)
+        assert found[id(event)] == ([(0, ids)] if ids else [])
+
+
+@needs_shared
+@pytest.mark.parametrize("case", shared_cases("match"), ids=lambda case: case.name)
+def test_a_conformance_case_comes_out_as_written(case: Case) -> None:
+    loaded = case.load()
+    if loaded.faults:
+        assert "outcome" in case.raw
+        return
+    wanted = case.raw.get("rule")
+    ids = {rule.id for rule in loaded.rules if wanted in {None, rule.name, rule.title}}
+    matcher = compiled(loaded)
+    found = {
+        number
+        for number, event in enumerate(case.events())
+        if ids.intersection(by_matcher(matcher, event))
+    }
+    if "outcome" not in case.raw:
+        case.judge(found)
