@@ -31,6 +31,7 @@ _READS = frozenset(
         "selfchecks.read",
         "notices.read",
         "training.read",
+        "detection.read",
     }
 )
 RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
@@ -43,11 +44,12 @@ RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
         "exceptions.*",
         "notices.*",
         "cases.*",
+        "detection.*",
         "selfchecks.*",
         "identity.recover",
     },
     Role.CSIRT: _READS
-    | {"devices.write", "findings.*", "cases.*", "notices.write", "identity.recover"},
+    | {"devices.write", "findings.*", "cases.*", "detection.*", "notices.write", "identity.recover"},
     # A manager answers for people, not for machines: what fails and until when, exceptions of
     # their unit. Low severities only; the room of exceptions judges which.
     Role.MANAGER: frozenset(
@@ -108,6 +110,7 @@ TOKEN_SCOPES = (
     "notices.read",
     "cases.read",
     "cases.report",
+    "detection.read",
     "evidence.read",
     "identity.read",
     "identity.scim",

@@ -74,6 +74,7 @@ class Kind(StrEnum):
     REPORT_MADE = "report.made"
     REPORT_ANSWERED = "report.answered"
     REPORT_TOLD_MANAGER = "report.told_manager"
+    SUPPRESSION_ENDS = "suppression.ends"
     EVIDENCE_BROKEN = "evidence.verification_failed"
     NOTICE_TEST = "notice.test"
 
@@ -101,6 +102,7 @@ TOPIC_OF_KIND: Mapping[Kind, Topic] = {
     Kind.REPORT_MADE: Topic.SECURITY,
     Kind.REPORT_ANSWERED: Topic.REPORT,
     Kind.REPORT_TOLD_MANAGER: Topic.REPORT,
+    Kind.SUPPRESSION_ENDS: Topic.TASK,
     Kind.EVIDENCE_BROKEN: Topic.SECURITY,
     Kind.NOTICE_TEST: Topic.SYSTEM,
 }

@@ -9,6 +9,8 @@ from sekisho.controls import service as controls
 from sekisho.controls.service import applying, documents
 from sekisho.controls.service.imports import WAITS, imports_folder
 from sekisho.controls.service.selfchecks import turn_selfchecks
+from sekisho.detection import service as detection
+from sekisho.detection.sources.fetching import WebFetcher
 from sekisho.devices.service import carves, certificates, known, privacy
 from sekisho.evidence import service as evidence
 from sekisho.evidence.sources.destinations import Destination, local_file, open_destinations
@@ -32,6 +34,7 @@ def make_chores(house: House) -> list[Chore]:
     shelf = settings.data / "artefacts"
     waiting = imports_folder(settings)
     rulebook = Rulebook(settings)
+    fetcher = WebFetcher()
     return [
         Chore("turned", 5, turned),
         Chore("seal evidence", 1, _in_transaction(evidence.seal_records)),
@@ -54,6 +57,13 @@ def make_chores(house: House) -> list[Chore]:
               lambda h: evidence.deliver_checkpoints(h.database, destinations)),
         Chore("verify evidence", _DAY, lambda h: evidence.verify_regularly(
             h.database, outside=_local_lines(settings.data), shelf=shelf)),
+        Chore("own detection rules", 600,
+              lambda h: detection.settle_own_rules(h.database, SYSTEM)),
+        Chore("uploads of detection rules", 1,
+              lambda h: detection.turn_staged(h.database, fetcher)),
+        Chore("updates of detection rules", 600,
+              lambda h: detection.update_sources(h.database, fetcher)),
+        Chore("ending suppressions", _HOUR, _in_transaction(detection.remind_of_ends)),
         Chore("daily figures", 600, _in_transaction(controls.write_trend)),
         Chore("old carves", 600, _in_transaction(
             lambda tx: carves.end_old_carves(tx, settings.data / "carves"))),

@@ -12,6 +12,8 @@ from sekisho.cases import web as cases_web
 from sekisho.controls import api as controls_api
 from sekisho.controls import service as controls
 from sekisho.controls import web as controls_web
+from sekisho.detection import api as detection_api
+from sekisho.detection import web as detection_web
 from sekisho.devices import api as devices_api
 from sekisho.devices import web as devices_web
 from sekisho.devices.desk import Desk, Files
@@ -62,6 +64,8 @@ def room_handlers() -> Sequence[Any]:
         cases_web,
         controls_api,
         controls_web,
+        detection_api,
+        detection_web,
         devices_api,
         devices_web,
         evidence_api,

@@ -1,0 +1,96 @@
+"""The whole library read as one set of rules: correlations and filters reach over sources."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sekisho.detection.attack import own_attack_table
+from sekisho.detection.engine.attack import Tagged, read_tags
+from sekisho.detection.language import RuleText, load_rules
+from sekisho.detection.library import DocumentKind, KeptRule
+from sekisho.detection.model import (
+    Correlation,
+    Document,
+    Filter,
+    LogSource,
+    Node,
+    Rule,
+    RuleFault,
+    RuleSet,
+)
+
+Files = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a library says: its rules with what is known of them, and faults, by source."""
+
+    rule_set: RuleSet
+    rules: tuple[KeptRule, ...]
+    faults: Mapping[str, tuple[RuleFault, ...]]
+
+    def tags_of(self, rule: KeptRule) -> Tagged:
+        """Return the techniques and tactics of a rule, as they are called today."""
+        return read_tags(rule.tags, own_attack_table())
+
+    def of_source(self, source_id: str) -> dict[str, KeptRule]:
+        """Return id → rule of one source."""
+        return {rule.id: rule for rule in self.rules if rule.source_id == source_id}
+
+
+def read_library(sources: Iterable[tuple[str, Files]]) -> Reading:
+    """Read the texts of all sources (id, files), the one that wins first.
+
+    Takes about a millisecond a rule; nothing is read but what is given.
+    """
+    texts: list[RuleText] = []
+    digests: dict[str, str] = {}
+    for source_id, files in sources:
+        for name, content in files:
+            path = f"{source_id}/{name}"
+            digests[path] = digest_of(content)
+            texts.append(RuleText(path, content))
+    rule_set = load_rules(texts)
+    documents: tuple[Document, ...] = (
+        *rule_set.rules, *rule_set.correlations, *rule_set.filters,
+    )  # fmt: skip
+    rules = tuple(_kept(each, digests) for each in documents)
+    return Reading(rule_set, rules, _by_source(rule_set.faults))
+
+
+def digest_of(content: bytes) -> str:
+    """Return what tells one text from another."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _kept(document: Document, digests: Mapping[str, str]) -> KeptRule:
+    source_id, _, file = document.file.partition("/")
+    return KeptRule(
+        id=document.id, source_id=source_id, file=file, line=document.line,
+        kind=_kind(document), title=document.title, level=document.level, status=document.status,
+        logsource=document.logsource if isinstance(document, Rule | Filter) else LogSource(),
+        tags=document.tags, digest=digests.get(document.file, ""),
+    )  # fmt: skip
+
+
+def _kind(document: Document) -> DocumentKind:
+    if isinstance(document, Correlation):
+        return DocumentKind.CORRELATION
+    return DocumentKind.FILTER if isinstance(document, Filter) else DocumentKind.RULE
+
+
+def _by_source(faults: Iterable[RuleFault]) -> dict[str, tuple[RuleFault, ...]]:
+    found: dict[str, list[RuleFault]] = {}
+    for fault in faults:
+        source_id, _, file = fault.file.partition("/")
+        said = RuleFault(file, fault.line, fault.got, fault.expected, fault.fix)
+        found.setdefault(source_id, []).append(said)
+    return {source_id: tuple(each) for source_id, each in found.items()}
+
+
+def read_condition(rule_text: bytes) -> tuple[Node | None, tuple[RuleFault, ...]]:
+    """Read the condition of the one rule in a text; None with the faults if there is none."""
+    rule_set = load_rules([RuleText("condition", rule_text)])
+    node = rule_set.rules[0].tree if rule_set.rules else None
+    return node, rule_set.faults
