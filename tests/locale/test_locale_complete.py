@@ -47,7 +47,10 @@ _SAME_IN_BOTH = re.compile(
     r"|OS|Python|CSIRT|sekisho backup FILE)*"
 )
 # Visible words of templates that stay as they are: names of languages, the brand, a command.
-_LITERALS = {"日本語", "English", "関所", "Sekisho", "CSV", "sekisho admin link --person EMAIL"}
+_LITERALS = {
+    *("日本語", "English", "関所", "Sekisho", "CSV", "sekisho admin link --person EMAIL"),
+    *("ATT&CK", "https://", "User|startswith: svc_backup"),
+}
 _SPOKEN_ATTRIBUTES = {"title", "aria-label", "placeholder", "alt"}
 
 

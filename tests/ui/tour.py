@@ -21,6 +21,7 @@ from support.browser import add_authenticator, running_chromium
 from support.running import Running, running_up
 from support.visiting import Post, make_kit, public_client, query, wait_until
 from ui.faults import measure_excess
+from ui.tour_detection import DETECTION, settle_detection
 from ui.tour_exceptions import EXCEPTION_STOPS, settle_exceptions
 from ui.tour_people import PEOPLE, settle_people
 from ui.tour_proofs import PROOFS, settle_proofs
@@ -352,6 +353,7 @@ SIGNED_IN: dict[str, Walk] = {
     **PROOFS,
     **EXCEPTION_STOPS,
     **PEOPLE,
+    **DETECTION,
 }
 
 
@@ -383,6 +385,7 @@ def walk_all(town: Town, look: Look, wanted: set[str] | None = None) -> None:
     settle_proofs(town)
     settle_exceptions(town)
     settle_people(town)
+    settle_detection(town)
     _walk(town, town.admin, SIGNED_IN, look, wanted)
     _walk(town, town.stranger, STRANGER, look, wanted)
 

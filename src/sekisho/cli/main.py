@@ -33,6 +33,11 @@ NOUNS: dict[str, tuple[str, str, str]] = {
         "the endpoint agent: enroll, run, show, pause",
         "端末エージェント（登録・実行・送る内容の表示・一時停止）",
     ),
+    "rules": (
+        "sekisho.cli.rules",
+        "detection rules: list, test, import, update",
+        "検知ルールの一覧・検査・取り込み・更新",
+    ),
     "devices": (
         "sekisho.cli.devices",
         "enrolment kits and the list of devices",

@@ -96,13 +96,13 @@ def list_rules(
     search: FromQuery[str] = "",
     level: FromQuery[str] = "",
     technique: FromQuery[str] = "",
-    state: FromQuery[str] = "",
+    decided: FromQuery[str] = "",
     sort: FromQuery[str] = "title",
     page: FromQuery[int] = 1,
     page_size: FromQuery[int] = 50,
 ) -> RuleList:
     """List rules; all that is given must hold."""
-    wish = RuleWish(search=search, level=level, technique=technique, state=state)
+    wish = RuleWish(search=search, level=level, technique=technique, state=decided)
     with database.read(principal) as tx:
         found = service.list_rules(tx, wish, sort=sort, page=page, page_size=page_size)
     return RuleList([_view(each) for each in found.rules], found.total, page, page_size)

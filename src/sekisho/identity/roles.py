@@ -49,7 +49,14 @@ RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
         "identity.recover",
     },
     Role.CSIRT: _READS
-    | {"devices.write", "findings.*", "cases.*", "detection.*", "notices.write", "identity.recover"},
+    | {
+        "devices.write",
+        "findings.*",
+        "cases.*",
+        "detection.*",
+        "notices.write",
+        "identity.recover",
+    },
     # A manager answers for people, not for machines: what fails and until when, exceptions of
     # their unit. Low severities only; the room of exceptions judges which.
     Role.MANAGER: frozenset(

@@ -5,7 +5,7 @@ only selection of a rule that is made for it, and evaluated by the same evaluato
 be read suppresses nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 import yaml
@@ -58,9 +58,11 @@ class Suppressor:
 
     def find(self, rule_id: str, holds: Holds) -> Suppression | None:
         """Return the suppression that holds a match back; ``holds`` judges its event."""
-        for suppression, node in (
-            *self._by_rule.get(rule_id, ()), *self._by_rule.get("", ()),
-        ):  # fmt: skip
+        for suppression, node in self._of(rule_id):
             if node is None or holds(node):
                 return suppression
         return None
+
+    def _of(self, rule_id: str) -> Iterator[tuple[Suppression, Node | None]]:
+        yield from self._by_rule.get(rule_id, ())
+        yield from self._by_rule.get("", ())

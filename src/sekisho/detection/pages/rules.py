@@ -39,14 +39,14 @@ def show_rules(
     source: FromQuery[str] = "",
     technique: FromQuery[str] = "",
     tactic: FromQuery[str] = "",
-    state: FromQuery[str] = "",
+    decided: FromQuery[str] = "",
     sort: FromQuery[str] = "-level",
     page: FromQuery[int] = 1,
 ) -> Page:
     """List the rules; all that is given must hold."""
     wish = RuleWish(
         search=q.strip()[:200], level=level, kind=kind, product=product, source=source,
-        technique=_technique(technique), tactic=tactic, state=state,
+        technique=_technique(technique), tactic=tactic, state=decided,
     )  # fmt: skip
     with database.read(principal) as tx:
         found = service.list_rules(tx, wish, sort=sort, page=max(1, page), page_size=PER_PAGE)
@@ -54,7 +54,7 @@ def show_rules(
         sources = {s.id: s.name for s, _, _ in service.list_sources(tx)}
     filters = {
         "q": q, "level": level, "kind": kind, "product": product, "source": source,
-        "technique": technique, "tactic": tactic, "state": state, "sort": sort,
+        "technique": technique, "tactic": tactic, "decided": decided, "sort": sort,
     }  # fmt: skip
     products = sorted(counts["product"].items(), key=lambda each: (-each[1], each[0]))[:8]
     context = {

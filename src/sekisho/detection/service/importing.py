@@ -176,7 +176,7 @@ def settle_own_rules(database: Database, principal: Principal) -> bool:
     digest = digest_of("\n".join(f"{n} {digest_of(c)}" for n, c in files).encode())
     with database.read(principal) as tx:
         source = sources.find_source(tx, OWN_SOURCE)
-    if source is None or source.digest == digest:
+    if not files or source is None or source.digest == digest:
         return False
     prepared = _prepare(database, principal, source, files)
     with database.write(principal) as tx:

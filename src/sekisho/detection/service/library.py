@@ -151,7 +151,8 @@ def read_texts(tx: Transaction) -> list[tuple[str, list[tuple[str, bytes]]]]:
 
 def read_own_rules() -> list[tuple[str, bytes]]:
     """Return the rules that travel with Sekisho (name, text), sorted by name."""
-    return sorted(_walk(files("sekisho").joinpath("content/rules"), ""))
+    folder = files("sekisho").joinpath("content/rules")
+    return sorted(_walk(folder, "")) if folder.is_dir() else []
 
 
 def _walk(folder: Traversable, before: str) -> list[tuple[str, bytes]]:

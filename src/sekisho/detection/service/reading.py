@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.attack import Tagged, read_tags
-from sekisho.detection.language import RuleText, load_rules
+from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.library import DocumentKind, KeptRule
 from sekisho.detection.model import (
     Correlation,

@@ -5,8 +5,8 @@ from alembic import op
 
 from sekisho.kernel.db import JSONText, UTCDateTime
 
-revision = "0016_detection"
-down_revision = "0015_cases"
+revision = "0017_detection"
+down_revision = "0016_access"
 
 
 def _source() -> "sa.Column[str]":
@@ -122,9 +122,7 @@ def _create_decisions() -> None:
         sa.Column("reminded_at", UTCDateTime()),
     )
     for column in ("rule_id", "ends_at"):
-        op.create_index(
-            f"ix_detection_suppressions_{column}", "detection_suppressions", [column]
-        )
+        op.create_index(f"ix_detection_suppressions_{column}", "detection_suppressions", [column])
 
 
 def downgrade() -> None:

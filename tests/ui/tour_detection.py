@@ -1,0 +1,104 @@
+"""Stops of the tour about detection rules: list, one rule, coverage, sources, what is held back."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from support.visiting import query, wait_until
+
+WAIT_SECONDS = 60
+_ID = "7c9f3c52-0000-4000-8000-{:012d}"
+_TITLES = (
+    "Remote Tool Put On Servers From One Source", "RDP From A Public Address",
+    "Shadow Copies Deleted", "Security Log Cleared By A Service Account With A Long Name",
+    "Network Scan After A VPN Log-In", "New Local Administrator At Night",
+)  # fmt: skip
+_TAGS = ("t1219.002", "t1133", "t1490", "t1070.001", "t1046", "t1136.001")
+_LEVELS = ("critical", "high", "high", "medium", "low", "informational")
+REASON = "バックアップ用のサービスアカウントによる定期処理。2027年3月の更改で廃止予定"
+CONDITION = "User|startswith: svc_backup"
+# What people and rules wrote, in whatever language.
+TYPED_OF_RULES = [REASON, CONDITION, "SOCチームのルール集", "壊れたルール集", "Sekisho", *_TITLES]
+
+
+def _rule(n: int) -> bytes:
+    return (
+        f"title: {_TITLES[n]}\nid: {_ID.format(n)}\nstatus: test\nlevel: {_LEVELS[n]}\n"
+        f"tags: [attack.{_TAGS[n]}]\nlogsource: {{product: windows, category: process_creation}}\n"
+        f"detection:\n  selection:\n    CommandLine|contains: sample-{n}\n  condition: selection\n"
+    ).encode()
+
+
+def _pack() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for n in range(len(_TITLES)):
+            archive.writestr(f"windows/rule_{n}.yml", _rule(n))
+        archive.writestr("windows/broken.yml", b"title: x\nlogsource: {product: windows}\n"
+                         b"detection:\n  a: {b|contian: c}\n  condition: a\n")  # fmt: skip
+    return out.getvalue()
+
+
+def settle_detection(town: Any) -> None:
+    """Bring rules in, turn one off, hold one back, and leave a broken archive waiting."""
+    page = town.admin.new_page()
+    town.devices["staged"] = _upload(town, page, "SOCチームのルール集", _pack())
+    with page.expect_navigation():
+        page.click("form[action$='/approve'] button")
+    wait_until(lambda: query(town.up, "SELECT 1 FROM detection_rules WHERE source_id <> "
+                             "'src_sekisho'"), WAIT_SECONDS, "rules taken over")  # fmt: skip
+    page.goto(town.url(f"/detection/rules/{_ID.format(4)}"))
+    page.select_option("#level", "off")
+    page.fill("#reason", REASON)
+    with page.expect_navigation():
+        page.click("form[action$='/tune'] button")
+    page.goto(town.url(f"/detection/rules/{_ID.format(0)}"))
+    page.click("details summary")
+    page.fill("#condition", CONDITION)
+    page.fill("#why", REASON)
+    with page.expect_navigation():
+        page.click("form[action$='/suppress'] button")
+    town.devices["staged_broken"] = _upload(town, page, "壊れたルール集", b"PK\x03\x04broken")
+    town.devices["staged_ready"] = _upload(town, page, "SOCチームのルール集 2", _pack())
+    rows = query(town.up, "SELECT id FROM detection_sources WHERE id <> 'src_sekisho'")
+    town.devices["rule_source"] = str(rows[0][0])
+    page.close()
+
+
+def _upload(town: Any, page: Page, name: str, content: bytes) -> str:
+    path = Path(town.folder) / "rules.zip"
+    path.write_bytes(content)
+    page.goto(town.url("/detection/sources"))
+    page.fill("#name", name)
+    page.set_input_files("#file", path)
+    with page.expect_navigation():
+        page.click("form[action$='/upload'] button")
+    staged = page.url.rsplit("/", 1)[-1]
+    wait_until(
+        lambda: query(town.up, "SELECT 1 FROM detection_staged WHERE id = ? AND state <> 'waiting'",
+                      staged), WAIT_SECONDS, "an upload read",
+    )  # fmt: skip
+    page.goto(town.url(f"/detection/staged/{staged}"))
+    return staged
+
+
+def _to(path: str) -> Any:
+    return lambda town, page: page.goto(town.url(path.format(**town.devices)))
+
+
+DETECTION = {
+    "rules": _to("/detection/rules"),
+    "rules_no_match": _to("/detection/rules?q=nothing-of-the-kind"),
+    "rule": _to(f"/detection/rules/{_ID.format(0)}"),
+    "rule_off": _to(f"/detection/rules/{_ID.format(4)}"),
+    "rules_coverage": _to("/detection/coverage"),
+    "rules_held_back": _to("/detection/suppressions"),
+    "rules_held_back_ended": _to("/detection/suppressions?ended=1"),
+    "rules_sources": _to("/detection/sources"),
+    "rules_staged": _to("/detection/staged/{staged_ready}"),
+    "rules_staged_broken": _to("/detection/staged/{staged_broken}"),
+    "rules_faults": _to("/detection/sources/{rule_source}/faults"),
+}
