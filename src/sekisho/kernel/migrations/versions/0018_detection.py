@@ -5,8 +5,8 @@ from alembic import op
 
 from sekisho.kernel.db import JSONText, UTCDateTime
 
-revision = "0017_detection"
-down_revision = "0016_access"
+revision = "0018_detection"
+down_revision = "0017_invitations"
 
 
 def _source() -> "sa.Column[str]":
