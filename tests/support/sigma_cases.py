@@ -1,16 +1,20 @@
 """Conformance cases of Sigma: a file of cases is a list of documents, events and expectations."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from sekisho.detection.engine.correlation.correlator import Correlator
+from sekisho.detection.engine.correlation.plan import Hit, Plan, make_plan
 from sekisho.detection.engine.reference import matches
+from sekisho.detection.engine.values import text_of
 from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.mapping import own_routing
-from sekisho.detection.model import Event, LogSource, RuleSet
+from sekisho.detection.model import MICROSECONDS, Event, LogSource, Record, RuleSet
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 CONFORMANCE = SHARED / "sigma-conformance"
@@ -67,3 +71,36 @@ def matched_by_reference(case: Case, loaded: RuleSet) -> set[int]:
         for number, event in enumerate(case.events())
         if any(matches(rule, event, own_routing()) for rule in rules)
     }
+
+
+def as_group(said: Any) -> tuple[str, ...]:
+    """Return a group as cases write it: one value, or a list of them."""
+    return tuple(said) if isinstance(said, list) else (said,)
+
+
+def first_fired(case: Case, loaded: RuleSet) -> dict[tuple[str, ...], int]:
+    """Stream a case's events; return group → number of the event with which it first fired."""
+    plan = make_plan(loaded)
+    correlator = Correlator(plan)
+    (judged,) = [one.id for one in loaded.correlations if one.name == case.raw["rule"]]
+    first: dict[tuple[str, ...], int] = {}
+    for number, event in enumerate(case.events()):
+        for hit in _hits(case, loaded, plan, event, number):
+            for fired in correlator.step(hit).fired:
+                if fired.correlation_id == judged:
+                    first.setdefault(tuple(fired.group.values()), number)
+    return first
+
+
+def _hits(case: Case, loaded: RuleSet, plan: Plan, event: Event, number: int) -> list[Hit]:
+    written = datetime.fromisoformat(str(event.fields[case.raw["time_field"]]))
+    time = round(written.timestamp() * MICROSECONDS)
+    return [
+        Hit(rule.id, time, Record("case", number + 1), {
+            name: str(text_of(event.fields[name]))
+            for name in plan.needs[rule.id]
+            if name in event.fields
+        })
+        for rule in loaded.rules
+        if rule.id in plan.needs and matches(rule, event, own_routing())
+    ]  # fmt: skip

@@ -1,0 +1,272 @@
+"""One pass over a group's entries in order, telling of each whether the correlation is true.
+
+The window at an entry holds what came within the timespan up to it, both ends included. Each
+step costs the same however full the window is; sums are exact, so that taking out what was put
+in leaves nothing behind.
+"""
+
+import bisect
+import operator
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from sekisho.detection.engine.correlation.plan import Entry
+from sekisho.detection.engine.values import number_of
+from sekisho.detection.model import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Atom,
+    Bound,
+    Correlation,
+    CorrelationKind,
+    Named,
+    Node,
+    Not,
+    Operator,
+    Record,
+)
+
+_OPERATORS: Mapping[Operator, Callable[[Fraction, Fraction], bool]] = {
+    Operator.EQ: operator.eq,
+    Operator.NEQ: operator.ne,
+    Operator.LT: operator.lt,
+    Operator.LTE: operator.le,
+    Operator.GT: operator.gt,
+    Operator.GTE: operator.ge,
+}
+MOST_RECORDS = 1000
+_WHOLE = 100
+
+
+class Sweep:
+    """Goes over entries from old to new and says after each whether the condition holds."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        self.correlation = correlation
+        self.window: deque[Entry] = deque()
+        self._tally = _tally_for(correlation)
+
+    def advance(self, entry: Entry) -> bool:
+        """Take the next entry, let go of what is too old for it, and judge."""
+        self.window.append(entry)
+        self._tally.add(entry)
+        while self.window[0].time < entry.time - self.correlation.timespan:
+            self._tally.remove(self.window.popleft())
+        return self._tally.holds()
+
+    def records(self) -> tuple[Record, ...]:
+        """Return the records in the window, each once, the latest thousand in order of time."""
+        found: dict[Record, None] = {}
+        for entry in reversed(self.window):
+            found.update(dict.fromkeys(reversed(entry.records)))
+            if len(found) >= MOST_RECORDS:
+                break
+        return tuple(reversed(tuple(found)[:MOST_RECORDS]))
+
+
+class _Tally:
+    """What is counted or measured in a window."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        self.correlation = correlation
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry in."""
+        raise NotImplementedError
+
+    def remove(self, entry: Entry) -> None:
+        """Let the oldest entry go."""
+        raise NotImplementedError
+
+    def value(self) -> Fraction | None:
+        """Return the figure, None if there is none."""
+        raise NotImplementedError
+
+    def holds(self) -> bool:
+        """Say whether every bound holds for the figure."""
+        value = self.value()
+        return value is not None and within(self.correlation.bounds, value)
+
+
+def within(bounds: tuple[Bound, ...], value: Fraction) -> bool:
+    """Say whether all bounds hold for a figure."""
+    return all(_OPERATORS[bound.operator](value, Fraction(bound.number)) for bound in bounds)
+
+
+class _Counting(_Tally):
+    """Different things: records, values, or rules."""
+
+    def __init__(self, correlation: Correlation, thing: Callable[[Entry], object]) -> None:
+        super().__init__(correlation)
+        self.counts: Counter[object] = Counter()
+        self._thing = thing
+
+    def add(self, entry: Entry) -> None:
+        thing = self._thing(entry)
+        if thing is not None:
+            self.counts[thing] += 1
+
+    def remove(self, entry: Entry) -> None:
+        thing = self._thing(entry)
+        if thing is None:
+            return
+        self.counts[thing] -= 1
+        if not self.counts[thing]:
+            del self.counts[thing]
+
+    def value(self) -> Fraction | None:
+        return Fraction(len(self.counts))
+
+
+class _Together(_Counting):
+    """Which rules matched: all of them, as many as the bounds say, or as the expression says."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        super().__init__(correlation, lambda entry: entry.rule_id)
+
+    def holds(self) -> bool:
+        expression = self.correlation.expression
+        if expression is not None:
+            return _expressed(expression, self.counts)
+        if self.correlation.bounds:
+            return super().holds()
+        return len(self.counts) == len(self.correlation.rules)
+
+
+def _expressed(node: Node, seen: Mapping[object, int]) -> bool:
+    match node:
+        case Named(name):
+            return name in seen
+        case Not(part):
+            return not _expressed(part, seen)
+        case AllOf(parts):
+            return all(_expressed(part, seen) for part in parts)
+        case AnyOf(parts):
+            return any(_expressed(part, seen) for part in parts)
+        case AtLeast(count, parts):
+            return sum(_expressed(part, seen) for part in parts) >= count
+        case Atom():
+            return False
+
+
+class _InOrder(_Tally):
+    """How many of the rules, from the first on, matched one after the other.
+
+    For each place in the order the latest beginning of a chain that reaches it is kept: if that
+    lies in the window, so does the chain. An expression is asked besides the order.
+    """
+
+    def __init__(self, correlation: Correlation) -> None:
+        super().__init__(correlation)
+        self.begun: list[int | None] = [None] * len(correlation.rules)
+        self.seen = _Together(correlation)
+        self.now = 0
+
+    def add(self, entry: Entry) -> None:
+        self.now = entry.time
+        self.seen.add(entry)
+        for place in range(len(self.begun) - 1, -1, -1):
+            if self.correlation.rules[place] == entry.rule_id:
+                self.begun[place] = self.begun[place - 1] if place else entry.time
+
+    def remove(self, entry: Entry) -> None:
+        self.seen.remove(entry)
+
+    def value(self) -> Fraction | None:
+        oldest = self.now - self.correlation.timespan
+        reached = [
+            place + 1
+            for place, begun in enumerate(self.begun)
+            if begun is not None and begun >= oldest
+        ]
+        return Fraction(max(reached, default=0))
+
+    def holds(self) -> bool:
+        if self.correlation.bounds:
+            return super().holds()
+        if self.correlation.expression is not None and not self.seen.holds():
+            return False
+        return self.value() == len(self.correlation.rules)
+
+
+class _Adding(_Tally):
+    """The sum or the average of the numbers; entries without a number do not count."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        super().__init__(correlation)
+        self.total = Fraction(0)
+        self.count = 0
+
+    def add(self, entry: Entry) -> None:
+        number = _number(entry)
+        if number is not None:
+            self.total += number
+            self.count += 1
+
+    def remove(self, entry: Entry) -> None:
+        number = _number(entry)
+        if number is not None:
+            self.total -= number
+            self.count -= 1
+
+    def value(self) -> Fraction | None:
+        if not self.count:
+            return None
+        average = self.correlation.kind is CorrelationKind.VALUE_AVG
+        return self.total / self.count if average else self.total
+
+
+class _Ranking(_Tally):
+    """A percentile of the numbers, between two of them by straight line; the median is the 50th."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        super().__init__(correlation)
+        self.ranked: list[Fraction] = []
+
+    def add(self, entry: Entry) -> None:
+        number = _number(entry)
+        if number is not None:
+            bisect.insort(self.ranked, number)
+
+    def remove(self, entry: Entry) -> None:
+        number = _number(entry)
+        if number is not None:
+            del self.ranked[bisect.bisect_left(self.ranked, number)]
+
+    def value(self) -> Fraction | None:
+        if not self.ranked:
+            return None
+        place = Fraction(self.correlation.percentile) / _WHOLE * (len(self.ranked) - 1)
+        below = int(place)
+        above = min(below + 1, len(self.ranked) - 1)
+        return self.ranked[below] + (self.ranked[above] - self.ranked[below]) * (place - below)
+
+
+def _number(entry: Entry) -> Fraction | None:
+    number = None if entry.measured is None else number_of(entry.measured[0])
+    return None if number is None else Fraction(number)
+
+
+def _values(entry: Entry) -> object:
+    """Return the values counted, without case as everywhere in Sigma."""
+    if entry.measured is None:
+        return None
+    return tuple(value.casefold() for value in entry.measured)
+
+
+def _tally_for(correlation: Correlation) -> _Tally:
+    match correlation.kind:
+        case CorrelationKind.EVENT_COUNT:
+            return _Counting(correlation, lambda entry: entry.record)
+        case CorrelationKind.VALUE_COUNT:
+            return _Counting(correlation, _values)
+        case CorrelationKind.TEMPORAL:
+            return _Together(correlation)
+        case CorrelationKind.TEMPORAL_ORDERED:
+            return _InOrder(correlation)
+        case CorrelationKind.VALUE_SUM | CorrelationKind.VALUE_AVG:
+            return _Adding(correlation)
+        case CorrelationKind.VALUE_PERCENTILE | CorrelationKind.VALUE_MEDIAN:
+            return _Ranking(correlation)

@@ -1,0 +1,239 @@
+"""Correlations: what fires depends on the set of matches alone, not on how they came."""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sekisho.detection.engine.correlation import correlator as correlating
+from sekisho.detection.engine.correlation.correlator import Correlator, run
+from sekisho.detection.engine.correlation.plan import Fired, Hit, Plan, make_plan
+from sekisho.detection.language.loading import RuleText, load_rules
+from sekisho.detection.model import MICROSECONDS, Record
+
+MINUTE = 60 * MICROSECONDS
+_BASES = ("fail", "ok")
+
+
+def plan_of(*correlations: dict[str, Any]) -> Plan:
+    rules: list[dict[str, Any]] = [
+        {
+            "title": name,
+            "id": name,
+            "name": name,
+            "logsource": {"category": "conformance"},
+            "detection": {"s": {"act": name}, "condition": "s"},
+        }
+        for name in _BASES
+    ]
+    for number, said in enumerate(correlations):
+        title = said.pop("name", f"c{number}")
+        rules.append({"title": title, "id": title, "name": title, "correlation": said})
+    loaded = load_rules([RuleText("plan.yml", yaml.safe_dump_all(rules).encode())])
+    assert not loaded.faults, [str(fault) for fault in loaded.faults]
+    return make_plan(loaded)
+
+
+def correlation(kind: str, **more: Any) -> dict[str, Any]:
+    said = {"type": kind, "rules": ["fail"], "group-by": ["user"], "timespan": "1m"}
+    return {**said, **more}
+
+
+def hit(rule: str, seconds: float, number: int, **values: str) -> Hit:
+    return Hit(rule, round(seconds * MICROSECONDS), Record("log", number), {"user": "u", **values})
+
+
+def standing(correlator: Correlator, hits: list[Hit]) -> list[Fired]:
+    """Step through hits and return what has fired and was not withdrawn."""
+    held: list[Fired] = []
+    for one in hits:
+        outcome = correlator.step(one)
+        for gone in outcome.withdrawn:
+            held.remove(gone)
+        held += outcome.fired
+    return ordered(held)
+
+
+def ordered(fired: list[Fired]) -> list[Fired]:
+    return sorted(fired, key=lambda one: (one.time, one.record, one.correlation_id, str(one.group)))
+
+
+EVERY_KIND = (
+    correlation("event_count", condition={"gte": 3}),
+    correlation("event_count", rules=["fail", "ok"], condition={"gte": 2, "lte": 3}),
+    correlation("value_count", condition={"field": "ip", "gte": 2}),
+    correlation("temporal", rules=["fail", "ok"]),
+    correlation("temporal", rules=["fail", "ok"], condition="fail and not ok"),
+    correlation("temporal_ordered", rules=["fail", "ok"]),
+    correlation("value_sum", condition={"field": "n", "gt": 5}),
+    correlation("value_avg", condition={"field": "n", "gte": 2}),
+    correlation("value_percentile", condition={"field": "n", "gt": 2, "percentile": 75}),
+    correlation("value_median", condition={"field": "n", "lt": 2}),
+    correlation("event_count", name="many", condition={"gte": 2}),
+    correlation("temporal_ordered", rules=["many", "ok"], timespan="2m"),
+    correlation("temporal", rules=["ok", "fail"], aliases={"user": {"ok": "ip", "fail": "user"}}),
+)
+PLAN = plan_of(*(dict(one) for one in EVERY_KIND))
+
+_hits = st.lists(
+    st.builds(
+        lambda rule, seconds, user, ip, n: (rule, seconds, {"user": user, "ip": ip, "n": n}),
+        st.sampled_from(_BASES),
+        st.integers(0, 400),
+        st.sampled_from(("a", "A", "b")),
+        st.sampled_from(("1", "2", "a")),
+        st.sampled_from(("0", "1", "2.5", "7", "none")),
+    ),
+    max_size=25,
+).map(
+    lambda drawn: [
+        hit(rule, seconds, number, **values)
+        for number, (rule, seconds, values) in enumerate(drawn, 1)
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(hits=_hits, seed=st.randoms(use_true_random=False))
+def test_any_order_with_repeats_fires_the_same_as_one_clean_run(
+    hits: list[Hit], seed: random.Random
+) -> None:
+    clean = ordered(run(PLAN, hits))
+    shuffled = [*hits, *seed.sample(hits, len(hits) // 2)]
+    seed.shuffle(shuffled)
+    assert standing(Correlator(PLAN, lateness=600 * MICROSECONDS), shuffled) == clean
+
+
+@settings(max_examples=100, deadline=None)
+@given(hits=_hits, at=st.integers(0, 25), seed=st.randoms(use_true_random=False))
+def test_a_run_saved_and_resumed_fires_the_same(
+    hits: list[Hit], at: int, seed: random.Random
+) -> None:
+    clean = ordered(run(PLAN, hits))
+    seed.shuffle(hits)
+    first = Correlator(PLAN, lateness=600 * MICROSECONDS)
+    held = standing(first, hits[:at])
+    resumed = Correlator.resume(PLAN, first.save())
+    for one in hits[at:]:
+        outcome = resumed.step(one)
+        for gone in outcome.withdrawn:
+            held.remove(gone)
+        held += outcome.fired
+    assert ordered(held) == clean
+
+
+@settings(max_examples=60, deadline=None)
+@given(hits=_hits)
+def test_letting_go_of_old_entries_changes_nothing(hits: list[Hit]) -> None:
+    clean = run(PLAN, hits)
+    eager = Correlator(PLAN, lateness=0)
+    fired: list[Fired] = []
+    for one in sorted(hits, key=lambda one: (one.time, one.record)):
+        fired += eager.step(one).fired
+        eager = Correlator.resume(PLAN, eager.save())
+    assert ordered(fired) == ordered(clean)
+
+
+def test_a_stream_of_failures_fires_once_and_again_after_a_pause() -> None:
+    plan = plan_of(correlation("event_count", condition={"gte": 3}))
+    hits = [hit("fail", second, second + 1) for second in range(50)]
+    hits += [hit("fail", 500 + second, 500 + second) for second in range(5)]
+    assert [one.time // MICROSECONDS for one in run(plan, hits)] == [2, 502]
+
+
+def test_a_late_match_takes_back_what_no_longer_holds() -> None:
+    plan = plan_of(correlation("temporal", rules=["fail", "ok"], condition="fail and not ok"))
+    live = Correlator(plan)
+    (fired,) = live.step(hit("fail", 30, 1)).fired
+    outcome = live.step(hit("ok", 10, 2))
+    assert outcome.withdrawn == (fired,)
+    assert not outcome.fired
+
+
+def test_what_a_chain_built_on_is_taken_back_with_it() -> None:
+    plan = plan_of(
+        correlation("temporal", name="quiet", rules=["fail", "ok"], condition="fail and not ok"),
+        correlation("event_count", rules=["quiet"], condition={"gte": 1}),
+    )
+    live = Correlator(plan)
+    assert {one.correlation_id for one in live.step(hit("fail", 30, 1)).fired} == {"quiet", "c1"}
+    gone = live.step(hit("ok", 10, 2)).withdrawn
+    assert {one.correlation_id for one in gone} == {"quiet", "c1"}
+
+
+def test_a_match_later_than_allowed_is_counted_and_changes_nothing() -> None:
+    plan = plan_of(correlation("event_count", condition={"gte": 2}))
+    live = Correlator(plan, lateness=MINUTE)
+    live.step(hit("fail", 1000, 1))
+    assert not live.step(hit("fail", 990 - 60, 2)).fired
+    assert live.late == 1
+
+
+def test_a_clock_that_runs_ahead_makes_nobody_late() -> None:
+    plan = plan_of(correlation("event_count", condition={"gte": 2}))
+    live = Correlator(plan, lateness=MINUTE)
+    now = 1000 * MICROSECONDS
+    live.step(hit("fail", 4e9, 1), now)
+    live.step(hit("fail", 990, 2), now)
+    assert live.step(hit("fail", 995, 3), now).fired
+    assert live.late == 0
+
+
+def test_without_the_fields_of_its_group_a_match_counts_nowhere() -> None:
+    plan = plan_of(correlation("event_count", condition={"gte": 1}))
+    assert not run(plan, [Hit("fail", 0, Record("log", 1), {})])
+
+
+def test_what_fired_names_its_records_in_order_and_its_group_as_written() -> None:
+    plan = plan_of(correlation("event_count", condition={"gte": 3}))
+    hits = [
+        hit("fail", 9, 1, user="TARO"),
+        hit("fail", 3, 2, user="Taro"),
+        hit("fail", 6, 3, user="taro"),
+    ]
+    (fired,) = run(plan, hits)
+    assert fired.records == (Record("log", 2), Record("log", 3), Record("log", 1))
+    assert fired.record == Record("log", 1)
+    assert fired.group == {"user": "TARO"}
+
+
+def test_a_correlation_that_means_something_else_begins_anew() -> None:
+    before = plan_of(correlation("event_count", condition={"gte": 3}))
+    live = Correlator(before)
+    live.step(hit("fail", 1, 1))
+    live.step(hit("fail", 2, 2))
+    changed = plan_of(correlation("event_count", condition={"gte": 2}))
+    resumed = Correlator.resume(changed, live.save())
+    assert not resumed.step(hit("fail", 3, 3)).fired
+
+
+def test_bytes_that_are_no_state_are_refused() -> None:
+    with pytest.raises((msgspec.ValidationError, msgspec.DecodeError)):
+        Correlator.resume(PLAN, b"\x93garbage")
+
+
+def test_state_stays_small_over_a_long_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correlating, "_SWEEP_EVERY", 50)
+    plan = plan_of(correlation("event_count", condition={"gte": 1000}))
+    live = Correlator(plan, lateness=MINUTE)
+    sizes = []
+    for second in range(0, 6000, 3):
+        live.step(hit("fail", second, second + 1, user=f"u{second % 7}"))
+        sizes.append(len(live.save()))
+    assert max(sizes[1000:]) < 2 * max(sizes[100:200])
+
+
+def test_beyond_the_bound_the_least_used_groups_go_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(correlating, "_SWEEP_EVERY", 10)
+    monkeypatch.setattr(correlating, "MOST_ENTRIES", 100)
+    plan = plan_of(correlation("event_count", condition={"gte": 1000}))
+    live = Correlator(plan)
+    for number in range(500):
+        live.step(hit("fail", 1, number + 1, user=f"u{number}"))
+    assert live.dropped >= 300
