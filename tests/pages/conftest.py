@@ -127,8 +127,8 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path, clock: FakeClock) -> Iterator[Town]:
-    settings = Settings(data=tmp_path / "data", organisation="株式会社みなと設計")
+def town(data_folder: Path, clock: FakeClock) -> Iterator[Town]:
+    settings = Settings(data=data_folder, organisation="株式会社みなと設計")
     with open_house(settings, clock) as house:
         app = build_app(house)
         made = Town(house, clock, app)

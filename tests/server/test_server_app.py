@@ -19,8 +19,8 @@ from sekisho.server.listeners import tag_listener
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
-    with open_house(Settings(tmp_path / "data", language="en"), clock) as opened:
+def house(data_folder: Path, clock: FakeClock) -> Iterator[House]:
+    with open_house(Settings(data_folder, language="en"), clock) as opened:
         controls.put_in_force(load_catalogue())
         yield opened
 

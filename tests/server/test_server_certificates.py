@@ -16,8 +16,8 @@ from sekisho.server.certificates import covered_names, ensure_certificate
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
-    with open_house(Settings(tmp_path / "data"), clock) as opened:
+def house(data_folder: Path, clock: FakeClock) -> Iterator[House]:
+    with open_house(Settings(data_folder), clock) as opened:
         yield opened
 
 

@@ -27,8 +27,8 @@ ENROLL = "/api/osquery/enroll"
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
-    with open_house(Settings(tmp_path / "data", language="en"), clock) as opened:
+def house(data_folder: Path, clock: FakeClock) -> Iterator[House]:
+    with open_house(Settings(data_folder, language="en"), clock) as opened:
         yield opened
 
 

@@ -36,8 +36,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(tmp_path: Path, folder: Path, clock: FakeClock) -> Iterator[House]:
-    with open_house(Settings(tmp_path / "data", controls=str(folder.parent)), clock) as opened:
+def house(data_folder: Path, folder: Path, clock: FakeClock) -> Iterator[House]:
+    with open_house(Settings(data_folder, controls=str(folder.parent)), clock) as opened:
         controls.put_in_force(open_rulebook(opened.settings))
         yield opened
 

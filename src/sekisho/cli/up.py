@@ -10,28 +10,22 @@ import select
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
-from sekisho.identity import service as identity
 from sekisho.kernel.errors import ConflictError, InvalidInputError, UnavailableError
 from sekisho.kernel.i18n import Text, msg, translate
-from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Address, Settings, save_settings
-from sekisho.server.bootstrap import hold_folder, open_house, prepare_data
-from sekisho.server.certificates import ensure_certificate
-from sekisho.server.changes import record_settings
-from sekisho.server.first_device import enrol_this_machine, is_enrolled
+from sekisho.server.apart import do_apart
+from sekisho.server.folder import hold_folder, is_enrolled, prepare_data
 from sekisho.server.log import configure_logs, open_log
-from sekisho.server.rulebook import open_rulebook
 from sekisho.server.supervise import Child, Supervisor, own_command, quiet_environment
 
 _READY_SECONDS = 45
@@ -78,12 +72,7 @@ def up(arguments: argparse.Namespace) -> int:
             admin=_free(settings.admin),
         )
         save_settings(settings)  # with the ports chosen, so that other commands find this server
-        with open_house(settings) as house:
-            ensure_certificate(house)
-            if settings.controls:
-                open_rulebook(settings)  # a mistake is told here and now, not by a child's log
-            with house.database.write(SYSTEM) as tx:
-                record_settings(tx, settings)
+        do_apart(lambda: _prepare(settings))
         supervisor = Supervisor(_children(settings, file))
         supervisor.start()
         try:
@@ -95,6 +84,24 @@ def up(arguments: argparse.Namespace) -> int:
         finally:
             supervisor.stop()
     return 0
+
+
+def _prepare(settings: Settings) -> None:
+    from sekisho.server import start  # noqa: PLC0415 - only in the child that does it
+
+    start.prepare(settings)
+
+
+def _issue_link(settings: Settings) -> str | None:
+    from sekisho.server import start  # noqa: PLC0415 - the same
+
+    return start.issue_link(settings)
+
+
+def _enrol(settings: Settings, state: Path) -> None:
+    from sekisho.server.first_device import enrol_this_machine  # noqa: PLC0415 - the same
+
+    enrol_this_machine(settings, state)
 
 
 @contextmanager
@@ -182,26 +189,34 @@ def _number(file: TextIO | None) -> int | None:
 def _wait_until_ready(settings: Settings, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while not supervisor.stopping:
-        try:
-            with urllib.request.urlopen(f"{settings.admin_url}/healthz", timeout=2):  # noqa: S310 - our own address
-                return
-        except (OSError, urllib.error.URLError):
-            if time.monotonic() > deadline:
-                raise UnavailableError(
-                    msg("The web process did not answer within %(n)s seconds.", n=_READY_SECONDS),
-                    hint=msg(
-                        "Its log says why (%(data)s/sekisho.log, or above); `sekisho doctor` "
-                        "looks further.",
-                        data=settings.data,
-                    ),
-                ) from None
+        if _answers(settings.admin):
+            return
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                msg("The web process did not answer within %(n)s seconds.", n=_READY_SECONDS),
+                hint=msg(
+                    "Its log says why (%(data)s/sekisho.log, or above); `sekisho doctor` "
+                    "looks further.",
+                    data=settings.data,
+                ),
+            )
         supervisor.turn()
         time.sleep(0.1)
 
 
+def _answers(address: Address) -> bool:
+    """Tell whether the health page says 200; an HTTP library would stay in memory for this."""
+    question = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection((address.host, address.port), timeout=2) as connection:
+            connection.sendall(question)
+            return connection.recv(64).partition(b" ")[2].startswith(b"200")
+    except OSError:
+        return False
+
+
 def _announce(settings: Settings, arguments: argparse.Namespace, file: TextIO | None) -> None:
-    with open_house(settings) as house, house.database.write(SYSTEM) as tx:
-        token = identity.issue_first_admin_link(tx)
+    token = do_apart(lambda: _issue_link(settings))
     link = f"{settings.admin_url}{token}" if token else None
     if arguments.format == "json":
         ready = {"ready": True, "url": settings.admin_url, "first_admin_url": link,
@@ -236,7 +251,7 @@ def _first_device(
         if not _agreed(arguments, supervisor):
             return
         try:
-            enrol_this_machine(settings, state)
+            do_apart(lambda: _enrol(settings, state))
         except UnavailableError as error:
             _say(msg("This machine is not enrolled: %(why)s", why=error.message), sys.stderr)
             return

@@ -9,16 +9,19 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import quote_plus
 
-import httpx
 import msgspec
 
 from sekisho.identity.engine.jose import Signed, UnknownKeyError, read_token
 from sekisho.identity.engine.oidc import Asked, Metadata, Provider, read_metadata, refusal
 from sekisho.kernel.errors import UnavailableError
 from sekisho.kernel.i18n import msg
+
+if TYPE_CHECKING:
+    import httpx
 
 _TIMEOUT_SECONDS = 10
 _LARGEST_ANSWER = 512 * 1024
@@ -137,7 +140,7 @@ class HTTPProviders:
             body["client_id"] = provider.client_id
             body |= {"client_secret": secret} if secret else {}
         answer = _send("POST", metadata.token_endpoint, data=body, auth=basic)
-        if answer.status != httpx.codes.OK:
+        if answer.status != HTTPStatus.OK:
             raise refusal(msg("the provider did not take the code back."))
         return _read_tokens(answer.document())
 
@@ -147,8 +150,10 @@ def _is_fresh(kept: "_Kept[Any]", now: datetime, life: timedelta) -> bool:
     return timedelta(0) <= now - kept.fetched_at < life
 
 
-def _basic(client_id: str, secret: str) -> httpx.BasicAuth:
+def _basic(client_id: str, secret: str) -> "httpx.BasicAuth":
     """Encode as RFC 6749 section 2.3.1 asks, which is not what HTTP alone would do."""
+    import httpx  # noqa: PLC0415 - 9 MiB with what it brings, and few ask it
+
     return httpx.BasicAuth(_form(client_id), _form(secret))
 
 
@@ -186,12 +191,14 @@ class _Answer:
 
 def _get(address: str) -> Mapping[str, Any]:
     answer = _send("GET", address)
-    if answer.status != httpx.codes.OK:
+    if answer.status != HTTPStatus.OK:
         raise _silent(address, msg("it answered with status %(n)s", n=answer.status))
     return answer.document()
 
 
 def _send(method: str, address: str, **more: Any) -> _Answer:
+    import httpx  # noqa: PLC0415 - the same
+
     body = b""
     headers = {"Accept": "application/json"}
     try:

@@ -11,6 +11,7 @@ request_id``, and the functions ``_ _n loc num percent static query_with`` (see 
 and ``ago age left span day minute exact zone_name`` for times.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -127,27 +128,40 @@ def mark_code(text: str) -> Markup:
 
 
 class PageRenderer:
-    """Turns pages into HTML; made once, safe to use from several threads."""
+    """Turns pages into HTML; safe to use from several threads.
+
+    Those without ``folders`` of their own share the compiled templates of this process.
+    """
 
     def __init__(self, folders: Iterable[Path] | None = None) -> None:
-        self.environment = Environment(
-            loader=FileSystemLoader([str(f) for f in folders or find_template_folders()]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        digests = digest_static()
-        self.environment.globals["static"] = lambda name: f"/static/{name}?v={digests[name]}"
-        self.environment.filters["num"] = say_number
-        self.environment.filters["code"] = mark_code
-        self.environment.globals["percent"] = say_percent
+        self.environment = _own_environment() if folders is None else _make_environment(folders)
 
     def render(self, page: Page, frame: Frame) -> str:
         """Return the HTML of ``page``; a missing value or template raises Jinja's own error."""
         template = self.environment.get_template(page.template)
         return template.render({**make_context(frame), **page.context})
+
+
+@functools.cache
+def _own_environment() -> Environment:
+    return _make_environment(find_template_folders())
+
+
+def _make_environment(folders: Iterable[Path]) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([str(folder) for folder in folders]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    digests = digest_static()
+    environment.globals["static"] = lambda name: f"/static/{name}?v={digests[name]}"
+    environment.filters["num"] = say_number
+    environment.filters["code"] = mark_code
+    environment.globals["percent"] = say_percent
+    return environment
 
 
 def make_context(frame: Frame) -> dict[str, object]:

@@ -15,15 +15,10 @@ from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
 from sekisho.server.bootstrap import open_house
 from sekisho.server.certificates import write_private
+from sekisho.server.folder import ENROLLED
 from sekisho.server.supervise import own_command, quiet_environment
 
-_DONE = "enrolled"
 _ENROL_SECONDS = 60
-
-
-def is_enrolled(state: Path) -> bool:
-    """Tell whether the agent in ``state`` has been enrolled by us before."""
-    return (state / _DONE).is_file()
 
 
 def enrol_this_machine(settings: Settings, state: Path) -> None:
@@ -52,7 +47,7 @@ def enrol_this_machine(settings: Settings, state: Path) -> None:
             msg("The agent could not enrol: %(why)s", why=done.stderr.strip()[-500:]),
             hint=msg("Try again with: sekisho up --yes"),
         )
-    (state / _DONE).touch()
+    (state / ENROLLED).touch()
 
 
 def _make_kit(settings: Settings) -> str:

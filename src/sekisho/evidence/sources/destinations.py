@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-import httpx
-from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
-
 from sekisho.evidence.engine import timestamps
 from sekisho.evidence.sources.shelf import sync_folder
 from sekisho.kernel.errors import InvalidInputError, UnavailableError
@@ -129,6 +126,13 @@ class TimestampDestination:
 
     def send(self, line: bytes) -> bytes:
         """Return the authority's answer (DER); raise UnavailableError if it is not one."""
+        import httpx  # noqa: PLC0415 - 9 MiB with what it brings, and few ask it
+        from rfc3161_client import (  # noqa: PLC0415 - the same
+            HashAlgorithm,
+            TimestampRequestBuilder,
+            decode_timestamp_response,
+        )
+
         request = (
             TimestampRequestBuilder()
             .data(line)
@@ -149,6 +153,8 @@ class TimestampDestination:
 
     def _ask(self, body: bytes) -> bytes:
         """Post the request (RFC 3161 section 3.4); read no more than a token can need."""
+        import httpx  # noqa: PLC0415 - the same
+
         kind = {"Content-Type": "application/timestamp-query"}
         found = b""
         with httpx.stream(

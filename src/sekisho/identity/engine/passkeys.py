@@ -4,25 +4,22 @@
 - Challenge, origin and rp_id must be exactly those the ceremony was begun with.
 - A counter that does not grow is a cloned authenticator and is refused (section 6.1.1).
 - Anything the library cannot read is a refusal, whatever it raises.
+
+The library (6 MiB with what it brings) is loaded by the first ceremony, not by every process.
 """
 
+import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import webauthn
-from webauthn.helpers import options_to_json
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from sekisho.identity.model import Ceremony, Passkey, Person, Site
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
+
+if TYPE_CHECKING:
+    from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 _TIMEOUT_MILLISECONDS = 300_000
 
@@ -43,6 +40,14 @@ def ask_registration(
     person: Person, site: Site, challenge: bytes, existing: Sequence[Passkey]
 ) -> dict[str, Any]:
     """Return the JSON form of PublicKeyCredentialCreationOptions for ``person`` on ``site``."""
+    import webauthn  # noqa: PLC0415 - see the module's docstring
+    from webauthn.helpers.structs import (  # noqa: PLC0415 - the same
+        AuthenticatorSelectionCriteria,
+        PublicKeyCredentialDescriptor,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     options = webauthn.generate_registration_options(
         rp_id=site.rp_id,
         rp_name="Sekisho",
@@ -61,26 +66,31 @@ def ask_registration(
             if key.rp_id == site.rp_id
         ],
     )
-    return _as_json(options_to_json(options))
+    return _as_json(webauthn.options_to_json(options))
 
 
 def ask_authentication(site: Site, challenge: bytes) -> dict[str, Any]:
     """Return the JSON form of PublicKeyCredentialRequestOptions; no user is named."""
+    import webauthn  # noqa: PLC0415 - see the module's docstring
+    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415 - the same
+
     options = webauthn.generate_authentication_options(
         rp_id=site.rp_id,
         challenge=challenge,
         timeout=_TIMEOUT_MILLISECONDS,
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return _as_json(options_to_json(options))
+    return _as_json(webauthn.options_to_json(options))
 
 
 def _as_json(text: str) -> dict[str, Any]:
     return msgspec.json.decode(text, type=dict[str, Any])
 
 
-def verify_registration(answer: dict[str, Any], ceremony: Ceremony) -> VerifiedRegistration:
+def verify_registration(answer: dict[str, Any], ceremony: Ceremony) -> "VerifiedRegistration":
     """Return the new credential; raise InvalidInputError for an answer that does not hold."""
+    import webauthn  # noqa: PLC0415 - see the module's docstring
+
     try:
         return webauthn.verify_registration_response(
             credential=answer,
@@ -96,6 +106,8 @@ def verify_registration(answer: dict[str, Any], ceremony: Ceremony) -> VerifiedR
 
 def verify_authentication(answer: dict[str, Any], ceremony: Ceremony, passkey: Passkey) -> int:
     """Return the new counter; raise InvalidInputError for an answer that does not hold."""
+    import webauthn  # noqa: PLC0415 - see the module's docstring
+
     try:
         _check_owner(answer, ceremony, passkey)
         verified = webauthn.verify_authentication_response(
@@ -121,7 +133,7 @@ def _check_owner(answer: dict[str, Any], ceremony: Ceremony, passkey: Passkey) -
     if passkey.rp_id != ceremony.rp_id:
         raise ValueError(f"the passkey is for {passkey.rp_id}, not {ceremony.rp_id}")
     handle = answer["response"].get("userHandle")
-    expected = webauthn.base64url_to_bytes(handle) if isinstance(handle, str) else b""
+    expected = _decode(handle) if isinstance(handle, str) else b""
     if expected != passkey.person_id.encode():
         raise ValueError("the user handle is not that of the passkey's owner")
 
@@ -137,7 +149,12 @@ def refusal(error: Exception) -> InvalidInputError:
 def credential_id_of(answer: dict[str, Any]) -> bytes:
     """Return the credential id an answer names; raise InvalidInputError where there is none."""
     try:
-        return webauthn.base64url_to_bytes(answer["rawId"])
+        return _decode(answer["rawId"])
     except Exception as error:
         # Hostile input of any type; the only right answer is no.
         raise refusal(ValueError("it names no credential")) from error
+
+
+def _decode(text: str) -> bytes:
+    """Decode base64url without padding (WebAuthn level 3, section 3)."""
+    return base64.urlsafe_b64decode(text + "===")  # too much padding is ignored

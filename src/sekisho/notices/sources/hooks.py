@@ -15,9 +15,9 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Self
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
 import msgspec
 
 from sekisho.kernel.clock import Clock
@@ -28,6 +28,9 @@ from sekisho.notices.model import ChannelKind, Fault, Letter
 from sekisho.notices.sources.carrier import SendingError, Way, channel_error
 from sekisho.notices.sources.guard import Target, find_target
 from sekisho.notices.sources.tls import explain_tls, make_context
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_SECONDS = 15
 _ANSWER_SHOWN = 200
@@ -48,6 +51,8 @@ class HookCarrier:
     def __enter__(self) -> Self:
         """Judge where the address leads; raise SendingError if it may not be used."""
         self._target: Target = find_target(self._way.secrets["url"], self._way.inside)
+        import httpx  # noqa: PLC0415 - 9 MiB with what it brings, and few ask it
+
         context = make_context(self._way.setup.get("ca", ""))
         self._client = httpx.Client(verify=context, timeout=TIMEOUT_SECONDS, trust_env=False)
         return self
@@ -58,6 +63,8 @@ class HookCarrier:
 
     def send(self, letter: Letter) -> None:
         """Post one letter; raise SendingError unless it was taken."""
+        import httpx  # noqa: PLC0415 - the same
+
         body = msgspec.json.encode(self._message(letter))
         target = self._target
         try:
@@ -91,8 +98,8 @@ class HookCarrier:
             headers["X-Sekisho-Signature"] = f"t={seconds},v1={mark}"
         return headers
 
-    def _judge(self, answer: httpx.Response, said: str) -> None:
-        if self._kind is ChannelKind.SLACK and answer.status_code == httpx.codes.OK:
+    def _judge(self, answer: "httpx.Response", said: str) -> None:
+        if self._kind is ChannelKind.SLACK and answer.status_code == HTTPStatus.OK:
             if said.strip() == "ok":
                 return
         elif answer.is_success:
@@ -105,7 +112,7 @@ def sign_body(secret: str, seconds: str, body: bytes) -> str:
     return hmac.digest(secret.encode(), seconds.encode() + b"." + body, hashlib.sha256).hex()
 
 
-def _read_start(answer: httpx.Response) -> str:
+def _read_start(answer: "httpx.Response") -> str:
     """Read no more of an answer than a person would be shown."""
     found = b""
     for part in answer.iter_bytes():
@@ -115,7 +122,7 @@ def _read_start(answer: httpx.Response) -> str:
     return found[:_ANSWER_SHOWN].decode("utf-8", "replace")
 
 
-def _failure(answer: httpx.Response, said: str, now: datetime) -> Failure:
+def _failure(answer: "httpx.Response", said: str, now: datetime) -> Failure:
     status = answer.status_code
     message = msg("It answered %(status)s: %(said)s", status=status,
                   said=wording.one_line(said, _ANSWER_SHOWN) or "—")  # fmt: skip
@@ -152,7 +159,9 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | N
     return max(timedelta(0), min(aware - now, timedelta(days=1)))
 
 
-def _unreachable(error: httpx.HTTPError, target: Target) -> SendingError:
+def _unreachable(error: "httpx.HTTPError", target: Target) -> SendingError:
+    import httpx  # noqa: PLC0415 - the same
+
     reason = _cause(error, ssl.SSLError)
     if reason is not None:
         return explain_tls(reason, target.host, target.port)
