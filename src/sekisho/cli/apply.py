@@ -31,6 +31,7 @@ _KINDS = {
     Kind.SIGN_IN: msg("sign-in of the role"),
     Kind.SELF_CHECK: msg("self-check"),
     Kind.CHANNEL: msg("notice channel"),
+    Kind.CONTENT: msg("content"),
 }
 
 

@@ -47,13 +47,14 @@ def _serve(arguments: argparse.Namespace) -> int:
     from sekisho.controls import service as controls  # noqa: PLC0415 - the agent has none
     from sekisho.server.bootstrap import open_house  # noqa: PLC0415 - the worker needs no web
     from sekisho.server.log import configure_logs  # noqa: PLC0415 - the same
-    from sekisho.server.rulebook import open_rulebook  # noqa: PLC0415 - the same
+    from sekisho.server.rulebook import Rulebook, open_rulebook  # noqa: PLC0415 - the same
 
     leave_with(arguments.supervisor)
     settings = read_settings(arguments)
     configure_logs(settings.log_format, arguments.process)
     controls.put_in_force(open_rulebook(settings))
     with open_house(settings) as house:
+        Rulebook(settings).refresh(house)  # the organisation's own content lies in the database
         if arguments.process == "web":
             from sekisho.server.certificates import ensure_certificate  # noqa: PLC0415 - the same
             from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same

@@ -12,8 +12,15 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from sekisho.controls import lint
-from sekisho.controls.datasets import DataFile, named_files, read_data_folder, render
+from sekisho.controls.datasets import (
+    DataFile,
+    named_files,
+    read_data_file,
+    read_data_folder,
+    render,
+)
 from sekisho.controls.faults import CatalogueError, Fault
+from sekisho.controls.laid_content import laid_content
 from sekisho.controls.model import (
     Case,
     Catalogue,
@@ -131,6 +138,12 @@ def _read_data(own: Traversable, root: Traversable, sources: list[Source]) -> di
     folder = root.joinpath("data")
     if root is not own and folder.is_dir():
         found.update(read_data_folder(folder, sources))
+    for name, text in laid_content("data").items():
+        source = Source(name)
+        sources.append(source)
+        laid = read_data_file(name.removeprefix("data/").removesuffix(".yaml"), text, source)
+        if laid is not None and (laid.name not in found or found[laid.name].as_of <= laid.as_of):
+            found[laid.name] = laid  # an update of the program may have brought a newer one
     return found
 
 

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from sekisho.controls.exceptions import ExceptionRules, Limits
 from sekisho.controls.faults import CatalogueError
+from sekisho.controls.laid_content import laid_content
 from sekisho.controls.model import Proof, Severity
 from sekisho.controls.reading import Place, Source
+from sekisho.identity.model import Role
 from sekisho.kernel.i18n import msg
 
 NAME = "exceptions/rules.yaml"
@@ -18,10 +20,19 @@ _SEVERITIES = frozenset(severity.value for severity in Severity)
 _Closed = TypeVar("_Closed", Severity, Proof)
 
 
-@functools.cache
 def load_rules() -> ExceptionRules:
-    """Return the rules that come with the program; raises CatalogueError with every fault."""
-    return read_rules(files("sekisho").joinpath("content", *NAME.split("/")).read_text("utf-8"))
+    """Return the rules in force: the organisation's own, or those that come with the program."""
+    return _read_cached(laid_content().get(NAME, ""))
+
+
+@functools.lru_cache(maxsize=4)
+def _read_cached(own: str) -> ExceptionRules:
+    return read_rules(own or usual_text())
+
+
+def usual_text() -> str:
+    """Return the rules that come with the program, as YAML."""
+    return files("sekisho").joinpath("content", *NAME.split("/")).read_text("utf-8")
 
 
 def read_rules(text: str, name: str = NAME) -> ExceptionRules:
@@ -57,11 +68,20 @@ def _read_limit(place: Place) -> Limits:
     fields = place.fields(("longest_days", "approvers", "why"))
     if len(fields) < 3:  # noqa: PLR2004 - the three above; what is missing was noted
         return Limits(1, frozenset(), {})
-    approvers = frozenset(each.text() for each in fields["approvers"].items())
+    approvers = frozenset(_read_role(each) for each in fields["approvers"].items())
     if not approvers:
         fields["approvers"].note(msg("Name at least one role that may approve."))
     days = fields["longest_days"].integer(1, _LONGEST_DAYS)
     return Limits(days, approvers, fields["why"].localized())
+
+
+def _read_role(place: Place) -> str:
+    """Return the name of a role; a misspelt one could approve nothing, unnoticed."""
+    got, known = place.text(), [role.value for role in Role]
+    if got not in known:
+        place.note(msg("“%(got)s” is no role; known are %(known)s.",
+                       got=got[:40], known=", ".join(known)))  # fmt: skip
+    return got
 
 
 def _read_days(place: Place) -> tuple[int, ...]:

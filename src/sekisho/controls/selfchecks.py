@@ -5,6 +5,7 @@
   as long as what is hidden could be told by taking the visible ones from the whole.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 
 from sekisho.controls.faults import CatalogueError
 from sekisho.controls.model import Localized, VerdictKind
@@ -149,6 +151,20 @@ def load_questionnaires(path: Path | None = None) -> dict[str, Questionnaire]:
     if faults:
         raise CatalogueError(faults)
     return dict(sorted(found.items()))
+
+
+@functools.lru_cache(maxsize=4)
+def read_own_questionnaires(own: tuple[tuple[str, str], ...]) -> Mapping[str, Questionnaire]:
+    """Return the program's questionnaires with ``own`` (file name, YAML) laid over them.
+
+    Of two with one id the higher version counts. ``own`` was checked when it was laid.
+    """
+    found = load_questionnaires()
+    for name, text in own:
+        made = read_questionnaire(text, Source(name))
+        if made is not None and (made.id not in found or found[made.id].version <= made.version):
+            found[made.id] = made
+    return MappingProxyType(dict(sorted(found.items())))
 
 
 def read_questionnaire(text: str, source: Source) -> Questionnaire | None:

@@ -15,7 +15,9 @@ import structlog
 from sekisho.controls import service as controls
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError, Fault
+from sekisho.controls.laid_content import lay_content
 from sekisho.controls.model import Catalogue
+from sekisho.controls.service import content
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
@@ -34,13 +36,15 @@ class Rulebook:
     def __init__(self, settings: Settings) -> None:
         self._folder = Path(settings.controls) if settings.controls else None
         self._seen = _signs(self._folder)
+        self._content = ""
         self._takeover: controls.Takeover | None = None
         self._settled = ""
 
     def refresh(self, house: House) -> bool:
         """Read the folder again if something in it changed; tell whether a new set took over."""
+        laid = self._take_up(house)
         signs = _signs(self._folder)
-        if signs == self._seen:
+        if signs == self._seen and not laid:
             return False
         current = controls.catalogue_in_force()
         found, faults = controls.reload_catalogue(self._folder, current)
@@ -52,6 +56,16 @@ class Rulebook:
             keep_last_good(house.settings)
         self._seen = signs  # only now: what failed on the way is tried again
         return changed
+
+    def _take_up(self, house: House) -> bool:
+        """Let the organisation's own content of the database count; tell whether it changed."""
+        with house.database.read(SYSTEM) as tx:
+            digest = content.content_digest(tx)
+            if digest == self._content:
+                return False
+            lay_content(content.read_content(tx))
+        self._content = digest
+        return True
 
     def settle(self, house: House) -> bool:
         """Let stored verdicts follow the controls in force, for a moment; tell whether they do.

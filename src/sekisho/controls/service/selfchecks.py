@@ -8,8 +8,8 @@ told from the change); ``selfchecks.write``, who said what where the machine say
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 
+from sekisho.controls.laid_content import laid_content
 from sekisho.controls.model import Proof, VerdictKind
 from sekisho.controls.selfchecks import (
     SOURCE_PREFIX,
@@ -22,8 +22,8 @@ from sekisho.controls.selfchecks import (
     Tally,
     hide_small,
     judge_replies,
-    load_questionnaires,
     next_opening,
+    read_own_questionnaires,
     read_replies,
 )
 from sekisho.controls.service.audience import list_audience, require_audience
@@ -45,10 +45,9 @@ LONGEST_OPEN = 60
 _TOLD_AT_ONCE = 1000
 
 
-@lru_cache(maxsize=1)
 def questionnaires() -> Mapping[str, Questionnaire]:
-    """Return the questionnaires there are, by id."""
-    return load_questionnaires()
+    """Return the questionnaires there are, by id: the program's, and the organisation's own."""
+    return read_own_questionnaires(tuple(sorted(laid_content("selfchecks").items())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sekisho.controls.faults import Fault
+from sekisho.controls.faults import CatalogueError, Fault
+from sekisho.controls.laid_content import lay_content
 from sekisho.controls.selfchecks import Audience
-from sekisho.controls.service import selfchecks
+from sekisho.controls.service import content, selfchecks
 from sekisho.identity import service as identity
 from sekisho.identity.model import Assignment, Role, Strength
 from sekisho.kernel.db import Transaction
@@ -75,10 +76,13 @@ def do_steps(
         {name: item.id for name, item in state.groups.items()},
         {address: item.id for address, item in state.people.items()},
     )  # fmt: skip
+    lay_content(content.read_content(tx))  # schedules name questionnaires of the folder's own
     refused: list[Fault] = []
     for step in plan.steps:
         try:
             _DOERS[step.kind](hands, step)
+        except CatalogueError as error:  # each with its line in the file
+            refused += error.faults
         except SekishoError as error:
             said = msg("%(name)s: %(why)s", name=step.name, why=error.message)
             refused.append(step.mark.fault(said))
@@ -198,6 +202,11 @@ def _do_channel(hands: _Hands, step: Step) -> None:
     notices.set_channel(hands.tx, hands.box, order, kept)
 
 
+def _do_content(hands: _Hands, step: Step) -> None:
+    content.set_content(hands.tx, step.key[0], step.text)
+    lay_content(content.read_content(hands.tx))
+
+
 def _under(step: Step, prefix: str) -> dict[str, str]:
     return {
         name.removeprefix(prefix): value
@@ -219,4 +228,5 @@ _DOERS: Mapping[Kind, Callable[[_Hands, Step], None]] = {
     Kind.SIGN_IN: _do_sign_in,
     Kind.SELF_CHECK: _do_self_check,
     Kind.CHANNEL: _do_channel,
+    Kind.CONTENT: _do_content,
 }

@@ -41,6 +41,7 @@ def write_folder(folder: Path, state: State) -> list[str]:
         )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in texts.items():
+        (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
@@ -60,7 +61,9 @@ def write_texts(state: State) -> dict[str, str]:
         Kind.SELF_CHECK: [_schedule(i) for i in state.items[Kind.SELF_CHECK]],
         Kind.CHANNEL: _channels(state.items[Kind.CHANNEL]),
     }
-    return {FILES[kind]: _write(kind, listed) for kind, listed in shaped.items()}
+    whole = {FILES[kind]: _write(kind, listed) for kind, listed in shaped.items()}
+    own = (item for item in state.items.get(Kind.CONTENT, ()) if item.version)
+    return whole | {item.key[0]: item.text for item in own}
 
 
 def _write(kind: Kind, listed: object) -> str:

@@ -28,6 +28,7 @@ SEALED = "•••"  # stands for a secret that is kept; its value is never sho
 class Kind(StrEnum):
     """What a folder can speak of, in the order in which it is done."""
 
+    CONTENT = "content"
     UNIT = "unit"
     GROUP = "group"
     ROLES = "roles"
@@ -76,6 +77,7 @@ class Item:
     id: str = ""
     version: int = 0
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Wanted:
     """One thing as a file wants it; fields that are not given are left alone.
 
     ``complete``: sets hold exactly what is given. ``marks`` says where a value stands; ``secrets``
-    names the environment variable that holds each.
+    names the environment variable that holds each. ``text`` is the whole of a file of content.
     """
 
     kind: Kind
@@ -93,6 +95,7 @@ class Wanted:
     complete: bool = False
     marks: Mapping[str, Mark] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Step:
     fields: Mapping[str, Value]
     mark: Mark
     present: Item | None = None
+    text: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:

@@ -211,7 +211,7 @@ def _step(wanted: Wanted, present: Item | None) -> Step | None:
         return None
     fields = {**present.fields, **{each.field: each.after for each in differences}}
     return Step(Act.CHANGE, wanted.kind, present.key, tuple(differences), fields,
-                wanted.mark, present)  # fmt: skip
+                wanted.mark, present, wanted.text)  # fmt: skip
 
 
 def _addition(wanted: Wanted) -> Step:
@@ -221,7 +221,8 @@ def _addition(wanted: Wanted) -> Step:
         for name, value in fields.items()
         if value
     ]
-    return Step(Act.ADD, wanted.kind, wanted.key, tuple(differences), fields, wanted.mark)
+    return Step(Act.ADD, wanted.kind, wanted.key, tuple(differences), fields, wanted.mark,
+                text=wanted.text)  # fmt: skip
 
 
 def _removal(present: Item, mark: Mark) -> Iterator[Step]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.faults import CatalogueError, Fault
-from sekisho.controls.reading import Place, Source
+from sekisho.controls.reading import MAX_CHARACTERS, Place, Source
+from sekisho.controls.service.content import FOLDERS, ContentFile
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
 from sekisho.server.apply.model import FILES, Kind, Mark, Section, Wanted
@@ -42,6 +43,7 @@ def read_folder(folder: Path) -> tuple[list[Section], list[Fault]]:
         else:
             sections += _read_file(path, kind, source)
         faults += source.faults
+    sections += _read_content(folder, faults)
     if not sections and not faults and not (folder / "controls").is_dir():
         raise InvalidInputError(
             msg("%(path)s holds none of the files that can be applied.", path=folder),
@@ -59,6 +61,33 @@ def _check_controls(folder: Path) -> Iterable[Fault]:
     except CatalogueError as error:
         return error.faults
     return ()
+
+
+def _read_content(folder: Path, faults: list[Fault]) -> Iterator[Section]:
+    """Yield the files of content within, whole; what they say is for the room to check."""
+    items: list[Wanted] = []
+    for name in FOLDERS:
+        within = folder / name
+        for path in sorted(within.iterdir()) if within.is_dir() else ():
+            if path.suffix in _SUFFIXES:
+                items += _read_content_file(path, f"{name}/{path.name}", faults)
+    if items:
+        yield Section(Kind.CONTENT, tuple(items), items[0].mark)
+
+
+def _read_content_file(path: Path, name: str, faults: list[Fault]) -> Iterator[Wanted]:
+    mark = Mark(name, 1)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(mark.fault(msg("The file cannot be read: %(why)s", why=error)))
+        return
+    if len(text) > MAX_CHARACTERS:
+        why = msg("The file is too long (%(got)s characters).", got=len(text))
+        faults.append(mark.fault(why))
+        return
+    digest = ContentFile(name, text, "").digest
+    yield Wanted(Kind.CONTENT, (name,), {"digest": digest}, mark, text=text)
 
 
 def _read_file(path: Path, kind: Kind, source: Source) -> Iterator[Section]:

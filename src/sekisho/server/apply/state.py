@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sekisho.controls.selfchecks import Audience, Schedule
-from sekisho.controls.service import selfchecks
+from sekisho.controls.service import content, selfchecks
 from sekisho.identity import service as identity
 from sekisho.identity.engine import units as tree
 from sekisho.identity.model import Person, Unit
@@ -56,6 +56,7 @@ def read_state(tx: Transaction, box: SecretBox) -> State:
         Kind.ROLES: [_person(person, paths) for person in people],
         Kind.SIGN_IN: _requirements(tx),
         Kind.SELF_CHECK: list(_schedules(tx, paths, names)),
+        Kind.CONTENT: [_content(each) for each in content.list_content(tx)],
         Kind.CHANNEL: [_channel(each.channel, box) for each in notices.list_channels(tx)],
     })  # fmt: skip
 
@@ -127,6 +128,11 @@ def _days(schedule: Schedule) -> dict[str, Value]:
         "remind_days": str(schedule.remind_days),
         "next_at": schedule.next_at.isoformat() if schedule.next_at else "",
     }
+
+
+def _content(file: content.ContentFile) -> Item:
+    return Item(Kind.CONTENT, (file.name,), {"digest": file.digest}, file.name, int(file.own),
+                text=file.text)  # fmt: skip
 
 
 def _channel(channel: Channel, box: SecretBox) -> Item:
