@@ -11,8 +11,10 @@ from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
 from sekisho.controls import service
+from sekisho.controls.dated import list_dated
 from sekisho.controls.model import Catalogue, Control, Localized, Severity, VerdictKind
 from sekisho.controls.pages import own_checks, selfchecks
+from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import Text, msg
@@ -61,6 +63,7 @@ def show_rules(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     catalogue: NamedDependency[Catalogue],
+    clock: NamedDependency[Clock],
     *,
     q: FromQuery[str] = "",
     verdict: FromQuery[str] = "",
@@ -79,7 +82,7 @@ def show_rules(
     rows = arrange_lines([line for line in lines if matches(catalogue, line, filters)])
     return Page("controls/list.html", {
         "rows": rows, "filters": filters, "digest": catalogue.digest[:10],
-        "faults": service.known_faults(),
+        "faults": service.known_faults(), "dated": list_dated(catalogue, clock.now()),
     })  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
 from sekisho.controls import service as controls
+from sekisho.controls.dated import list_dated
 from sekisho.controls.model import Catalogue, Localized
 from sekisho.controls.service import imports
 from sekisho.controls.service.reading import DayFigures, read_day
@@ -20,6 +21,7 @@ from sekisho.devices.web.listing import SILENT_AFTER
 from sekisho.devices.web.people import name_owners, name_people
 from sekisho.findings import service as findings
 from sekisho.findings.model import Finding, FindingKind
+from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.kernel.pages import Page, say_number, say_percent
@@ -254,6 +256,7 @@ def show_overview(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     catalogue: NamedDependency[Catalogue],
+    clock: NamedDependency[Clock],
     language: NamedDependency[str],
 ) -> Page | Redirect:
     """Show what needs the security person; anybody else is led to their own page."""
@@ -262,7 +265,8 @@ def show_overview(
         return Redirect("/my", status_code=303)
     with database.read(principal) as tx:
         view = read_overview(tx, catalogue, language)
-    return Page("pages/overview.html", {"view": view})
+    dated = list_dated(catalogue, clock.now())
+    return Page("pages/overview.html", {"view": view, "dated": dated})
 
 
 def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overview:

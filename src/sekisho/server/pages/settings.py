@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
 from sekisho import __version__
+from sekisho.controls.dated import list_dated
 from sekisho.controls.model import Catalogue
 from sekisho.evidence import service as evidence
 from sekisho.evidence.model import DestinationState
@@ -72,10 +73,24 @@ def show_settings(
         _reach(settings, names),
         _checkpoints(settings, places),
         _versions(dialect, catalogue),
+        _dated(catalogue, clock.now()),
     ]
     return Page(
         "pages/settings.html", {"groups": groups, "file": str(settings.data / "settings.yaml")}
     )
+
+
+def _dated(catalogue: Catalogue, now: datetime) -> SettingGroup:
+    """Say how old the lists are that rules lean on."""
+    words = {"pass": msg("fresh"), "unknown": msg("old soon"), "fail": msg("too old")}
+    return SettingGroup(msg("Dated lists"), [
+        SettingRow(
+            msg("%(list)s", list=each.words), words[each.state], state=each.state,
+            note=msg("Of %(day)s, counts until %(end)s",
+                     day=each.as_of.date().isoformat(), end=each.stale_after.date().isoformat()),
+        )
+        for each in list_dated(catalogue, now)
+    ])  # fmt: skip
 
 
 def _organisation(settings: Settings, now: datetime) -> SettingGroup:
