@@ -24,6 +24,7 @@ LIFE = S(
             address="/my/self-checks/rnd_1",
         )
     ],
+    decisions=2,
     signed_in=2,
     exceptions=1,
     reports=0,

@@ -60,6 +60,7 @@ def control_list(_language: str) -> dict[str, Any]:
         "rows": rows,
         "filters": filters,
         "digest": "9f2c41d07a",
+        "dated": [],
         "faults": [
             S(
                 file="controls/remote-tools.yaml",

@@ -113,6 +113,7 @@ def overview(_language: str) -> dict[str, Any]:
     ]
     days = trend()
     return {
+        "dated": [],
         "view": S(
             device_total=412,
             device_counts=counts(371, 23, 14, 4),
@@ -182,5 +183,5 @@ def overview(_language: str) -> dict[str, Any]:
                 S(id="dev_4", title="MNT-D-0003", owner="森下 彩", ownership="company", seen=None),
             ],
             silent_total=11,
-        )
+        ),
     }
