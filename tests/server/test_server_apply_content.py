@@ -1,5 +1,6 @@
 """Own questionnaires, exception rules and dated lists by ``apply``: checked, planned, on record."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_a_questionnaire_of_ones_own_is_planned_laid_and_asked(bench: Bench) -> 
     assert kept.subject == "content:selfchecks/home.yaml"
     assert kept.detail is not None
     assert kept.detail["before"] is None
-    assert kept.detail["after"]["version"] == "1"  # type: ignore[call-overload,index]
+    assert '"version": "1"' in json.dumps(kept.detail["after"])
 
 
 @pytest.mark.parametrize(
