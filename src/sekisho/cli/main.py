@@ -28,6 +28,11 @@ NOUNS: dict[str, tuple[str, str, str]] = {
         "hold this computer against the telework rules, without a server",
         "サーバなしで、この端末をテレワークのルールと照らす",
     ),
+    "hunt": (
+        "sekisho.cli.hunt",
+        "hold logs against detection rules: a timeline and a summary",
+        "ログを検知ルールと照らし、時系列と要約を出す",
+    ),
     "agent": (
         "sekisho.cli.agent",
         "the endpoint agent: enroll, run, show, pause",

@@ -87,6 +87,42 @@ def draw_trend(days: Sequence[Day], label: str, height: int = 248) -> Markup:
     return _svg(height, label, Markup().join(drawn))
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a histogram: what stands under it ("" for nothing), its parts from below."""
+
+    label: str
+    parts: Sequence[Part]
+    title: str = ""
+
+
+def draw_columns(columns: Sequence[Column], label: str, height: int = 220) -> Markup:
+    """Draw parts on top of one another over even steps; ``title`` is said under the pointer."""
+    floor, top = height - 28, 8
+    highest = max([sum(part.value for part in column.parts) for column in columns], default=0)
+    limit = pick_limit(ceil(highest))
+    scale = (floor - top) / limit
+    pitch = PLOT_WIDTH / max(1, len(columns))
+    drawn = [_grid(floor, scale, limit)]
+    for n, column in enumerate(columns):
+        drawn.append(_column(column, n * pitch + pitch * 0.1, pitch * 0.8, floor, scale))
+        if column.label:
+            anchor = "end" if (n + 1) * pitch > PLOT_WIDTH * 0.9 else "start"
+            at = n * pitch if anchor == "start" else (n + 1) * pitch
+            drawn.append(_text(at, floor + 20, column.label, anchor))
+    return _svg(height, label, Markup().join(drawn))
+
+
+def _column(column: Column, left: float, width: float, floor: float, scale: float) -> Markup:
+    drawn = [Markup("<title>{}</title>").format(column.title)] if column.title else []
+    for part in column.parts:
+        if part.value:
+            height = max(2.0, part.value * scale)
+            drawn.append(_rect(part.look, left, width, floor - height, height))
+            floor -= height
+    return Markup("<g>{}</g>").format(Markup().join(drawn))
+
+
 def draw_history(rows: Sequence[Sequence[str]], days: Sequence[str], label: str) -> Markup:
     """Draw one row a control and one cell a day, oldest first.
 

@@ -51,6 +51,7 @@ _DELIMITERS = "\t,;|"
 _SAMPLE_LINES = 20
 _FEWEST_COLUMNS = 2
 _MOST_CONTROLS = 0.05
+_MOST_ZEROS = 0.01
 
 
 def sniff(head: bytes, name: str = "") -> Shape:
@@ -77,7 +78,10 @@ def guess_encoding(head: bytes) -> str | None:
         if head.startswith(mark):
             return encoding
     if b"\x00" in head:
-        return _guess_wide(head)
+        wide = _guess_wide(head)
+        if wide or head.count(0) > len(head) * _MOST_ZEROS:
+            return wide
+        head = head.replace(b"\x00", b"")  # what a scanner sent stands in the log as it came
     for encoding in ("utf-8", "cp932"):
         if _fits(head, encoding):
             return encoding
@@ -92,8 +96,6 @@ def _guess_wide(head: bytes) -> str | None:
         return "utf-16-le"
     if even > half * 0.4 and odd < half * 0.05:
         return "utf-16-be"
-    if (even + odd) < len(head) * 0.001 and _fits(head.replace(b"\x00", b""), "utf-8"):
-        return "utf-8"  # a log that was cut by a crash holds a run of zeros
     return None
 
 

@@ -1,0 +1,173 @@
+"""``sekisho hunt PATH…``: logs against all rules, back in time; a timeline, and what it comes to.
+
+Exit codes: 0 nothing matched, 1 something did, 2 could not (no rule or no file could be read, or
+it was stopped before anything was found).
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from sekisho.cli.hunt_asking import add_arguments, read_request
+from sekisho.cli.hunt_files import csv_lines, json_lines
+from sekisho.cli.hunt_page import draw_page
+from sekisho.cli.hunt_progress import showing_progress
+from sekisho.cli.hunt_request import Request
+from sekisho.cli.hunt_text import Sheet, draw_summary, draw_timeline
+from sekisho.cli.main import speaking
+from sekisho.detection.engine.logons import summarise_logons
+from sekisho.detection.engine.sightings import Sighting
+from sekisho.detection.engine.summary import Summary, summarise
+from sekisho.detection.hunting.collecting import Part
+from sekisho.detection.hunting.processes import Hunt, hunt_files
+from sekisho.detection.hunting.result import make_timeline
+from sekisho.detection.hunting.rulesets import load_for_hunt
+from sekisho.detection.model import RuleSet
+from sekisho.detection.sources.limits import Trouble
+from sekisho.detection.sources.walking import find_files
+from sekisho.kernel.i18n import Text, msg, translate
+
+_MOST_TROUBLES = 20
+
+
+def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the noun ``hunt``."""
+    parser = nouns.add_parser("hunt", help="hold logs against all rules: a timeline and a summary")
+    add_arguments(parser)
+    parser.set_defaults(run=hunt)
+
+
+def hunt(arguments: argparse.Namespace) -> int:
+    """Hunt, write what was found and return the exit code."""
+    request = read_request(arguments, arguments.language or speaking())
+    say = Speaker(request.language)
+    troubles: list[Trouble] = []
+    files = list(find_files(request.paths, troubles.append))
+    with showing_progress(request, files) as progress:
+        loaded = load_for_hunt(request.rules, request.values, request.include, request.exclude)
+        say.faults(loaded.rule_set)
+        if not loaded.rule_set.rules:
+            say.line(msg("None of the rules could be loaded."))
+            return 2
+        if not request.rules and not request.quiet:
+            say.own_rules(len(loaded.rule_set.rules))
+        job = Hunt(loaded.rule_set, loaded.plan, request.reading, request.wanted)
+        part = hunt_files(job, files, request.jobs, progress)
+    for trouble in troubles:
+        part.troubles.append(trouble)
+        part.read.files_skipped += 1
+    say.troubles(part.troubles)
+    return _finish(part, request, say)
+
+
+def _finish(part: Part, request: Request, say: "Speaker") -> int:
+    timeline = make_timeline(part)
+    logons = summarise_logons(part.logons)
+    summary = summarise(timeline, part.read, logons, request.latest, request.zone)
+    with _opened(request.output) as out:
+        _write(out, timeline, summary, request)
+    _write_aside(summary, request)
+    if part.read.interrupted:
+        say.line(msg("It was stopped; above stands what was found until then."))
+    if timeline:
+        return 1
+    return 2 if part.read.interrupted or not part.read.files else 0
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+    else:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            yield file
+
+
+def _write(out: TextIO, timeline: Sequence[Sighting], summary: Summary, request: Request) -> None:
+    """Write the result in the form that was asked for."""
+    lines: Iterable[str]
+    if request.format == "json":
+        lines = json_lines(timeline)
+    elif request.format == "csv":
+        lines = csv_lines(timeline, request.zone)
+    elif request.format == "html":
+        lines = [draw_page(timeline, summary, request)]
+    else:
+        lines = _text_lines(timeline, summary, request, colour=out.isatty())
+    out.writelines(line + "\n" for line in lines)
+    out.flush()
+
+
+def _text_lines(
+    timeline: Sequence[Sighting], summary: Summary, request: Request, *, colour: bool
+) -> Iterator[str]:
+    sheet = Sheet(request.language, request.columns, colour, request.zone)
+    if not request.only_summary:
+        yield from draw_timeline(timeline, sheet)
+    if request.summary and request.output is None:
+        yield from draw_summary(summary, sheet)
+
+
+def _write_aside(summary: Summary, request: Request) -> None:
+    """Say what it comes to on stderr (or stdout) where the result itself went elsewhere."""
+    aside = request.format != "text" or request.output is not None
+    if not aside or not request.summary or request.quiet:
+        return
+    stream = sys.stdout if request.output is not None else sys.stderr
+    sheet = Sheet(request.language, request.columns, stream.isatty(), request.zone)
+    for line in draw_summary(summary, sheet):
+        print(line, file=stream)
+
+
+class Speaker:
+    """Says on stderr what went wrong, in the language of the person."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def line(self, text: Text) -> None:
+        """Say one sentence."""
+        print(f"sekisho hunt: {translate(text, self._language)}", file=sys.stderr)
+
+    def faults(self, rule_set: RuleSet) -> None:
+        """Say which rules are not in force, each with file and line."""
+        for fault in rule_set.faults:
+            said = " ".join(
+                translate(part, self._language) for part in (fault.got, fault.expected, fault.fix)
+            )
+            print(f"{fault.file}:{fault.line}: {said}", file=sys.stderr)
+
+    def own_rules(self, count: int) -> None:
+        """Say which rules are used when none were named, and how to get more."""
+        self.line(
+            msg("No --rules: the %(n)s rules on telework that come with Sekisho are used.", n=count)
+        )
+        self.line(
+            msg(
+                "For many more, fetch a Sigma rule set (for example the release of SigmaHQ) and "
+                "name its folder or zip with --rules."
+            )
+        )
+
+    def troubles(self, troubles: Sequence[Trouble]) -> None:
+        """Say what could not be read, at most so many lines a file."""
+        said: dict[str, int] = {}
+        for trouble in troubles:
+            said[trouble.file] = said.get(trouble.file, 0) + 1
+            if said[trouble.file] <= _MOST_TROUBLES:
+                self._trouble(trouble)
+        self._more(said)
+
+    def _trouble(self, trouble: Trouble) -> None:
+        place = trouble.file if trouble.record is None else f"{trouble.file}:{trouble.record}"
+        what, hint = (translate(t, self._language) for t in (trouble.what, trouble.hint))
+        print(f"{place}: {what}\n  → {hint}", file=sys.stderr)
+
+    def _more(self, said: Mapping[str, int]) -> None:
+        for file, count in said.items():
+            if count > _MOST_TROUBLES:
+                more = msg("and %(n)s more in this file", n=count - _MOST_TROUBLES)
+                print(f"{file}: {translate(more, self._language)}", file=sys.stderr)

@@ -1,0 +1,191 @@
+"""The options of ``sekisho hunt`` and what they mean."""
+
+import argparse
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from sekisho.cli.hunt_request import Request
+from sekisho.detection.engine.moments import parse_moment, read_offset
+from sekisho.detection.engine.shaping import Shaping
+from sekisho.detection.hunting.collecting import Wanted
+from sekisho.detection.hunting.processes import default_jobs
+from sekisho.detection.mapping import own_routing
+from sekisho.detection.model import Level, LogSource
+from sekisho.detection.sources.reading import Reading
+from sekisho.kernel.clock import SystemClock
+from sekisho.kernel.errors import InvalidInputError
+from sekisho.kernel.i18n import msg, system_reason
+
+_NARROWEST, _WIDEST = 60, 160
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add everything that can be asked for."""
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="log files, folders and archives; - is stdin"
+    )
+    _add_rules(parser)
+    _add_reading(parser)
+    _add_output(parser)
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--rules", action="append", type=Path, default=[], metavar="PATH",
+        help="a folder, file or zip of Sigma rules; may be given several times")  # fmt: skip
+    add("--values", type=Path, metavar="FILE",
+        help="YAML file with the values of placeholders in rules (expand)")  # fmt: skip
+    add("--include", action="append", default=[], metavar="NAME",
+        help="only rules of this id, title, file name or tag; * stands for any text")  # fmt: skip
+    add("--exclude", action="append", default=[], metavar="NAME",
+        help="without rules of this id, title, file name or tag")  # fmt: skip
+    add("--level", choices=tuple(Level), default=Level.INFORMATIONAL,
+        help="the lowest level to show")  # fmt: skip
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--logsource", default="", metavar="KEY=VALUE,…",
+        help="what the logs are, if they do not say: category=…,product=…,service=…")  # fmt: skip
+    add("--time-field", default="", metavar="NAME",
+        help="the field that holds the time of an event")  # fmt: skip
+    add("--timezone", default="", metavar="ZONE",
+        help="zone of times without one and of times shown: Asia/Tokyo, +09:00")  # fmt: skip
+    add("--from", dest="since", default="", metavar="TIME",
+        help="only events from this time on")  # fmt: skip
+    add("--to", dest="until", default="", metavar="TIME",
+        help="only events up to this time")  # fmt: skip
+    add("--jobs", type=int, default=0, metavar="N",
+        help="number of processes (default: one a core)")  # fmt: skip
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--format", choices=("text", "json", "csv", "html"), default="text",
+        help="how to write the result; json is one object a line")  # fmt: skip
+    add("--output", type=Path, metavar="FILE", help="write the result into a file")
+    add("--summary", action=argparse.BooleanOptionalAction, default=True,
+        help="write what it comes to: top rules, log-ons, hosts, who and what")  # fmt: skip
+    add("--only-summary", action="store_true", help="leave the timeline out")
+    add("--quiet", action="store_true", help="no progress, no hints, no summary on stderr")
+    add("--language", choices=("ja", "en"), default="", help="language of what is written")
+
+
+def read_request(arguments: argparse.Namespace, language: str) -> Request:
+    """Read and check what was asked for; raises InvalidInputError with what to do."""
+    now = SystemClock().now()
+    zone = read_zone(arguments.timezone)
+    shaping = Shaping(
+        read_source(arguments.logsource), arguments.time_field, zone, own_routing().recognise
+    )
+    columns = shutil.get_terminal_size((100, 24)).columns
+    return Request(
+        paths=arguments.paths,
+        rules=arguments.rules,
+        values=read_values(arguments.values),
+        include=arguments.include,
+        exclude=arguments.exclude,
+        reading=Reading(shaping, now=int(now.timestamp() * 1_000_000)),
+        wanted=Wanted(
+            Level(arguments.level),
+            read_time(arguments.since, zone),
+            read_time(arguments.until, zone),
+        ),
+        format=arguments.format,
+        output=arguments.output,
+        jobs=arguments.jobs or default_jobs(),
+        zone=zone,
+        language=language,
+        columns=max(_NARROWEST, min(_WIDEST, columns)),
+        summary=arguments.summary,
+        only_summary=arguments.only_summary,
+        quiet=arguments.quiet,
+        now=now,
+    )
+
+
+def read_source(text: str) -> LogSource | None:
+    """Read ``category=…,product=…,service=…``; None where nothing was said."""
+    if not text:
+        return None
+    said: dict[str, str] = {}
+    for part in text.split(","):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in {"category", "product", "service"} or not value:
+            raise InvalidInputError(
+                msg("“%(part)s” says nothing about a log source.", part=part),
+                hint=msg("For example: --logsource product=linux,service=sshd"),
+            )
+        said[key] = value
+    return LogSource(**said)
+
+
+def read_zone(text: str) -> tzinfo:
+    """Read a zone by its name or distance; nothing means that of this machine."""
+    if not text:
+        return _own_zone()
+    if text[0] in "+-" and text[1:3].isdigit() and text[-2:].isdigit():
+        return read_offset(text, UTC)
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        raise InvalidInputError(
+            msg("The time zone “%(name)s” is not known.", name=text),
+            hint=msg("For example: --timezone Asia/Tokyo, --timezone +09:00"),
+        ) from error
+
+
+def _own_zone() -> tzinfo:
+    """Return the zone of this machine: with its summer times where its name can be told."""
+    try:
+        target = Path("/etc/localtime").readlink().as_posix()
+        return ZoneInfo(target.partition("zoneinfo/")[2])
+    except (OSError, KeyError, ValueError):
+        return SystemClock().now().astimezone().tzinfo or UTC
+
+
+def read_time(text: str, zone: tzinfo) -> int | None:
+    """Read a time on the command line, in the zone that was named."""
+    if not text:
+        return None
+    moment = parse_moment(text, zone)
+    if moment is None:
+        raise InvalidInputError(
+            msg("“%(text)s” is no time.", text=text),
+            hint=msg("For example: --from 2026-11-23 or --from 2026-11-23T09:00:00+09:00"),
+        )
+    return moment
+
+
+def read_values(path: Path | None) -> Mapping[str, Sequence[str]]:
+    """Read the values of placeholders: a mapping of names to a value or a list of them."""
+    if path is None:
+        return {}
+    try:
+        found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInputError(
+            msg("%(path)s cannot be read: %(why)s.", path=path, why=system_reason(error)),
+            hint=msg("Check the path and your right to read it."),
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            msg("%(path)s is not a readable YAML file: %(why)s", path=path, why=error), hint=_VALUES
+        ) from error
+    if not isinstance(found, dict):
+        raise InvalidInputError(
+            msg("%(path)s must hold “name: value” lines.", path=path), hint=_VALUES
+        )
+    return {
+        str(name): [str(v) for v in (value if isinstance(value, list) else [value])]
+        for name, value in found.items()
+    }
+
+
+_VALUES = msg("For example: Administrators: [taro, hanako]")

@@ -1,0 +1,126 @@
+"""Who and what an event is about: users, hosts, addresses, processes and hashes (pure)."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+USERS, HOSTS, ADDRESSES, PROCESSES, HASHES = KINDS = (
+    "users",
+    "hosts",
+    "addresses",
+    "processes",
+    "hashes",
+)
+_FIELDS: dict[str, tuple[str, ...]] = {
+    USERS: (
+        "TargetUserName", "SubjectUserName", "User", "AccountName", "TargetUser", "SourceUser",
+        "MemberName", "UserName", "user", "username", "cs-username", "acct", "srcuser", "dstuser",
+        "xauthuser", "userPrincipalName", "user.name", "UserId", "Param1",
+    ),
+    HOSTS: (
+        "Computer", "WorkstationName", "Workstation", "ClientName", "TargetServerName",
+        "DestinationHostname", "SourceHostname", "host", "hostname", "Hostname", "devname",
+        "host.name", "ComputerName",
+    ),
+    PROCESSES: (
+        "Image", "NewProcessName", "ParentImage", "ParentProcessName", "ProcessName", "SourceImage",
+        "TargetImage", "ServiceFileName", "ImagePath", "exe",
+    ),
+    HASHES: ("Hashes", "Hash", "sha256", "sha1", "md5", "SHA256", "MD5"),
+}  # fmt: skip
+_NOBODY = frozenset(
+    ("", "-", "n/a", "null", "none", "system", "local service", "network service", "local system",
+     "anonymous logon", "localhost", "unknown", "(null)", "システム")
+)  # fmt: skip
+_RDP_MANAGER = "microsoft-windows-terminalservices-remoteconnectionmanager/operational"
+_ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
+_LONGEST = 260
+_HASH = re.compile(r"(?:(MD5|SHA1|SHA256)=)?([0-9A-Fa-f]{32,64})\b")
+
+
+def find_entities(fields: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the entities of one event by kind; kinds without any are left out."""
+    found: dict[str, dict[str, str]] = {}
+    for kind, names in _FIELDS.items():
+        for name in names:
+            if name in fields and (name != "Param1" or _is_rdp(fields)):
+                _collect(found, kind, _read(kind, fields[name]))
+    _collect(found, ADDRESSES, _addresses(fields))
+    return {kind: tuple(found[kind].values()) for kind in KINDS if kind in found}
+
+
+def _is_rdp(fields: Mapping[str, Any]) -> bool:
+    return str(fields.get("Channel", "")).lower() == _RDP_MANAGER
+
+
+def _collect(found: dict[str, dict[str, str]], kind: str, values: Iterable[str]) -> None:
+    for value in values:
+        found.setdefault(kind, {}).setdefault(value.casefold(), value)
+
+
+def _read(kind: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, str) or not value or len(value) > _LONGEST * 4:
+        return
+    if kind == HASHES:
+        yield from (found[2].upper() for found in _HASH.finditer(value))
+        return
+    text = value.strip().strip('"')[:_LONGEST]
+    if kind == USERS:
+        text = tidy_user(text)
+    if text.casefold() not in _NOBODY and read_address(text) is None:
+        yield text.removeprefix("\\\\") if kind == HOSTS else text
+
+
+def tidy_user(text: str) -> str:
+    """Return the name without its domain; "" for the system itself and for computers' accounts."""
+    name = text.rpartition("\\")[2]
+    return "" if name.endswith("$") or name.startswith("S-1-") else name
+
+
+def is_nobody(text: str) -> bool:
+    """Say whether a name stands for no person or machine (``-``, SYSTEM and kin)."""
+    return text.casefold() in _NOBODY
+
+
+def _addresses(fields: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        if not isinstance(value, str) or len(value) < len("::1"):
+            continue
+        if name == "message":
+            candidates: Iterable[str] = _ADDRESS.findall(value[:4096])
+        elif "." in value or ":" in value:
+            candidates = (value,) if len(value) < 60 else ()  # noqa: PLR2004 - longer than any
+        else:
+            continue
+        for candidate in candidates:
+            address = read_address(candidate)
+            if address and not _is_local(address) and not _is_version(name):
+                yield address
+
+
+def _is_version(name: str) -> bool:
+    return "ersion" in name
+
+
+def _is_local(address: str) -> bool:
+    made = ipaddress.ip_address(address)
+    return made.is_loopback or made.is_unspecified or made.is_multicast
+
+
+def read_address(text: str) -> str | None:
+    """Return an IPv4 or IPv6 address in its usual form, without a port or a mapping prefix."""
+    text = text.strip()
+    if not text or not (text[0].isalnum() or text[0] in ":["):
+        return None
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1 and "." in text:
+        text = text.partition(":")[0]
+    text = text.partition("%")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)

@@ -1,0 +1,238 @@
+"""What a hunt comes to: top rules, when, where, which tactics, who and what (pure).
+
+Times that cannot be true (before 1990, or after ``latest``) count as matches and are left out of
+the span and the histogram.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta, tzinfo
+
+from sekisho.detection.engine.entities import KINDS
+from sekisho.detection.engine.logons import LogonRow
+from sekisho.detection.engine.moments import EPOCH, SECOND, is_plausible
+from sekisho.detection.engine.sightings import LEVELS, Sighting
+from sekisho.detection.model import Level
+
+Span = tuple[int | None, int | None]
+_MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
+_STEPS = (
+    SECOND, 5 * SECOND, 15 * SECOND, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 3 * _HOUR,
+    6 * _HOUR, _DAY, 7 * _DAY, 28 * _DAY, 91 * _DAY, 364 * _DAY,
+)  # fmt: skip
+MOST_BINS = 60
+
+
+@dataclass(slots=True)
+class RuleRow:
+    """One rule: how often it matched, when first and last, on which hosts."""
+
+    rule_id: str
+    title: str
+    level: Level
+    count: int = 0
+    first: int | None = None
+    last: int | None = None
+    hosts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Pivot:
+    """A user, host, address and so on that matches speak of."""
+
+    value: str
+    count: int = 0
+    first: int | None = None
+    last: int | None = None
+    worst: Level = Level.INFORMATIONAL
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """A stretch of time and the number of matches of each level in it."""
+
+    start: int
+    counts: dict[Level, int]
+
+    @property
+    def total(self) -> int:
+        """All levels together."""
+        return sum(self.counts.values())
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read: events by channel and host, files, and what had to be left out."""
+
+    events: int = 0
+    first: int | None = None
+    last: int | None = None
+    by: Counter[tuple[str, str]] = field(default_factory=Counter)
+    files: int = 0
+    files_skipped: int = 0
+    records_skipped: int = 0
+    undated: int = 0
+    interrupted: bool = False
+
+    def add(self, other: "Read") -> None:
+        """Count what another process read."""
+        self.events += other.events
+        self.first, self.last = widen((self.first, self.last), (other.first, other.last))
+        self.by.update(other.by)
+        self.files += other.files
+        self.files_skipped += other.files_skipped
+        self.records_skipped += other.records_skipped
+        self.undated += other.undated
+        self.interrupted |= other.interrupted
+
+
+def widen(one: Span, other: Span) -> Span:
+    """Return the span that holds both."""
+    firsts = [t for t in (one[0], other[0]) if t is not None]
+    lasts = [t for t in (one[1], other[1]) if t is not None]
+    return min(firsts, default=None), max(lasts, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything below the timeline."""
+
+    read: Read
+    levels: dict[Level, int]
+    rules: tuple[RuleRow, ...]
+    hosts: tuple[tuple[str, dict[Level, int]], ...]
+    tactics: tuple[tuple[str, int], ...]
+    techniques: tuple[tuple[str, int], ...]
+    bins: tuple[Bin, ...]
+    step: int
+    pivots: dict[str, tuple[Pivot, ...]]
+    logons: tuple[LogonRow, ...]
+
+    @property
+    def matches(self) -> int:
+        """All matches together."""
+        return sum(self.levels.values())
+
+
+def summarise(
+    sightings: Sequence[Sighting],
+    read: Read,
+    logons: Iterable[LogonRow],
+    latest: int,
+    zone: tzinfo = UTC,
+) -> Summary:
+    """Sum up the lines of a timeline; ``latest`` is the last time that can be true."""
+    levels = Counter(one.match.level for one in sightings)
+    tactics, techniques = _count_tags(sightings)
+    bins, step = make_histogram(sightings, latest, zone)
+    return Summary(
+        read=read,
+        levels={level: levels[level] for level in LEVELS if levels[level]},
+        rules=_rank_rules(sightings, latest),
+        hosts=_rank_hosts(sightings),
+        tactics=tactics,
+        techniques=techniques,
+        bins=bins,
+        step=step,
+        pivots=_find_pivots(sightings, latest),
+        logons=tuple(logons),
+    )
+
+
+def _rank_rules(sightings: Iterable[Sighting], latest: int) -> tuple[RuleRow, ...]:
+    rows: dict[str, RuleRow] = {}
+    for one in sightings:
+        match = one.match
+        row = rows.setdefault(match.rule_id, RuleRow(match.rule_id, match.rule_title, match.level))
+        row.count += 1
+        if one.computer:
+            row.hosts[one.computer] += 1
+        if is_plausible(match.time, latest):
+            row.first, row.last = widen((row.first, row.last), (match.time, match.time))
+    return tuple(sorted(rows.values(), key=lambda r: (LEVELS.index(r.level), -r.count, r.title)))
+
+
+def _rank_hosts(sightings: Iterable[Sighting]) -> tuple[tuple[str, dict[Level, int]], ...]:
+    hosts: dict[str, tuple[str, Counter[Level]]] = {}
+    for one in sightings:
+        if one.computer:
+            _, counts = hosts.setdefault(one.computer.casefold(), (one.computer, Counter()))
+            counts[one.match.level] += 1
+    ranked = sorted(
+        hosts.values(), key=lambda item: ([-item[1][level] for level in LEVELS], item[0])
+    )
+    return tuple((name, {level: c[level] for level in LEVELS if c[level]}) for name, c in ranked)
+
+
+def _count_tags(
+    sightings: Iterable[Sighting],
+) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
+    """Count ATT&CK tactics (names) and techniques (ids) over all matches."""
+    tactics: Counter[str] = Counter()
+    techniques: Counter[str] = Counter()
+    for one in sightings:
+        for tag in one.tags:
+            namespace, _, name = tag.lower().partition(".")
+            if namespace != "attack" or not name:
+                continue
+            if name[0] == "t" and name[1:2].isdigit():
+                techniques[name.upper()] += 1
+            elif not name[1:].isdigit():
+                tactics[name.replace("_", "-")] += 1
+    return _ranked(tactics), _ranked(techniques)
+
+
+def _ranked(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def make_histogram(
+    sightings: Iterable[Sighting], latest: int, zone: tzinfo = UTC
+) -> tuple[tuple[Bin, ...], int]:
+    """Return at most ``MOST_BINS`` even stretches over all matches, and their length.
+
+    Stretches begin at round times of ``zone``; those without matches are there too.
+    """
+    dated = [(o.match.time, o.match.level) for o in sightings if o.match.time is not None]
+    times = [(time, level) for time, level in dated if is_plausible(time, latest)]
+    if not times:
+        return (), _HOUR
+    first, last = min(t for t, _ in times), max(t for t, _ in times)
+    step = next((s for s in _STEPS if (last - first) // s + 2 <= MOST_BINS), _STEPS[-1])
+    away = _offset(first, zone)
+    start = (first + away) // step * step - away
+    counted: Counter[tuple[int, Level]] = Counter(((t - start) // step, lv) for t, lv in times)
+    length = (last - start) // step + 1
+    bins = tuple(
+        Bin(start + n * step, {lv: counted[n, lv] for lv in LEVELS if counted[n, lv]})
+        for n in range(length)
+    )
+    return bins, step
+
+
+def _offset(time: int, zone: tzinfo) -> int:
+    away = (EPOCH + timedelta(microseconds=time)).astimezone(zone).utcoffset()
+    return int(away.total_seconds()) * SECOND if away else 0
+
+
+def _find_pivots(sightings: Iterable[Sighting], latest: int) -> dict[str, tuple[Pivot, ...]]:
+    found: dict[str, dict[str, Pivot]] = {}
+    for one in sightings:
+        for kind, values in one.match.entities.items():
+            for value in values:
+                pivot = found.setdefault(kind, {}).setdefault(value.casefold(), Pivot(value))
+                _count_pivot(pivot, one, latest)
+    return {kind: _rank_pivots(found[kind].values()) for kind in KINDS if kind in found}
+
+
+def _count_pivot(pivot: Pivot, one: Sighting, latest: int) -> None:
+    pivot.count += 1
+    pivot.worst = min(pivot.worst, one.match.level, key=LEVELS.index)
+    if is_plausible(one.match.time, latest):
+        time = one.match.time
+        pivot.first, pivot.last = widen((pivot.first, pivot.last), (time, time))
+
+
+def _rank_pivots(pivots: Iterable[Pivot]) -> tuple[Pivot, ...]:
+    return tuple(sorted(pivots, key=lambda p: (LEVELS.index(p.worst), -p.count, p.value)))

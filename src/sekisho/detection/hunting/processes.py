@@ -1,0 +1,164 @@
+"""A hunt over several processes: each reads some of the files, the parts become one.
+
+Interrupting (Ctrl-C) keeps what was found until then. Workers ignore it: the first process
+decides, so that no half-written part is lost or counted twice.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.compiled.terms import Plan
+from sekisho.detection.engine.logons import WATCHED
+from sekisho.detection.hunting.collecting import Collector, Part, Wanted
+from sekisho.detection.hunting.working import Worker
+from sekisho.detection.model import RuleSet
+from sekisho.detection.sources.bulk import Hunter
+from sekisho.detection.sources.reading import Reading
+from sekisho.detection.sources.walking import Found
+
+SMALL = 4 * 1024 * 1024
+"""Below this many bytes in all a second process costs more than it brings."""
+_SHARE = 16 * 1024 * 1024
+Told = Callable[[int, int], None]
+"""Told (bytes read, events seen) as a hunt goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """Everything a process needs to hunt."""
+
+    rule_set: RuleSet
+    plan: Plan
+    reading: Reading
+    wanted: Wanted = field(default_factory=Wanted)
+
+
+def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Part:
+    """Hunt through ``files``; on Ctrl-C return what was found, with ``read.interrupted`` set."""
+    size = sum(found.size for found in files)
+    alone = jobs <= 1 or len(files) <= 1 or size < SMALL or any(f.path is None for f in files)
+    return _hunt_alone(hunt, files, told) if alone else _hunt_together(hunt, files, jobs, told)
+
+
+def _hunt_alone(hunt: Hunt, files: Sequence[Found], told: Told) -> Part:
+    collector, hunter = _prepare(hunt)
+    worker = Worker(hunter, collector, hunt.reading, lambda size: told(size, _count_events(hunter)))
+    try:
+        worker.run(files)
+    except KeyboardInterrupt:
+        collector.part.read.interrupted = True
+    return _close(collector, hunter)
+
+
+def _prepare(hunt: Hunt) -> tuple[Collector, Hunter]:
+    rules = {rule.id: rule for rule in hunt.rule_set.rules}
+    collector = Collector(rules, hunt.wanted)
+    hunter = Hunter(
+        Matcher(hunt.plan),
+        collector.found,
+        collector.report,
+        shaping=hunt.reading.shaping,
+        watched=WATCHED,
+        limits=hunt.reading.limits,
+    )
+    return collector, hunter
+
+
+def _close(collector: Collector, hunter: Hunter) -> Part:
+    read, tally = collector.part.read, hunter.tally
+    read.events = _count_events(hunter)
+    read.first, read.last = tally.span()
+    read.by.update({(channel or "", host or ""): n for (channel, host), n in tally.by.items()})
+    return collector.part
+
+
+def _count_events(hunter: Hunter) -> int:
+    return sum(hunter.tally.by.values())
+
+
+_here: dict[str, Any] = {}
+
+
+def _begin(hunt: Hunt, counted: Any) -> None:
+    """Set a worker process up; it lives for the whole hunt."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _here["hunt"], _here["counted"] = hunt, counted
+
+
+def _work(files: Sequence[Found]) -> Part:
+    return _hunt_alone(_here["hunt"], files, _count)
+
+
+def _count(size: int, _events: int) -> None:
+    with _here["counted"].get_lock():
+        _here["counted"][0] += size
+
+
+def _hunt_together(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Part:
+    context = multiprocessing.get_context(_method())
+    counted = context.Array("q", 1)
+    whole = Part()
+    pool = context.Pool(jobs, _begin, (hunt, counted))
+    try:
+        parts = pool.imap_unordered(_work, share(files, jobs))
+        while (part := _wait(parts, counted, whole, told)) is not None:
+            whole.add(part)
+        pool.close()
+    except KeyboardInterrupt:
+        whole.read.interrupted = True
+        pool.terminate()
+    except BaseException:
+        pool.terminate()
+        raise
+    pool.join()
+    return whole
+
+
+def _wait(parts: Any, counted: Any, whole: Part, told: Told) -> Part | None:
+    """Return the next part, None after the last, and tell how far all are meanwhile."""
+    while True:
+        with counted.get_lock():
+            size, counted[0] = counted[0], 0
+        told(size, whole.read.events)
+        try:
+            return cast("Part", parts.next(timeout=_GLANCE))
+        except StopIteration:
+            return None
+        except multiprocessing.TimeoutError:
+            continue
+
+
+_GLANCE = 0.2
+
+
+def _method() -> str:
+    """Fork where that is safe (one thread, Linux): a matcher's rules need not be read again."""
+    safe = sys.platform == "linux" and threading.active_count() == 1
+    return "fork" if safe else "spawn"
+
+
+def share(files: Sequence[Found], jobs: int) -> list[list[Found]]:
+    """Cut the files into shares of about equal size, large ones first, more shares than jobs."""
+    whole = sum(found.size for found in files)
+    target = min(_SHARE, max(SMALL // 4, whole // (jobs * 4)))
+    shares: list[list[Found]] = []
+    filled = target
+    for found in sorted(files, key=lambda f: -f.size):
+        if filled >= target:
+            shares.append([])
+            filled = 0
+        shares[-1].append(found)
+        filled += max(found.size, 1)
+    return shares
+
+
+def default_jobs() -> int:
+    """Return how many processes this machine has cores for."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

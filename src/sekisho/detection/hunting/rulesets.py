@@ -1,0 +1,104 @@
+"""Rules for a hunt: folders, files and archives that were named, or our own."""
+
+import fnmatch
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from sekisho.detection.engine.compiled.plan import make_plan
+from sekisho.detection.engine.compiled.terms import Plan
+from sekisho.detection.language.loading import Placeholders, RuleText, load_rules, read_folder
+from sekisho.detection.mapping import own_routing
+from sekisho.detection.model import Document, Rule, RuleSet
+from sekisho.kernel.i18n import msg, system_reason
+
+_LARGEST = 4 * 1024 * 1024
+_MOST = 100_000
+
+
+def own_rules() -> Path:
+    """Return the folder of the rules on telework that come with Sekisho."""
+    return Path(str(files("sekisho").joinpath("content/rules")))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Rules ready to hunt with."""
+
+    rule_set: RuleSet
+    plan: Plan
+
+
+def load_for_hunt(
+    paths: Sequence[Path], values: Placeholders, include: Sequence[str], exclude: Sequence[str]
+) -> Loaded:
+    """Load the rules of ``paths`` (none: our own), choose, and compile them."""
+    rule_set = choose(load(paths or [own_rules()], values), include, exclude)
+    return Loaded(rule_set, make_plan(rule_set.rules, own_routing()))
+
+
+def load(paths: Sequence[Path], values: Placeholders | None) -> RuleSet:
+    """Load every rule of ``paths``: folders, YAML files, and zip archives of them."""
+    texts = [text for path in paths for text in _read(path)]
+    return load_rules(texts, values=values)
+
+
+def _read(path: Path) -> Iterator[RuleText]:
+    if path.is_dir() or not zipfile.is_zipfile(path):
+        yield from read_folder([path])
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield from _read_members(path, archive)
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        reason = system_reason(error) if isinstance(error, OSError) else msg("It is damaged.")
+        yield RuleText(str(path), unread=reason)
+
+
+def _read_members(path: Path, archive: zipfile.ZipFile) -> Iterator[RuleText]:
+    """Read the YAML files of an archive; a name in it is only shown."""
+    infos = [i for i in archive.infolist() if i.filename.lower().endswith((".yml", ".yaml"))]
+    for info in sorted(infos[:_MOST], key=lambda i: i.filename):
+        with archive.open(info) as member:
+            yield RuleText(f"{path}!{info.filename}", member.read(_LARGEST + 1))
+
+
+def choose(rule_set: RuleSet, include: Sequence[str], exclude: Sequence[str]) -> RuleSet:
+    """Return the set with only the rules asked for, by id, title, file name or tag (``*`` works).
+
+    The rules that a kept correlation is about stay, without matches of their own.
+    """
+    if not include and not exclude:
+        return rule_set
+    asked = _asked(include, exclude)
+    correlations = tuple(c for c in rule_set.correlations if asked(c))
+    needed = {rule_id for c in correlations for rule_id in c.rules}
+    rules = tuple(
+        rule if asked(rule) else _silence(rule)
+        for rule in rule_set.rules
+        if asked(rule) or rule.id in needed
+    )
+    return RuleSet(rules, correlations, rule_set.filters, rule_set.faults, rule_set.digest)
+
+
+def _silence(rule: Rule) -> Rule:
+    from msgspec.structs import replace  # noqa: PLC0415 - only here
+
+    return replace(rule, silent=True)
+
+
+def _asked(include: Sequence[str], exclude: Sequence[str]) -> Callable[[Document], bool]:
+    def names(one: Document) -> set[str]:
+        stem = one.file.replace("\\", "/").rpartition("/")[2]
+        return {n.casefold() for n in (one.id, one.title, one.name, stem, *one.tags) if n}
+
+    def hit(one: Document, patterns: Sequence[str]) -> bool:
+        return any(
+            fnmatch.fnmatchcase(name, pattern.casefold())
+            for name in names(one)
+            for pattern in patterns
+        )
+
+    return lambda one: (not include or hit(one, include)) and not hit(one, exclude)

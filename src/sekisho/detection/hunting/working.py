@@ -1,0 +1,69 @@
+"""Files through the matcher, in one process or several, with one bad file harming no other."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from sekisho.detection.hunting.collecting import Collector
+from sekisho.detection.sources.archives import Unit, open_units
+from sekisho.detection.sources.bulk import Hunter
+from sekisho.detection.sources.limits import Allowance, Trouble, UnreadableError
+from sekisho.detection.sources.reading import OpenLog, Reading, open_log, read_log
+from sekisho.detection.sources.sniffing import Format
+from sekisho.detection.sources.streams import Counted, buffered, look_into, say_broken, seekable
+from sekisho.detection.sources.walking import Found
+
+Told = Callable[[int], None]
+"""Told how many bytes of a file were read."""
+
+
+class Worker:
+    """Reads files one after the other and hands everything to one matcher and one collector."""
+
+    def __init__(self, hunter: Hunter, collector: Collector, reading: Reading, told: Told) -> None:
+        self._hunter, self._collector = hunter, collector
+        self._reading, self._told = reading, told
+
+    def run(self, files: Sequence[Found]) -> None:
+        """Hunt through ``files``; what was found and read lies in the collector's part."""
+        for found in files:
+            self._take_file(found)
+        self._hunter.finish()
+
+    def _take_file(self, found: Found) -> None:
+        try:
+            if found.path is None:
+                self._take_stream(found, buffered(Counted(sys.stdin.buffer, self._told)))
+                return
+            with found.path.open("rb") as opened:
+                self._take_stream(found, opened)
+        except OSError as error:
+            told = say_broken(error)
+            self._collector.report(Trouble(found.name, None, told.what, told.hint))
+
+    def _take_stream(self, found: Found, opened: BinaryIO) -> None:
+        head, stream = look_into(opened)
+        unit = Unit(found.name, head, stream, found.changed, found.named)
+        for inner in open_units(unit, Allowance(self._reading.limits), self._collector.report):
+            log = open_log(inner, self._reading, self._collector.report)
+            if log is not None:
+                self._take_log(log, found.path if inner is unit else None)
+                self._collector.part.read.files += 1
+        self._told(found.size)
+
+    def _take_log(self, log: OpenLog, path: Path | None) -> None:
+        """Hunt through one log: EVTX and JSON lines in bulk, all else event by event."""
+        try:
+            if log.shape.format is Format.EVTX:
+                with seekable(log.unit.stream) as stream:
+                    self._hunter.evtx(path or stream, log.unit.name)
+            elif log.shape.format is Format.JSONL and log.shape.encoding == "utf-8":
+                self._hunter.jsonl(log.unit.stream, log.unit.name)
+            else:
+                self._hunter.events(self._collector.tap(read_log(log)))
+        except UnreadableError as error:
+            log.tell(None, error.what, error.hint)
+        except (OSError, EOFError) as error:
+            told = say_broken(error)
+            log.tell(None, told.what, told.hint)

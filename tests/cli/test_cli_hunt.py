@@ -1,0 +1,232 @@
+"""``sekisho hunt`` as a person runs it: exit codes, forms of the result, what goes wrong."""
+
+import csv
+import gzip
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sekisho.cli.columns import measure
+from sekisho.cli.hunt_files import csv_lines
+from sekisho.cli.hunt_text import Sheet, cut, draw_timeline
+from sekisho.cli.main import main
+from sekisho.detection.engine.sightings import Sighting
+from sekisho.detection.model import Level, Match, Record
+from support.logs import json_lines, windows_event, windows_xml
+
+SIGMA = Path(__file__).parents[3] / "shared" / "data" / "sigma"
+RULE = """title: A Failed Log-on
+id: 6f1c0f3e-6d0b-4a59-9a77-3b0a5a9e9f11
+level: high
+tags:
+    - attack.credential-access
+    - attack.t1110
+logsource:
+    product: windows
+    service: security
+detection:
+    selection:
+        EventID: 4625
+    condition: selection
+"""
+CONTRACT = (
+    "time", "rule_id", "rule_title", "level", "file", "record", "records", "group", "entities",
+)  # fmt: skip
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "failed.yml").write_text(RULE, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(json_lines([windows_event(4624), windows_event(4625)]))
+    (folder / "b.xml.gz").write_bytes(gzip.compress(windows_xml(4625).encode()))
+    return folder
+
+
+def hunt(*arguments: object) -> int:
+    return main(["hunt", *map(str, arguments), "--language", "en", "--timezone", "UTC"])
+
+
+def test_json_lines_hold_what_the_contract_says(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hunt(logs, "--rules", rules, "--format", "json", "--quiet") == 1
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert [tuple(line)[: len(CONTRACT)] for line in lines] == [CONTRACT] * 2
+    first = lines[0]
+    assert first["time"] == "2026-11-23T01:20:55.123456Z"
+    assert (first["rule_title"], first["level"]) == ("A Failed Log-on", "high")
+    assert (first["file"], first["record"], first["records"]) == (str(logs / "a.jsonl"), 2, [2])
+    assert first["group"] == {}
+    assert first["entities"] == {
+        "users": ["taro"],
+        "hosts": ["GATE-01"],
+        "addresses": ["203.0.113.9"],
+    }
+    assert not captured.err
+
+
+def test_nothing_found_is_0_and_nothing_to_hunt_with_is_2(
+    rules: Path, logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet = tmp_path / "quiet.jsonl"
+    quiet.write_bytes(json_lines([windows_event(4624)]))
+    assert hunt(quiet, "--rules", rules) == 0
+    assert "Nothing matched." in capsys.readouterr().out
+    assert hunt(tmp_path / "none", "--rules", rules) == 2
+    assert "No such file" in capsys.readouterr().err
+    (tmp_path / "bad.yml").write_text("title: [", encoding="utf-8")
+    assert hunt(logs, "--rules", tmp_path / "bad.yml") == 2
+    assert "bad.yml" in capsys.readouterr().err
+
+
+def test_a_bad_rule_is_told_and_the_others_hunt(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (rules / "bad.yml").write_text("title: Bad\nlogsource: {}\n", encoding="utf-8")
+    assert hunt(logs, "--rules", rules, "--format", "json") == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2
+    assert "bad.yml:" in captured.err
+
+
+def test_a_bad_record_and_a_bad_file_are_told_and_counted(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (logs / "a.jsonl").write_bytes(b"{broken}\n" + json_lines([windows_event(4625)]))
+    (logs / "c.zip").write_bytes(b"PK\x03\x04 torn")
+    assert hunt(logs, "--rules", rules) == 1
+    captured = capsys.readouterr()
+    assert f"{logs / 'a.jsonl'}:1: " in captured.err
+    assert f"{logs / 'c.zip'}: " in captured.err
+    assert "Left out: 1 files and 1 records" in captured.out
+    assert "2 matches of 1 rules" in captured.out
+
+
+def test_level_time_and_names_narrow_what_is_shown(rules: Path, logs: Path) -> None:
+    shown = (logs, "--rules", rules, "--format", "json", "--quiet")
+    assert hunt(*shown, "--level", "critical") == 0
+    assert hunt(*shown, "--from", "2026-11-24") == 0
+    assert hunt(*shown, "--to", "2026-11-23T01:20") == 0
+    assert hunt(*shown, "--from", "2026-11-23", "--to", "2026-11-24") == 1
+    assert hunt(*shown, "--include", "a failed*") == 1
+    assert hunt(*shown, "--exclude", "attack.t1110") == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--logsource", "kind=linux"),
+        ("--timezone", "Mars/Base"),
+        ("--from", "yesterday"),
+        ("--values", "/nowhere/values.yml"),
+    ],
+)
+def test_a_wrong_option_says_what_would_be_right(
+    wrong: tuple[str, str], logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hunt", str(logs), *wrong]) == 2
+    assert "→" in capsys.readouterr().err
+
+
+def test_csv_is_safe_for_spreadsheets() -> None:
+    record = Record("=cmd.csv", 1)
+    match = Match("r", '=HYPERLINK("x")', Level.HIGH, None, record, (record,))
+    header, row = csv.reader(io.StringIO("\r\n".join(csv_lines([Sighting(match)], UTC))))
+    cells = dict(zip(header, row, strict=True))
+    assert cells["rule_title"] == '\'=HYPERLINK("x")'
+    assert cells["file"] == "'=cmd.csv"
+
+
+def test_the_page_runs_nothing_that_a_log_says(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+    log = tmp_path / "hostile.jsonl"
+    log.write_bytes(json_lines([windows_event(4625, TargetUserName=hostile, IpAddress=hostile)]))
+    page = tmp_path / "page.html"
+    assert hunt(log, "--rules", rules, "--format", "html", "--output", page) == 1
+    text = page.read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert 'http-equiv="Content-Security-Policy" content="default-src \'none\'' in text
+    assert "1 matches of 1 rules" in capsys.readouterr().out
+
+
+def test_text_of_a_log_cannot_steer_the_terminal(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "hostile.jsonl"
+    log.write_bytes(json_lines([windows_event(4625, TargetUserName="\x1b[2J\x07\r\nroot")]))
+    assert hunt(log, "--rules", rules) == 1
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
+def test_neighbours_are_drawn_once_and_lines_fit_in_japanese() -> None:
+    at = int(datetime(2026, 11, 23, 1, 20, tzinfo=UTC).timestamp()) * 1_000_000
+    found = [
+        Sighting(
+            Match("r", "長い題名のルール" * 8, Level.CRITICAL, at + n, Record("ログ.evtx", n)),
+            computer="端末-01", channel="Security", event_id=4625, details={"User": "太郎" * 60},
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    lines = list(draw_timeline(found, Sheet("ja", 80)))
+    assert all(measure(line) <= 80 for line in lines)
+    assert sum("×3" in line for line in lines) == 1
+    assert cut("太郎" * 10, 9) == "太郎太郎…"
+
+
+def test_own_rules_are_used_and_said_when_none_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "cleared.jsonl"
+    log.write_bytes(json_lines([windows_event(1102, SubjectUserName="taro")]))
+    assert hunt(log, "--format", "json") == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["rule_title"] == "Windows Event Log Cleared"
+    assert "--rules" in captured.err
+
+
+def test_rules_are_read_out_of_an_archive(rules: Path, logs: Path, tmp_path: Path) -> None:
+    import zipfile  # noqa: PLC0415 - only here
+
+    packed = tmp_path / "rules.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(rules / "failed.yml", "../../failed.yml")
+    assert hunt(logs, "--rules", packed, "--quiet", "--format", "json") == 1
+
+
+def test_several_processes_find_the_same_as_one(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    padding = "x" * 3000
+    for n in range(6):
+        events = [windows_event(4625, TargetUserName=f"user{n}", Padding=padding)] * 400
+        (folder / f"{n}.jsonl").write_bytes(json_lines(events) + b"{bad}\n")
+    results = []
+    for jobs in (1, 2):
+        assert hunt(folder, "--rules", rules, "--format", "json", "--jobs", jobs) == 1
+        captured = capsys.readouterr()
+        results.append((captured.out, captured.err))
+    assert results[0][0] == results[1][0]
+    assert len(results[0][0].splitlines()) == 2400
+    assert "6 records" in results[0][1]
+    assert "6 records" in results[1][1]
