@@ -1,5 +1,6 @@
 """Our own rules on telework: each finds what it is for, and not its neighbour."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from sekisho.cli.main import main
 from sekisho.detection.engine.reference import matches
 from sekisho.detection.engine.shaping import Shaping, shape_value
 from sekisho.detection.hunting.rulesets import own_rules
 from sekisho.detection.language.loading import load_folder
 from sekisho.detection.mapping import own_routing
+from support.logs import json_lines, windows_event
 
 CASES = Path(__file__).with_name("own_rules.json")
 
@@ -40,3 +43,47 @@ def test_a_rule_finds_what_it_is_for(name: str, event: dict[str, Any], wanted: b
             made, source=msgspec.structs.replace(made.source, category="authentication")
         )
     assert matches(rule, made, own_routing()) is wanted
+
+
+def ssh_lines(failures: int, users: int) -> str:
+    lines = [
+        f"Nov 23 01:20:{n:02} gw sshd[7]: Failed password for user{n % users} from 198.51.100.7 "
+        "port 4 ssh2\n"
+        for n in range(failures)
+    ]
+    good = "Nov 23 01:25:00 gw sshd[7]: Accepted password for taro from 198.51.100.7 port 4 ssh2\n"
+    return "".join(lines) + good
+
+
+def titles(log: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    main(["hunt", str(log), "--format", "json", "--quiet", "--timezone", "UTC"])
+    return [json.loads(line)["rule_title"] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_guessing_at_any_server_and_what_came_of_it_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "auth.log"
+    log.write_text(ssh_lines(12, 1), encoding="utf-8")
+    assert set(titles(log, capsys)) == {
+        "VPN or SSH Passwords Guessed From One Address",
+        "VPN or SSH Log-on After Guessing From the Same Address",
+    }
+    log.write_text(ssh_lines(6, 6), encoding="utf-8")
+    assert set(titles(log, capsys)) == {"VPN or SSH Passwords Sprayed Over Many Accounts"}
+    log.write_text(ssh_lines(5, 5), encoding="utf-8")
+    assert not titles(log, capsys)
+
+
+def test_guessing_over_rdp_and_what_came_of_it_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = [windows_event(4625, LogonType=3, IpAddress="203.0.113.9", TargetUserName="taro")] * 10
+    good = [windows_event(4624, LogonType=10, IpAddress="10.0.0.5", TargetUserName="taro")]
+    log = tmp_path / "rdp.jsonl"
+    log.write_bytes(json_lines(bad + good))
+    assert set(titles(log, capsys)) == {"RDP or Windows Passwords Guessed From One Address"}
+    (log_on,) = good
+    log_on["Event"]["EventData"]["IpAddress"] = "203.0.113.9"
+    log.write_bytes(json_lines([*bad, log_on]))
+    assert "RDP Log-on After Guessing From the Same Address" in titles(log, capsys)

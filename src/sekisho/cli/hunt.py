@@ -60,11 +60,11 @@ def hunt(arguments: argparse.Namespace) -> int:
         part.troubles.append(trouble)
         part.read.files_skipped += 1
     say.troubles(part.troubles)
-    return _finish(part, request, say)
+    return _finish(part, loaded.rule_set, request, say)
 
 
-def _finish(part: Part, request: Request, say: "Speaker") -> int:
-    timeline = make_timeline(part)
+def _finish(part: Part, rule_set: RuleSet, request: Request, say: "Speaker") -> int:
+    timeline = make_timeline(part, rule_set, request.wanted)
     logons = summarise_logons(part.logons)
     summary = summarise(timeline, part.read, logons, request.latest, request.zone)
     with _opened(request.output) as out:

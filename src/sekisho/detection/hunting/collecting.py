@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sekisho.detection.engine.correlation.plan import Hit
 from sekisho.detection.engine.logons import Logon, read_windows
+from sekisho.detection.engine.reference import passes, view_of
+from sekisho.detection.engine.routing import RoutingTable
 from sekisho.detection.engine.sightings import Sighting, at_least, see_event
 from sekisho.detection.engine.summary import Read
 from sekisho.detection.engine.textlogons import TextLogons, mark_logon
-from sekisho.detection.model import Event, Level, Rule
+from sekisho.detection.engine.values import MISSING, text_of
+from sekisho.detection.model import Event, Level, Record, Rule
 from sekisho.detection.sources.limits import Trouble
+
+Entities = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Part:
     """What one process found; plain data, so that it can be handed to another process."""
 
     sightings: list[Sighting] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
+    seen: dict[Record, Entities] = field(default_factory=dict)
     logons: list[Logon] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     read: Read = field(default_factory=Read)
@@ -42,16 +50,48 @@ class Part:
     def add(self, other: "Part") -> None:
         """Take in what another process found."""
         self.sightings += other.sightings
+        self.hits += other.hits
+        self.seen.update(other.seen)
         self.logons += other.logons
         self.troubles += other.troubles
         self.read.add(other.read)
 
 
+class HitMaker:
+    """Makes the hit of one rule that a correlation counts: the values it groups and measures by."""
+
+    def __init__(self, rule: Rule, names: tuple[str, ...], table: RoutingTable) -> None:
+        self._rule, self._names = rule, names
+        self._routes = table.route(rule.logsource).routes
+
+    def make(self, event: Event, time: int) -> Hit:
+        """Return the hit, its values seen through the route by which the event matched."""
+        record = Record(event.file, event.record)
+        route = next((r for r in self._routes if passes(r, self._rule.tree, event)), None)
+        if route is None:
+            return Hit(self._rule.id, time, record)
+        view = view_of(event, route)
+        said = {name: _say(view.value(name)) for name in self._names}
+        values = {name: text for name, text in said.items() if text is not None}
+        return Hit(self._rule.id, time, record, values)
+
+
+def _say(value: object) -> str | None:
+    """Return a value as a correlation groups by it; None where the event does not have it."""
+    if value is MISSING:
+        return None
+    if isinstance(value, list | tuple):
+        return ", ".join(filter(None, map(text_of, value)))
+    return text_of(value)
+
+
 class Collector:
     """Takes events with the rules that they matched, and keeps what is asked for."""
 
-    def __init__(self, rules: Mapping[str, Rule], wanted: Wanted) -> None:
-        self._rules, self._wanted = rules, wanted
+    def __init__(
+        self, rules: Mapping[str, Rule], bases: Mapping[str, HitMaker], wanted: Wanted
+    ) -> None:
+        self._rules, self._bases, self._wanted = rules, bases, wanted
         self.part = Part()
 
     def found(self, event: Event, rule_ids: Iterable[str]) -> None:
@@ -72,8 +112,23 @@ class Collector:
             self.part.read.records_skipped += 1
 
     def _keep(self, rule: Rule, event: Event) -> None:
-        if not rule.silent and at_least(rule.level, self._wanted.level):
-            self.part.sightings.append(see_event(rule, event))
+        base = self._bases.get(rule.id)
+        shown = not rule.silent and at_least(rule.level, self._wanted.level)
+        if base is None and not shown:
+            return
+        sighting = see_event(rule, event)
+        if shown:
+            self.part.sightings.append(sighting)
+        if base is not None:
+            self._hit(base, event, sighting.match.entities)
+
+    def _hit(self, base: HitMaker, event: Event, entities: Entities) -> None:
+        """Keep what correlations need of a match; one without a time they cannot use."""
+        if event.time is None:
+            self.part.read.undated += 1
+            return
+        self.part.hits.append(base.make(event, event.time))
+        self.part.seen[Record(event.file, event.record)] = entities
 
     def tap(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass the events of one file on, and keep the log-ons that its lines tell of."""

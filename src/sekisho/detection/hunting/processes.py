@@ -15,9 +15,11 @@ from typing import Any, cast
 
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.terms import Plan
+from sekisho.detection.engine.correlation.plan import make_plan as plan_correlations
 from sekisho.detection.engine.logons import WATCHED
-from sekisho.detection.hunting.collecting import Collector, Part, Wanted
+from sekisho.detection.hunting.collecting import Collector, HitMaker, Part, Wanted
 from sekisho.detection.hunting.working import Worker
+from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import RuleSet
 from sekisho.detection.sources.bulk import Hunter
 from sekisho.detection.sources.reading import Reading
@@ -59,7 +61,10 @@ def _hunt_alone(hunt: Hunt, files: Sequence[Found], told: Told) -> Part:
 
 def _prepare(hunt: Hunt) -> tuple[Collector, Hunter]:
     rules = {rule.id: rule for rule in hunt.rule_set.rules}
-    collector = Collector(rules, hunt.wanted)
+    table = own_routing()
+    needs = plan_correlations(hunt.rule_set).needs if hunt.rule_set.correlations else {}
+    makers = {rule_id: HitMaker(rules[rule_id], names, table) for rule_id, names in needs.items()}
+    collector = Collector(rules, makers, hunt.wanted)
     hunter = Hunter(
         Matcher(hunt.plan),
         collector.found,
