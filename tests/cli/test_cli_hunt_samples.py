@@ -19,6 +19,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep compiled rules out of the home of whoever runs the tests."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
 def samples() -> Iterator[tuple[str, Path, int]]:
     """Yield (rule id, sample, least number of matches) of every live positive test."""
     for info in sorted((SIGMA / "regression_data").rglob("info.yml")):

@@ -19,6 +19,12 @@ from support.logs import json_lines, windows_event
 CASES = Path(__file__).with_name("own_rules.json")
 
 
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep compiled rules out of the home of whoever runs the tests."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
 def cases() -> Iterator[tuple[str, dict[str, Any], bool]]:
     for name, sides in msgspec.json.decode(CASES.read_bytes()).items():
         for side in ("hit", "miss"):

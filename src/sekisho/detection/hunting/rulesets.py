@@ -3,15 +3,12 @@
 import fnmatch
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from sekisho.detection.engine.compiled.plan import make_plan
-from sekisho.detection.engine.compiled.terms import Plan
 from sekisho.detection.language.loading import Placeholders, RuleText, load_rules, read_folder
-from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Document, Rule, RuleSet
+from sekisho.detection.sources.rulecache import Ready, load_ready
 from sekisho.kernel.i18n import msg, system_reason
 
 _LARGEST = 4 * 1024 * 1024
@@ -23,20 +20,26 @@ def own_rules() -> Path:
     return Path(str(files("sekisho").joinpath("content/rules")))
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Rules ready to hunt with."""
-
-    rule_set: RuleSet
-    plan: Plan
-
-
 def load_for_hunt(
     paths: Sequence[Path], values: Placeholders, include: Sequence[str], exclude: Sequence[str]
-) -> Loaded:
-    """Load the rules of ``paths`` (none: our own), choose, and compile them."""
-    rule_set = choose(load(paths or [own_rules()], values), include, exclude)
-    return Loaded(rule_set, make_plan(rule_set.rules, own_routing()))
+) -> Ready:
+    """Load, choose and compile the rules of ``paths`` (none: our own).
+
+    What was compiled before and has not changed since comes out of this user's cache.
+    """
+    wanted = [path.absolute() for path in paths] or [own_rules()]
+    asked = [{name: list(held) for name, held in values.items()}, list(include), list(exclude)]
+    return load_ready(
+        wanted, cache_folder(), lambda: choose(load(wanted, values), include, exclude), asked=asked
+    )
+
+
+def cache_folder() -> Path:
+    """Return where compiled rules are kept for this user."""
+    try:
+        return Path.home() / ".cache" / "sekisho" / "rules"
+    except RuntimeError:  # a service without a home: nothing is kept there
+        return Path("/nonexistent")
 
 
 def load(paths: Sequence[Path], values: Placeholders | None) -> RuleSet:
