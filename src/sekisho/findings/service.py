@@ -9,6 +9,7 @@ from sekisho.findings import store
 from sekisho.findings.model import (
     Finding,
     FindingFilter,
+    FindingKind,
     FindingPage,
     FindingStatus,
     NewFinding,
@@ -92,6 +93,11 @@ def count_open(tx: Transaction) -> int:
 def count_open_by_severity(tx: Transaction) -> Mapping[Severity, int]:
     """Count the open findings of each severity."""
     return store.count_by_severity(tx)
+
+
+def count_severe(tx: Transaction, subjects: Sequence[str]) -> Mapping[str, int]:
+    """Return subject → open detections of severity critical or high; asked by the gate alone."""
+    return store.count_severe(tx, subjects, FindingKind.DETECTION)
 
 
 def assign_finding(tx: Transaction, finding_id: str, owner: str | None) -> Finding:

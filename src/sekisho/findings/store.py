@@ -109,6 +109,20 @@ def count_by_severity(tx: Transaction) -> dict[Severity, int]:
     return {_SEVERITIES[row.severity]: row.n for row in rows}
 
 
+def count_severe(tx: Transaction, subjects: Sequence[str], kind: FindingKind) -> dict[str, int]:
+    """Return subject → how many open critical and high findings of ``kind`` it has."""
+    found: dict[str, int] = {}
+    for some in chunked(subjects):
+        query = select(findings.c.subject, func.count().label("n")).where(
+            findings.c.subject.in_(some),
+            findings.c.status == FindingStatus.OPEN,
+            findings.c.kind == kind.value,
+            findings.c.severity <= Severity.HIGH.rank,
+        )
+        found |= {row.subject: row.n for row in tx.rows(query.group_by(findings.c.subject))}
+    return found
+
+
 def _where(statement: Select[Any], wanted: FindingFilter) -> Select[Any]:
     conditions = [
         column == value

@@ -12,7 +12,9 @@ from sekisho.kernel.i18n import Text, msg
 
 # What every signed-in person has, also on the public listener: to see and change their own things,
 # to ask for an exception for themselves, to report and consult.
-SELF_RIGHTS = frozenset({"self.read", "self.write", "exceptions.request", "cases.report"})
+SELF_RIGHTS = frozenset(
+    {"self.read", "self.write", "exceptions.request", "cases.report", "access.request"}
+)
 
 # What a role gives on the public listener, too (``docs/adr/0009``): to decide on what waits for
 # somebody, from wherever they are. Everything else is for the admin listener, at the machine or
@@ -32,6 +34,7 @@ _READS = frozenset(
         "notices.read",
         "training.read",
         "detection.read",
+        "access.read",
     }
 )
 RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
@@ -47,6 +50,7 @@ RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
         "detection.*",
         "selfchecks.*",
         "identity.recover",
+        "access.*",
     },
     Role.CSIRT: _READS
     | {
@@ -56,6 +60,7 @@ RIGHTS_OF_ROLE: Mapping[Role, frozenset[str]] = {
         "detection.*",
         "notices.write",
         "identity.recover",
+        "access.cut",
     },
     # A manager answers for people, not for machines: what fails and until when, exceptions of
     # their unit. Low severities only; the room of exceptions judges which.
@@ -118,6 +123,11 @@ TOKEN_SCOPES = (
     "cases.read",
     "cases.report",
     "detection.read",
+    "access.read",
+    "access.write",
+    "access.cut",
+    "access.decide",
+    "access.request",
     "evidence.read",
     "identity.read",
     "identity.scim",

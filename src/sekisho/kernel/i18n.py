@@ -28,6 +28,14 @@ class Text:
         return translate(self, "en")
 
 
+@dataclass(frozen=True, slots=True)
+class Localized:
+    """Words that somebody wrote in both languages themselves; a parameter of a text."""
+
+    ja: str
+    en: str
+
+
 def msg(id: str, /, **params: object) -> Text:  # noqa: A002 - gettext's own word
     """Make a translatable text; ``id`` must be a literal so that it can be extracted."""
     return Text(id, params)
@@ -63,6 +71,8 @@ def _say_value(value: object, language: str) -> object:
     """Say a parameter: a text and a time in the same language, a known reason of the system."""
     if isinstance(value, Text):
         return translate(value, language)
+    if isinstance(value, Localized):
+        return value.ja if language == "ja" else value.en
     if isinstance(value, datetime):
         from sekisho.kernel.times import say_minute  # noqa: PLC0415 - times speaks through us
 
@@ -88,16 +98,22 @@ def pack_text(text: Text) -> dict[str, Any]:
 def _pack_value(value: object) -> object:
     if isinstance(value, Text):
         return pack_text(value)
+    if isinstance(value, Localized):
+        return {"ja": value.ja, "en": value.en}
     return pack_text(system_reason(value)) if isinstance(value, OSError) else value
 
 
 def unpack_text(raw: Mapping[str, Any]) -> Text:
     """Make the text again that ``pack_text`` made plain."""
     params = {
-        name: unpack_text(value) if isinstance(value, Mapping) else value
+        name: _unpack_value(value) if isinstance(value, Mapping) else value
         for name, value in raw["params"].items()
     }
     return Text(raw["id"], params)
+
+
+def _unpack_value(value: Mapping[str, Any]) -> Text | Localized:
+    return unpack_text(value) if "id" in value else Localized(value["ja"], value["en"])
 
 
 def localized(texts: Mapping[str, str], language: str) -> str:

@@ -75,6 +75,8 @@ class Kind(StrEnum):
     REPORT_ANSWERED = "report.answered"
     REPORT_TOLD_MANAGER = "report.told_manager"
     SUPPRESSION_ENDS = "suppression.ends"
+    ACCESS_ASKED = "access.asked"
+    ACCESS_DECIDED = "access.decided"
     EVIDENCE_BROKEN = "evidence.verification_failed"
     NOTICE_TEST = "notice.test"
 
@@ -103,6 +105,8 @@ TOPIC_OF_KIND: Mapping[Kind, Topic] = {
     Kind.REPORT_ANSWERED: Topic.REPORT,
     Kind.REPORT_TOLD_MANAGER: Topic.REPORT,
     Kind.SUPPRESSION_ENDS: Topic.TASK,
+    Kind.ACCESS_ASKED: Topic.TASK,
+    Kind.ACCESS_DECIDED: Topic.TASK,
     Kind.EVIDENCE_BROKEN: Topic.SECURITY,
     Kind.NOTICE_TEST: Topic.SYSTEM,
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 from sekisho.kernel.i18n import Text, msg
 
-ACTION = 'Action::"open"'
+ACTION = {"type": "Action", "id": "open"}
 SCHEMA = """
 entity Unit;
 entity Group;

@@ -5,6 +5,7 @@ from sekisho.controls.service.access import (
     access_states,
     list_access_kinds,
     list_devices_by_access,
+    list_settled_verdicts,
     person_access_states,
     set_device_bar,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "list_devices_with",
     "list_exceptions",
     "list_own_exceptions",
+    "list_settled_verdicts",
     "list_standings",
     "list_trend",
     "list_verdicts",

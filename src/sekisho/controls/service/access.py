@@ -7,6 +7,7 @@ from sekisho.controls import access as judging
 from sekisho.controls import engine
 from sekisho.controls.access import AccessKind, AccessState, Bar
 from sekisho.controls.exception_rules import load_rules
+from sekisho.controls.model import Verdict
 from sekisho.controls.service.judging import catalogue_in_force
 from sekisho.controls.store import laid, verdicts
 from sekisho.identity import service as identity
@@ -30,19 +31,29 @@ def access_state(tx: Transaction, device_id: DeviceID) -> AccessState:
 def access_states(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, AccessState]:
     """Say it for many devices at once."""
     controls, rules = catalogue_in_force().controls, load_rules()
+    settled = list_settled_verdicts(tx, device_ids)
+    bars = _find_bars(tx, device_ids)
+    return {
+        device_id: judging.judge_access(
+            device_id, settled[device_id], bars[device_id], controls, rules, tx.now
+        )
+        for device_id in device_ids
+    }
+
+
+def list_settled_verdicts(
+    tx: Transaction, device_ids: Sequence[DeviceID]
+) -> dict[DeviceID, list[Verdict]]:
+    """Return what is known about devices now, by device; never a stale pass as a pass."""
     stored = verdicts.find_verdicts_of(tx, device_ids)
     exemptions = verdicts.find_exemptions_of(tx, device_ids)
-    bars = _find_bars(tx, device_ids)
-    found = {}
-    for device_id in device_ids:
-        settled = [
+    return {
+        device_id: [
             engine.settle(verdict, exemptions[device_id].get(control_id), tx.now)
             for control_id, verdict in stored[device_id].items()
         ]
-        found[device_id] = judging.judge_access(
-            device_id, settled, bars[device_id], controls, rules, tx.now
-        )
-    return found
+        for device_id in device_ids
+    }
 
 
 def person_access_states(tx: Transaction, person_id: str) -> list[AccessState]:
@@ -99,8 +110,8 @@ def _find_bars(tx: Transaction, device_ids: Sequence[DeviceID]) -> Mapping[Devic
         bars[DeviceID(device_id)].append(Bar(bar))
     owners = laid.find_owners(tx, device_ids)
     people = {person for person in owners.values() if person is not None}
-    found = {person: identity.find_person(tx, person) for person in people}
-    shut = {person for person, who in found.items() if who is None or who.state in _ENDED}
+    found = identity.inspect_people(tx, people)
+    shut = {p for p in people if p not in found or found[p].person.state in _ENDED}
     for device_id, owner in owners.items():
         if owner in shut:
             bars[DeviceID(device_id)].append(Bar.DISABLED)

@@ -92,6 +92,15 @@ def find_device(tx: Transaction, device_id: str) -> Device | None:
     return _device(found[0]) if found else None
 
 
+def find_devices(tx: Transaction, device_ids: Sequence[str]) -> dict[str, Device]:
+    """Return those of ``device_ids`` that there are, by id."""
+    found: dict[str, Device] = {}
+    for part in chunked(device_ids):
+        rows = tx.rows(select(*_COLUMNS).where(DEVICES.c.id.in_(part)))
+        found |= {row.id: _device(row) for row in rows}
+    return found
+
+
 def find_same_host(tx: Transaction, host_identifier: str) -> list[Device]:
     """Return the devices with this host identifier that are not withdrawn, latest first."""
     query = (

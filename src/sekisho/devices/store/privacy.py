@@ -1,5 +1,6 @@
 """SQL about who looked at devices, and about devices' certificates."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from sqlalchemy import delete, select, update
 
 from sekisho.devices.model import Certificate, Look
 from sekisho.devices.store.tables import CERTIFICATES, LOOKS
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import new_id
 
 _LOOK = [LOOKS.c[item.name] for item in fields(Look)]
@@ -66,6 +67,19 @@ def find_certificate(tx: Transaction, serial: str) -> tuple[str, Certificate] | 
         return None
     device_id, *values = _values(rows[0])
     return device_id, Certificate(*values)
+
+
+def list_good_certificates(
+    tx: Transaction, serials: Sequence[str], now: datetime
+) -> dict[str, str]:
+    """Return serial → device for those that are neither revoked nor past their end."""
+    found: dict[str, str] = {}
+    table = CERTIFICATES.c
+    for part in chunked(serials):
+        query = select(table.serial, table.device_id).where(table.serial.in_(part))
+        good = query.where(table.revoked_at.is_(None), table.not_after > now)
+        found |= {row.serial: row.device_id for row in tx.rows(good)}
+    return found
 
 
 def device_of_key(tx: Transaction, key_digest: str) -> str | None:

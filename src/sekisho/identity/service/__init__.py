@@ -32,6 +32,12 @@ from sekisho.identity.service.groups import (
     list_members,
     update_group,
 )
+from sekisho.identity.service.inspecting import (
+    Insight,
+    inspect_people,
+    inspect_sessions,
+    keep_sessions,
+)
 from sekisho.identity.service.invitations import (
     Invitation,
     issue_invite_link,
@@ -194,6 +200,7 @@ __all__ = [
     "Departure",
     "Dossier",
     "Factors",
+    "Insight",
     "Invitation",
     "Journeys",
     "KeptForm",
@@ -258,12 +265,15 @@ __all__ = [
     "groups_of",
     "has_usable_admin",
     "hold_roster",
+    "inspect_people",
+    "inspect_sessions",
     "invite_person",
     "is_scim_public",
     "issue_admin_link",
     "issue_first_admin_link",
     "issue_invite_link",
     "keep_form",
+    "keep_sessions",
     "lead_to_provider",
     "let_in_again",
     "lift_block",

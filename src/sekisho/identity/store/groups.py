@@ -1,6 +1,6 @@
 """Reads and writes groups and who belongs to them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, and_, delete, func, insert, select, update
@@ -57,6 +57,16 @@ def list_groups_of(tx: Transaction, person_id: str) -> list[GroupID]:
     """List the ids of the groups a person belongs to."""
     query = select(group_members.c.group_id).where(group_members.c.person_id == person_id)
     return [GroupID(row.group_id) for row in tx.rows(query)]
+
+
+def list_groups_of_many(tx: Transaction, person_ids: Sequence[str]) -> dict[str, list[GroupID]]:
+    """Return person → the ids of their groups; who is in none is not in it."""
+    found: dict[str, list[GroupID]] = {}
+    for part in chunked(person_ids):
+        query = select(group_members.c.person_id, group_members.c.group_id)
+        for row in tx.rows(query.where(group_members.c.person_id.in_(part))):
+            found.setdefault(row.person_id, []).append(GroupID(row.group_id))
+    return found
 
 
 def add_members(tx: Transaction, group_id: str, person_ids: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, and_, delete, insert, select, update
 
 from sekisho.identity.model import APIToken, Method, Session, Strength
 from sekisho.identity.store.tables import sessions, tokens
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import PersonID, SessionID, TokenID
 
 
@@ -29,6 +29,20 @@ def get_session(tx: Transaction, session_id: str) -> Session | None:
     """Return the session with this id, or None; its ends are not looked at."""
     found = tx.rows(select(sessions).where(sessions.c.id == session_id))
     return _session(found[0]) if found else None
+
+
+def get_sessions(tx: Transaction, session_ids: Sequence[str]) -> list[Session]:
+    """Return the sessions with these ids; their ends are not looked at."""
+    found: list[Session] = []
+    for part in chunked(session_ids):
+        found += [_session(row) for row in tx.rows(select(sessions).where(sessions.c.id.in_(part)))]
+    return found
+
+
+def touch_sessions(tx: Transaction, session_ids: Sequence[str]) -> None:
+    """Note that sessions were used now."""
+    for part in chunked(session_ids):
+        tx.execute(update(sessions).where(sessions.c.id.in_(part)).values(seen_at=tx.now))
 
 
 def list_sessions(tx: Transaction, person_id: PersonID) -> list[Session]:

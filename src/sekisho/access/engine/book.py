@@ -1,0 +1,188 @@
+"""All policies of one version, checked and cut into shards.
+
+Cedar's cost grows with the number of policies it is given (``facts/access.md``), so each decision
+gets only those that can matter: whose naming of a resource or of people can fit this request.
+What is left out could neither permit, forbid nor fail: only conditions that come first and only
+compare entities are looked at, and those cannot fail.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sekisho.access.engine import builtin
+from sekisho.access.engine.forms import members_of, parse_tree, read_tree, scope_terms
+from sekisho.access.engine.schema import TURNING, load_schema
+from sekisho.access.engine.terms import Tree, attribute_of, split_chain
+from sekisho.access.policies import LONGEST_TEXT, Policy, PolicyFault, PolicyForm
+from sekisho.kernel.i18n import msg
+
+_MOST_SHARDS = 2_048
+_BUILT_IN = frozenset(re.findall(r"context\.(\w+)", " ".join(builtin.CONDITIONS.values())))
+Entity = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One policy as it is decided by; ``who``/``where`` are what it names first, all must fit."""
+
+    policy: Policy
+    effect: str
+    who: tuple[frozenset[Entity], ...]
+    where: tuple[frozenset[Entity], ...]
+    attributes: frozenset[str]
+    form: PolicyForm | None
+
+    def fits(self, who: frozenset[Entity], where: frozenset[Entity]) -> bool:
+        """Tell whether it can matter for these people and this resource."""
+        return not any(map(who.isdisjoint, self.who)) and not any(map(where.isdisjoint, self.where))
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The policies that can matter for one kind of request; ``names`` are in Cedar's order.
+
+    ``attributes`` is all they ask of a request; the rest need not be sent.
+    """
+
+    handle: Any
+    names: tuple[str, ...]
+    own: tuple[Compiled, ...]
+    turning: bool
+    attributes: frozenset[str]
+
+
+class Book:
+    """The policies of one version, ready to decide."""
+
+    def __init__(self, version: int, policies: Iterable[Policy]) -> None:
+        self.version = version
+        self.policies = tuple(sorted(
+            (compile_policy(policy) for policy in policies if policy.enabled),
+            key=lambda each: each.policy.id,
+        ))  # fmt: skip
+        self.by_id: Mapping[str, Compiled] = {each.policy.id: each for each in self.policies}
+        self._named = frozenset[Entity]().union(
+            *(names for each in self.policies for names in each.who)
+        )
+        self._shards: OrderedDict[tuple[frozenset[Entity], frozenset[Entity]], Shard] = (
+            OrderedDict()
+        )
+
+    def shard(self, who: frozenset[Entity], where: frozenset[Entity]) -> Shard:
+        """Return what can matter for somebody who is in ``who`` and a resource in ``where``."""
+        key = (who & self._named, where)
+        found = self._shards.get(key)
+        if found is None:
+            found = self._make(who, where)
+            self._shards[key] = found
+            while len(self._shards) > _MOST_SHARDS:
+                self._shards.popitem(last=False)
+        return found
+
+    def _make(self, who: frozenset[Entity], where: frozenset[Entity]) -> Shard:
+        import cedarpy  # noqa: PLC0415 - see schema
+
+        own = tuple(each for each in self.policies if each.fits(who, where))
+        texts = [*builtin.POLICIES.values(), *(each.policy.text for each in own)]
+        return Shard(
+            handle=cedarpy.PolicySet.from_str("\n".join(texts)),
+            names=(*builtin.POLICIES, *(each.policy.id for each in own)),
+            own=own,
+            turning=any(each.attributes & TURNING for each in own),
+            attributes=_BUILT_IN.union(*(each.attributes for each in own)),
+        )
+
+
+def compile_policy(policy: Policy) -> Compiled:
+    """Read one policy; raise ValueError where its text is not exactly one policy."""
+    trees = parse_tree(policy.text)
+    if len(trees) != 1:
+        raise ValueError("exactly one policy is expected")
+    tree = trees[0]
+    who, where = _leading(tree)
+    return Compiled(
+        policy, tree["effect"], who, where, frozenset(_attributes(tree)), read_tree(tree)
+    )
+
+
+def _leading(tree: Tree) -> tuple[tuple[frozenset[Entity], ...], tuple[frozenset[Entity], ...]]:
+    found: dict[str, list[frozenset[Entity]]] = {"principal": [], "resource": []}
+    terms = [*scope_terms(tree), *_first_terms(tree["conditions"])]
+    for term in terms:
+        names = members_of(term)
+        if names is None:
+            break
+        found[names[0]].append(frozenset(names[1]))
+    return tuple(found["principal"]), tuple(found["resource"])
+
+
+def _first_terms(conditions: Sequence[Tree]) -> Iterator[Tree]:
+    if conditions and conditions[0]["kind"] == "when":
+        yield from split_chain(conditions[0]["body"])
+
+
+def _attributes(tree: object) -> Iterator[str]:
+    """Give every ``context.x`` anywhere in a tree."""
+    if isinstance(tree, Mapping):
+        if name := attribute_of(tree):
+            yield name
+        for part in tree.values():
+            yield from _attributes(part)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from _attributes(part)
+
+
+def check_policies(policies: Sequence[Policy]) -> list[PolicyFault]:
+    """List what is wrong with policies: names, text, types, what is not taken. [] is fine."""
+    found = [fault for policy in policies for fault in _check_one(policy)]
+    names = [policy.id for policy in policies]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return found + [PolicyFault(n, msg("This name is used by two policies.")) for n in twice]
+
+
+def _check_one(policy: Policy) -> list[PolicyFault]:
+    import cedarpy  # noqa: PLC0415 - see schema
+
+    if policy.id.startswith((builtin.PREFIX, "cut-")) or not _is_name(policy.id):
+        why = msg("A policy's name has 1 to 64 of a-z, 0-9, “-”, “_”, “.”, and does not begin "
+                  "with “sekisho.” or “cut-”.")  # fmt: skip
+        return [PolicyFault(policy.id, why)]
+    if len(policy.text) > LONGEST_TEXT:
+        return [PolicyFault(policy.id, msg("The text of this policy is too long."))]
+    try:
+        tree = parse_tree(policy.text)
+        checked = cedarpy.validate_policies(policy.text, load_schema())
+    except ValueError as error:
+        return [PolicyFault(policy.id, msg("Cedar cannot read it: %(why)s", why=error))]
+    faults = [str(error) for error in checked.errors]
+    found = [PolicyFault(policy.id, msg("Cedar cannot take it: %(why)s", why=w)) for w in faults]
+    return found or _check_shape(policy, tree)
+
+
+def _check_shape(policy: Policy, trees: Sequence[Tree]) -> list[PolicyFault]:
+    if len(trees) != 1:
+        return [PolicyFault(policy.id, msg("One entry holds exactly one policy."))]
+    written = trees[0].get("annotations", {}).get("id")
+    found = []
+    if written != policy.id:
+        found.append(msg('It must carry the annotation @id("%(id)s").', id=policy.id))
+    if _asks_presence(trees[0]["conditions"]):
+        found.append(
+            msg("“has” is not taken: what is unknown refuses, whoever asks whether it is there.")
+        )
+    return [PolicyFault(policy.id, text) for text in found]
+
+
+def _asks_presence(tree: object) -> bool:
+    if isinstance(tree, Mapping):
+        return "has" in tree or any(_asks_presence(part) for part in tree.values())
+    return isinstance(tree, list) and any(_asks_presence(part) for part in tree)
+
+
+def _is_name(name: str) -> bool:
+    letters = set("abcdefghijklmnopqrstuvwxyz0123456789-_.")
+    return 0 < len(name) <= 64 and set(name) <= letters  # noqa: PLR2004 - said in the fault

@@ -1,0 +1,225 @@
+"""Decisions for the gate: looked at, opened, refreshed, asked again, cut. Doubt denies.
+
+Called as Sekisho itself; what people see of it is in ``log`` and ``register``.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sekisho.access.engine import builtin
+from sekisho.access.engine.deciding import decide, refuse
+from sekisho.access.model import (
+    AccessRequest,
+    AccessSession,
+    AccessSessionID,
+    Cut,
+    Decision,
+    Door,
+    Opened,
+    Outcome,
+    Resource,
+    ResourceID,
+    ResourceKind,
+)
+from sekisho.access.service.books import book_in_force
+from sekisho.access.service.gathering import gather_signals
+from sekisho.access.service.log import log_cuts, log_denied, log_opened
+from sekisho.access.store import policies as policy_store
+from sekisho.access.store import resources as resource_store
+from sekisho.access.store import sessions as store
+from sekisho.evidence import service as evidence
+from sekisho.identity import service as identity
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.i18n import Localized, Text
+from sekisho.kernel.ids import PersonID, new_id
+
+BY_HAND = "cut-by-hand"
+IDLE = timedelta(minutes=30)
+"""A web app that nobody asked anything of for so long is closed; tunnels are held, not idle."""
+_MOST_DUE = 1_000
+_NOBODY = AccessRequest(PersonID("nobody"), ResourceID("none"), "", Door.BROWSER, "")
+# What a change of these can mean is not known from its name: everybody is asked again.
+_EVERYBODY = frozenset(
+    {"controls", "exception", "group", "identity", "policy", "provider", "settings", "unit"}
+)
+
+
+def decide_access(tx: Transaction, request: AccessRequest) -> Decision:
+    """Say whether a request is allowed now; writes nothing and never raises for a refusal."""
+    return decide_many(tx, [request])[0]
+
+
+def decide_many(tx: Transaction, requests: Sequence[AccessRequest]) -> list[Decision]:
+    """Decide many requests with the same few queries."""
+    book = book_in_force(tx)
+    resources = {each.id: each for each in resource_store.list_resources(tx)}
+    return [
+        decide(book, resources.get(request.resource_id), signals)
+        for request, signals in zip(requests, gather_signals(tx, requests), strict=True)
+    ]
+
+
+def open_session(tx: Transaction, request: AccessRequest) -> Opened:
+    """Decide and, if allowed, open a session; either way it is written down here.
+
+    Acknowledge it only after the transaction has been committed.
+    """
+    decision = decide_access(tx, request)
+    resource = resource_store.find_resource(tx, request.resource_id)
+    if not decision.allow or resource is None:
+        log_denied(tx, request, decision)
+        return Opened(decision, None, resource)
+    session = _new_session(tx, request, resource, decision)
+    store.insert_session(tx, session)
+    log_opened(tx, session, decision)
+    return Opened(decision, session, resource)
+
+
+def _new_session(
+    tx: Transaction, request: AccessRequest, resource: Resource, decision: Decision
+) -> AccessSession:
+    return AccessSession(
+        id=AccessSessionID(new_id("acs")),
+        person_id=request.person_id,
+        device_id=request.device_id,
+        resource_id=resource.id,
+        kind=resource.kind,
+        door=request.door,
+        sign_in=request.sign_in,
+        serial=request.serial,
+        address=request.address,
+        since=tx.now,
+        checked_at=tx.now,
+        valid_until=decision.valid_until,
+        policy_version=decision.policy_version,
+        trust=decision.trust,
+    )
+
+
+def refresh_session(tx: Transaction, session_id: str) -> Opened:
+    """Ask again for a session that is in use; a refusal cuts it. Unknown or ended: None."""
+    session = store.find_session(tx, session_id)
+    if session is None or session.ended_at is not None:
+        return Opened(_ended(tx, session), None, None)
+    decision = decide_access(tx, session.request)
+    resource = resource_store.find_resource(tx, session.resource_id)
+    if not decision.allow:
+        record_cuts(tx, [Cut(session, decision)])
+        return Opened(decision, None, resource)
+    store.renew_sessions(
+        tx, [(session.id, decision.valid_until, decision.policy_version)], used=True
+    )
+    identity.keep_sessions(tx, [session.sign_in])
+    renewed = replace(session, checked_at=tx.now, valid_until=decision.valid_until)
+    return Opened(decision, renewed, resource)
+
+
+def _ended(tx: Transaction, session: AccessSession | None) -> Decision:
+    by_hand = session is not None and session.ended_because == BY_HAND
+    reason = builtin.built_in_reason(BY_HAND if by_hand else "sekisho.session-ended")
+    request = session.request if session else _NOBODY
+    return refuse(book_in_force(tx), gather_signals(tx, [request])[0], [reason])
+
+
+def end_by_hand_decision(
+    tx: Transaction, sessions: Sequence[AccessSession], why: str
+) -> list[tuple[AccessSession, Decision]]:
+    """Return for each session the decision that says who ended it and why."""
+    said = replace(
+        builtin.built_in_reason(BY_HAND), fix=Text("%(words)s", {"words": Localized(why, why)})
+    )
+    signals = gather_signals(tx, [session.request for session in sessions]) if sessions else []
+    book = book_in_force(tx)
+    pairs = zip(sessions, signals, strict=True)
+    return [(session, refuse(book, each, [said])) for session, each in pairs]
+
+
+def close_session(tx: Transaction, session_id: str, because: str) -> None:
+    """Note that a session was ended by its person or its peer; again is no error."""
+    live = store.end_sessions(tx, [(session_id, because[:100])])
+    for name in live:
+        evidence.record(
+            tx, kind="access.closed", subject=f"session:{name}", detail={"because": because[:100]}
+        )
+
+
+def find_cuts(tx: Transaction, subjects: Collection[str] | None = None) -> list[Cut]:
+    """Ask again for every live session that ``subjects`` concern (None: all); return the refused.
+
+    Reads only, so that data can be stopped before anything is written.
+    """
+    sessions = _concerned(tx, subjects)
+    cuts = _refused(tx, sessions)
+    named = [s.removeprefix("session:") for s in subjects or () if s.startswith("session:")]
+    by_hand = [s for s in store.list_by_ids(tx, named) if s.ended_because == BY_HAND]
+    return cuts + [Cut(session, _ended(tx, session)) for session in by_hand]
+
+
+def _concerned(tx: Transaction, subjects: Collection[str] | None) -> list[AccessSession]:
+    kinds = {subject.partition(":")[0] for subject in subjects or ()}
+    if subjects is None or kinds & _EVERYBODY:
+        return store.list_live(tx, everything=True)
+    named = {
+        kind: {s.partition(":")[2] for s in subjects if s.startswith(f"{kind}:")}
+        for kind in ("person", "device", "resource")
+    }
+    return store.list_live(
+        tx, people=named["person"], devices=named["device"], resources=named["resource"]
+    )
+
+
+def _refused(tx: Transaction, sessions: Sequence[AccessSession]) -> list[Cut]:
+    decisions = decide_many(tx, [session.request for session in sessions]) if sessions else []
+    pairs = zip(sessions, decisions, strict=True)
+    return [Cut(session, decision) for session, decision in pairs if not decision.allow]
+
+
+def record_cuts(tx: Transaction, cuts: Sequence[Cut]) -> None:
+    """Write down what was cut; sessions that had ended meanwhile are left as they are."""
+    ended = [(cut.session.id, cut.decision.reasons[0].id[:100]) for cut in cuts]
+    live = set(store.end_sessions(tx, ended))
+    log_cuts(tx, [cut for cut in cuts if cut.session.id in live], Outcome.CUT)
+
+
+def find_due(tx: Transaction) -> list[Cut]:
+    """Ask again for sessions whose decision ran out; renew the good, return those to cut.
+
+    Web apps that nobody uses any more are closed on the way.
+    """
+    due = store.list_due(tx, _MOST_DUE)
+    idle = [s for s in due if s.kind is ResourceKind.HTTP and s.checked_at + IDLE <= tx.now]
+    for session in idle:
+        close_session(tx, session.id, "idle")
+    gone = {session.id for session in idle}
+    asked = [session for session in due if session.id not in gone]
+    decisions = decide_many(tx, [s.request for s in asked]) if asked else []
+    pairs = list(zip(asked, decisions, strict=True))
+    held = [(s, d) for s, d in pairs if d.allow and s.kind is not ResourceKind.HTTP]
+    other = [(s, d) for s, d in pairs if d.allow and s.kind is ResourceKind.HTTP]
+    for some, used in ((held, True), (other, False)):
+        rows = [(str(s.id), d.valid_until, d.policy_version) for s, d in some]
+        store.renew_sessions(tx, rows, used=used)
+    identity.keep_sessions(tx, [s.sign_in for s, _ in held])
+    return [Cut(session, decision) for session, decision in pairs if not decision.allow]
+
+
+def list_live(tx: Transaction) -> list[AccessSession]:
+    """Return what the register holds for live; for the gate's start."""
+    return store.list_live(tx, everything=True)
+
+
+def deny_list(tx: Transaction, since: datetime) -> list[str]:
+    """Return the ids of sessions that ended since then; their cookies may still look good."""
+    return store.list_ended_since(tx, since)
+
+
+def resources_version(tx: Transaction) -> str:
+    """Return a word that differs whenever resources or policies do."""
+    count, total = resource_store.stamp_resources(tx)
+    return f"{count}.{total}.{policy_store.number_in_force(tx)}"
+
+
+def list_resources_for_gate(tx: Transaction) -> list[Resource]:
+    """Return every resource that is switched on."""
+    return [each for each in resource_store.list_resources(tx) if each.enabled]

@@ -1,0 +1,131 @@
+"""Reads and writes the log of decisions. Denials that repeat share one row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+
+from sekisho.access.store.tables import DECISIONS
+from sekisho.kernel.db import Transaction
+
+SORTS = {"at": DECISIONS.c.last_at, "times": DECISIONS.c.times, "reason": DECISIONS.c.reason,
+         "outcome": DECISIONS.c.outcome}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log, as it is stored; ``reasons`` are packed (see ``service.log``)."""
+
+    id: str
+    at: datetime
+    last_at: datetime
+    times: int
+    outcome: str
+    person_id: str
+    device_id: str | None
+    resource_id: str
+    session_id: str | None
+    door: str
+    address: str
+    trust: int
+    policy_version: int
+    reason: str
+    reasons: Sequence[Mapping[str, Any]]
+    signals: Mapping[str, Any]
+    same: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which lines are wanted; what is empty does not count."""
+
+    outcome: str = ""
+    person_id: str = ""
+    device_id: str = ""
+    resource_id: str = ""
+    reason: str = ""
+    since: datetime | None = None
+    search: str = ""
+    people: Sequence[str] = ()
+    resources: Sequence[str] = ()
+
+
+def insert_entries(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Add lines."""
+    if entries:
+        rows = [{name: getattr(each, name) for name in Entry.__slots__} for each in entries]
+        tx.execute(insert(DECISIONS), rows)
+
+
+def repeat_entry(tx: Transaction, same: str, since: datetime) -> bool:
+    """Count one more of the same since then; False if there is none to count on."""
+    mine = (DECISIONS.c.same == same, DECISIONS.c.last_at >= since)
+    changed = update(DECISIONS).where(*mine).values(times=DECISIONS.c.times + 1, last_at=tx.now)
+    return bool(tx.execute(changed).rowcount)
+
+
+def find_entry(tx: Transaction, entry_id: str) -> Entry | None:
+    """Return one line, or None."""
+    rows = tx.rows(select(DECISIONS).where(DECISIONS.c.id == entry_id))
+    return _entry(rows[0]) if rows else None
+
+
+def list_entries(
+    tx: Transaction, wanted: EntryFilter, sort: str, offset: int, limit: int
+) -> list[Entry]:
+    """Return one page of lines."""
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
+    query = _where(select(DECISIONS), wanted).order_by(order, DECISIONS.c.id.desc())
+    return [_entry(row) for row in tx.rows(query.offset(offset).limit(limit))]
+
+
+def count_entries(tx: Transaction, wanted: EntryFilter) -> int:
+    """Count what ``list_entries`` would return without a limit."""
+    return int(tx.scalar(_where(select(func.count()).select_from(DECISIONS), wanted)))
+
+
+def count_reasons(tx: Transaction, since: datetime) -> dict[str, int]:
+    """Return first reason of denials and cuts since then → how often."""
+    query = select(DECISIONS.c.reason, func.sum(DECISIONS.c.times).label("n")).where(
+        DECISIONS.c.last_at >= since, DECISIONS.c.outcome != "allow"
+    )
+    rows = tx.rows(query.group_by(DECISIONS.c.reason))
+    return {row.reason: int(row.n) for row in rows}
+
+
+def list_moments(tx: Transaction, since: datetime) -> list[tuple[datetime, str, int]]:
+    """List (when, outcome, times) since then, for a trend."""
+    query = select(DECISIONS.c.last_at, DECISIONS.c.outcome, DECISIONS.c.times)
+    rows = tx.rows(query.where(DECISIONS.c.last_at >= since))
+    return [(row.last_at, row.outcome, row.times) for row in rows]
+
+
+def _where(query: Select[Any], wanted: EntryFilter) -> Select[Any]:
+    conditions: list[Any] = [True]
+    for column, value in (
+        (DECISIONS.c.outcome, wanted.outcome),
+        (DECISIONS.c.person_id, wanted.person_id),
+        (DECISIONS.c.device_id, wanted.device_id),
+        (DECISIONS.c.resource_id, wanted.resource_id),
+        (DECISIONS.c.reason, wanted.reason),
+    ):
+        conditions += [column == value] if value else []
+    if wanted.since is not None:
+        conditions.append(DECISIONS.c.last_at >= wanted.since)
+    if wanted.search:
+        conditions.append(
+            or_(
+                DECISIONS.c.person_id.in_(wanted.people),
+                DECISIONS.c.resource_id.in_(wanted.resources),
+                DECISIONS.c.address == wanted.search,
+                DECISIONS.c.reason.icontains(wanted.search, autoescape=True),
+            )
+        )
+    return query.where(and_(*conditions))
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(**{name: getattr(row, name) for name in Entry.__slots__})
