@@ -43,6 +43,11 @@ NOUNS: dict[str, tuple[str, str, str]] = {
         "detection rules: list, test, import, update",
         "検知ルールの一覧・検査・取り込み・更新",
     ),
+    "connect": (
+        "sekisho.cli.connect",
+        "a TCP tunnel through the gate (SSH, remote desktop, database)",
+        "関所を通るTCPトンネル（SSH・リモートデスクトップ・データベース）",
+    ),
     "devices": (
         "sekisho.cli.devices",
         "enrolment kits and the list of devices",
@@ -75,8 +80,8 @@ NOUNS: dict[str, tuple[str, str, str]] = {
     ),
     "serve": (
         "sekisho.cli.serve",
-        "run one process of the server: web or worker",
-        "サーバのプロセスを1つだけ動かす（web・worker）",
+        "run one process of the server: web, worker, gate or envoy",
+        "サーバのプロセスを1つだけ動かす（web・worker・gate・envoy）",
     ),
     "doctor": (
         "sekisho.cli.doctor",

@@ -1,4 +1,4 @@
-"""``sekisho serve web|worker``: one process of the server in the foreground."""
+"""``sekisho serve web|worker|gate|envoy``: one process of the server in the foreground."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ _LAST_LETTER_SECONDS = 5
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the noun ``serve``."""
     parser = nouns.add_parser("serve", help="run one process of the server")
-    parser.add_argument("process", choices=("web", "worker"))
+    parser.add_argument("process", choices=("web", "worker", "gate", "envoy"))
     add_data_option(parser)
     add_supervisor_option(parser)
     parser.set_defaults(run=serve)
@@ -49,8 +49,12 @@ def _serve(arguments: argparse.Namespace) -> int:
     from sekisho.server.log import configure_logs  # noqa: PLC0415 - the same
     from sekisho.server.rulebook import Rulebook, open_rulebook  # noqa: PLC0415 - the same
 
-    leave_with(arguments.supervisor)
     settings = read_settings(arguments)
+    if arguments.process == "envoy":
+        from sekisho.server.gate.envoy import become_envoy  # noqa: PLC0415 - the same
+
+        become_envoy(settings, arguments.supervisor)
+    leave_with(arguments.supervisor)
     configure_logs(settings.log_format, arguments.process)
     controls.put_in_force(open_rulebook(settings))
     with open_house(settings) as house:
@@ -60,6 +64,10 @@ def _serve(arguments: argparse.Namespace) -> int:
             from sekisho.server.listeners import serve_web  # noqa: PLC0415 - the same
 
             return asyncio.run(serve_web(house, ensure_certificate(house, ask=False)))
+        if arguments.process == "gate":
+            from sekisho.server.gate.process import serve_gate  # noqa: PLC0415 - the same
+
+            return asyncio.run(serve_gate(house))
         from sekisho.server.chores import make_chores  # noqa: PLC0415 - the same
         from sekisho.server.outgoing import start_outgoing  # noqa: PLC0415 - the same
         from sekisho.server.worker import run_worker, stop_on_signals  # noqa: PLC0415 - the same

@@ -20,7 +20,12 @@ import msgspec
 
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
-from sekisho.kernel.errors import ConflictError, InvalidInputError, UnavailableError
+from sekisho.kernel.errors import (
+    ConflictError,
+    InvalidInputError,
+    SekishoError,
+    UnavailableError,
+)
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.kernel.settings import Address, Settings, save_settings
 from sekisho.server.apart import do_apart
@@ -29,7 +34,7 @@ from sekisho.server.log import configure_logs, open_log
 from sekisho.server.supervise import Child, Supervisor, own_command, quiet_environment
 
 _READY_SECONDS = 45
-_LISTENERS = ("public", "intake", "admin")
+_LISTENERS = ("public", "intake", "admin", "gate", "gate_browser")
 
 
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,6 +52,14 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="where the first sign-in is served (default 127.0.0.1:8480)",
     )
     parser.add_argument("--intake", metavar="HOST:PORT", help="where logs arrive")
+    parser.add_argument("--gate", metavar="HOST:PORT", help="where known devices reach apps")
+    parser.add_argument(
+        "--gate-browser",
+        metavar="HOST:PORT",
+        help="where browsers without a device's certificate do",
+    )
+    parser.add_argument("--gate-name", metavar="NAME", help="the gate's DNS name")
+    parser.add_argument("--envoy", metavar="PROGRAM", help="the Envoy to run, or “off”: no gate")
     parser.add_argument("--public-name", metavar="NAME", help="the DNS name others use")
     parser.add_argument("--certificate", metavar="PEM", help="the organisation's own certificate")
     parser.add_argument("--certificate-key", metavar="PEM", help="and its key")
@@ -70,15 +83,18 @@ def up(arguments: argparse.Namespace) -> int:
             public=_free(settings.public),
             intake=_free(settings.intake),
             admin=_free(settings.admin),
+            gate=_free(settings.gate),
+            gate_browser=_free(settings.gate_browser),
         )
         save_settings(settings)  # with the ports chosen, so that other commands find this server
-        do_apart(lambda: _prepare(settings))
-        supervisor = Supervisor(_children(settings, file))
+        has_gate = do_apart(lambda: _has_gate(settings))
+        do_apart(lambda: _prepare(settings, has_gate=has_gate))
+        supervisor = Supervisor(_children(settings, file, has_gate=has_gate))
         supervisor.start()
         try:
             _wait_until_ready(settings, supervisor)
             if not supervisor.stopping:
-                _announce(settings, arguments, file)
+                _announce(settings, arguments, file, has_gate=has_gate)
                 _first_device(settings, arguments, supervisor, file)
             supervisor.run()
         finally:
@@ -86,10 +102,10 @@ def up(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare(settings: Settings, *, has_gate: bool) -> None:
     from sekisho.server import start  # noqa: PLC0415 - only in the child that does it
 
-    start.prepare(settings)
+    start.prepare(settings, has_gate=has_gate)
 
 
 def _issue_link(settings: Settings) -> str | None:
@@ -122,6 +138,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         public=arguments.listen,
         admin=arguments.admin,
         intake=arguments.intake,
+        gate=arguments.gate,
+        gate_browser=arguments.gate_browser,
+        gate_name=arguments.gate_name,
+        envoy=arguments.envoy,
         public_name=arguments.public_name,
         certificate=arguments.certificate,
         certificate_key=arguments.certificate_key,
@@ -132,7 +152,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         database_url=arguments.database_url,
     )
     if arguments.listen and settings.public.port == 0:  # "any port" means so for all not named
-        unnamed = [name for name in ("intake", "admin") if not getattr(arguments, name)]
+        unnamed = [name for name in _LISTENERS[1:] if not getattr(arguments, name)]
         free = {name: replace(getattr(settings, name), port=0) for name in unnamed}
         settings = replace(settings, **free)
     return settings
@@ -172,13 +192,29 @@ def _numbered(address: Address) -> Address:
     return replace(address, host=str(family_first[0][4][0]))
 
 
-def _children(settings: Settings, file: TextIO | None) -> list[Child]:
+def _has_gate(settings: Settings) -> bool:
+    """Find or fetch Envoy; without one everything but the gate runs, and that is said."""
+    from sekisho.server.gate.envoy import OFF, find_envoy  # noqa: PLC0415 - no other command does
+
+    if settings.envoy == OFF:
+        return False
+    try:
+        find_envoy(settings.envoy, settings.data)
+    except SekishoError as error:
+        _say(msg("The gate does not start: %(why)s", why=error.message), sys.stderr)
+        if str(error.hint):
+            print(f"  → {translate(error.hint, speaking())}", file=sys.stderr)
+        return False
+    return True
+
+
+def _children(settings: Settings, file: TextIO | None, *, has_gate: bool) -> list[Child]:
     addresses = {f"SEKISHO_{n.upper()}": str(getattr(settings, n)) for n in _LISTENERS}
     environment = quiet_environment(os.environ, **addresses)  # noqa: TID251 - handed to children
     options = ("--data", str(settings.data), "--supervisor", str(os.getpid()))
     return [
         Child(name, own_command("serve", name, *options), environment, output=_number(file))
-        for name in ("worker", "web")
+        for name in ("worker", "web", *(("gate", "envoy") if has_gate else ()))
     ]
 
 
@@ -215,12 +251,15 @@ def _answers(address: Address) -> bool:
         return False
 
 
-def _announce(settings: Settings, arguments: argparse.Namespace, file: TextIO | None) -> None:
+def _announce(
+    settings: Settings, arguments: argparse.Namespace, file: TextIO | None, *, has_gate: bool
+) -> None:
     token = do_apart(lambda: _issue_link(settings))
     link = f"{settings.admin_url}{token}" if token else None
     if arguments.format == "json":
         ready = {"ready": True, "url": settings.admin_url, "first_admin_url": link,
-                 "data": str(settings.data), "public_url": settings.public_url}  # fmt: skip
+                 "data": str(settings.data), "public_url": settings.public_url,
+                 "gate": settings.gate_url if has_gate else None}  # fmt: skip
         print(msgspec.json.encode(ready).decode(), flush=True)
         return
     print()
@@ -230,6 +269,8 @@ def _announce(settings: Settings, arguments: argparse.Namespace, file: TextIO | 
         _say(msg("  First administrator: %(url)s", url=link))
         _say(msg("  (this link works once, for one hour; `sekisho admin link` makes another)"))
     _say(msg("  Devices reach it at: %(url)s", url=settings.public_url))
+    if has_gate:
+        _say(msg("  Apps behind the gate: %(url)s", url=f"{settings.portal_url}/my/apps"))
     if not settings.public_name:
         _say(msg("  Only this machine can reach it; for others: "
                  "sekisho up --listen 0.0.0.0:8443 --public-name NAME"))  # fmt: skip

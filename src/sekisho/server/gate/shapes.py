@@ -154,7 +154,7 @@ def _jwt(door: Door, jwks: str) -> Shape:
         "from_cookies": [COOKIES[door]],
         "forward": True,  # the script takes the cookie off, together with all others of ours
         "payload_in_metadata": "claims",
-        "clock_skew_seconds": 0,
+        "clock_skew_seconds": 1,  # 0 would mean the default of 60
         "require_expiration": True,
         "jwt_cache_config": {"jwt_cache_size": 20_000},
         "local_jwks": {"inline_string": jwks},
