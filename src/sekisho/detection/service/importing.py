@@ -7,7 +7,13 @@ from sekisho.detection.engine.planning import make_plan
 from sekisho.detection.library import KeptRule, Origin, Plan, Source
 from sekisho.detection.packing import unpack_rules
 from sekisho.detection.service.library import OWN_SOURCE, read_own_rules, read_texts
-from sekisho.detection.service.reading import Files, Reading, digest_of, read_library
+from sekisho.detection.service.reading import (
+    Files,
+    Reading,
+    SourceTexts,
+    digest_of,
+    read_library,
+)
 from sekisho.detection.store import decisions, rules, sources
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Database, Transaction
@@ -44,14 +50,15 @@ def prepare_files(
 
 def _prepare(database: Database, principal: Principal, source: Source, files: Files) -> Prepared:
     with database.read(principal) as tx:
-        texts = [each for each in read_texts(tx) if each[0] != source.id]
+        texts = [each for each in read_texts(tx) if each.source_id != source.id]
         before = rules.read_digests(tx, source.id)
         decided = set(decisions.read_tunings(tx))
         decided |= {s.rule_id for s in decisions.list_suppressions(tx, now=tx.now, limit=100_000)}
         place = sources.find_source(tx, source.id)
         order = [s.id for s in sources.list_sources(tx)]
     where = order.index(source.id) if place else len(texts)
-    reading = read_library([*texts[:where], (source.id, files), *texts[where:]])
+    own = SourceTexts(source.id, source.name, files)
+    reading = read_library([*texts[:where], own, *texts[where:]])
     plan = make_plan(
         before, reading.of_source(source.id), faults=reading.faults.get(source.id, ()),
         decided=decided,
@@ -139,7 +146,7 @@ def remove_source(database: Database, principal: Principal, source_id: str) -> N
     principal.require("detection.write")
     with database.read(principal) as tx:
         source = find_removable(tx, source_id)
-        texts = [each for each in read_texts(tx) if each[0] != source_id]
+        texts = [each for each in read_texts(tx) if each.source_id != source_id]
     reading = read_library(texts)
     with database.write(principal) as tx:
         find_removable(tx, source_id)

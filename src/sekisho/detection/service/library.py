@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources import files as resources
 from importlib.resources.abc import Traversable
 
 from sekisho.detection.attack import own_attack_table
@@ -17,6 +17,7 @@ from sekisho.detection.library import (
     Tuning,
 )
 from sekisho.detection.model import RuleFault
+from sekisho.detection.service.reading import SourceTexts
 from sekisho.detection.store import decisions, rules, sources
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
@@ -52,7 +53,7 @@ class RuleFile:
 class Library:
     """What a matcher needs: texts by source (the one that wins first), and the decisions."""
 
-    texts: list[tuple[str, list[tuple[str, bytes]]]]
+    texts: list[SourceTexts]
     tunings: Mapping[str, Tuning]
     suppressions: list[Suppression]
 
@@ -137,21 +138,22 @@ def load_library(tx: Transaction) -> Library:
     return Library(texts, decisions.read_tunings(tx), held)
 
 
-def read_texts(tx: Transaction) -> list[tuple[str, list[tuple[str, bytes]]]]:
-    """Return source id → files of all sources, the one that wins first."""
+def read_texts(tx: Transaction) -> list[SourceTexts]:
+    """Return the files of all sources, the one that wins first."""
     found = []
     for source in sources.list_sources(tx):
         if source.origin is Origin.BUILTIN:
-            found.append((source.id, read_own_rules()))
+            found.append(SourceTexts(source.id, source.name, read_own_rules()))
         else:
             kept = sources.list_files(tx, source.id)
-            found.append((source.id, [(row.file, bytes(row.content)) for row in kept]))
+            files = [(row.file, bytes(row.content)) for row in kept]
+            found.append(SourceTexts(source.id, source.name, files))
     return found
 
 
 def read_own_rules() -> list[tuple[str, bytes]]:
     """Return the rules that travel with Sekisho (name, text), sorted by name."""
-    folder = files("sekisho").joinpath("content/rules")
+    folder = resources("sekisho").joinpath("content/rules")
     return sorted(_walk(folder, "")) if folder.is_dir() else []
 
 
