@@ -12,6 +12,10 @@ from sekisho.detection.model import Event, LogSource, Route
 from sekisho.kernel.i18n import Text, msg
 
 
+# The product whose every log is a channel with a name.
+_CHANNELLED = "windows"
+
+
 class Routed(msgspec.Struct, frozen=True):
     """Where a rule goes; ``reason`` says why no event log can ever hold its events."""
 
@@ -70,7 +74,7 @@ class RoutingTable(msgspec.Struct, frozen=True):
                 category=source.category, origin=origin,
             )  # fmt: skip
         asked = source.service or source.category
-        if source.product in self.services and asked is not None:
+        if source.product == _CHANNELLED and asked is not None:
             return msg(
                 "No channel is known for “%(source)s”; the rule runs only on files said to be it.",
                 source=asked,

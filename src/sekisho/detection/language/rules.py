@@ -81,11 +81,13 @@ def _read_detection(
             _read_selection(block, name, value, (selections, notes, values))
     if len(notes.faults) > before:
         return None
-    return _conditioned(block, selections)
+    return _conditioned(block, selections, line_of(doc, key))
 
 
-def _conditioned(block: Block, selections: dict[str, Node]) -> tuple[dict[str, Node], Node]:
-    line = line_of(block, "condition")
+def _conditioned(
+    block: Block, selections: dict[str, Node], line: int
+) -> tuple[dict[str, Node], Node]:
+    line = block.lines.get("condition", line)
     if "condition" not in block:
         raise LanguageError(
             msg("There is no condition."), msg("“condition” says how selections join."), line=line
