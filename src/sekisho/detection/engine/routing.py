@@ -11,7 +11,6 @@ from sekisho.detection.engine.values import MISSING, find
 from sekisho.detection.model import Event, LogSource, Route
 from sekisho.kernel.i18n import Text, msg
 
-
 # The product whose every log is a channel with a name.
 _CHANNELLED = "windows"
 
