@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from sekisho.cli.acting import COMMAND, add_act
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
 from sekisho.devices import engine
@@ -26,11 +27,10 @@ from sekisho.devices.service.verdicts import ListWish, search_devices
 from sekisho.kernel.errors import ConflictError, InvalidInputError
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.kernel.ids import PersonID
-from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.server.bootstrap import House, open_house
 from sekisho.server.rulebook import open_rulebook
+from sekisho.worklists.model import Listing
 
-COMMAND = Principal(PrincipalKind.COMMAND, "local", "sekisho", frozenset({"*"}))
 _PAGE = 500
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -40,6 +40,7 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = nouns.add_parser("devices", help="enrolment kits and the list of devices")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_list(verbs)
+    add_act(verbs, Listing.DEVICES)
     kit = verbs.add_parser("kit", help="make, list and revoke enrolment kits")
     acts = kit.add_subparsers(metavar="ACT", required=True)
     _add_create(acts)

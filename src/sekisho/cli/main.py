@@ -53,6 +53,11 @@ NOUNS: dict[str, tuple[str, str, str]] = {
         "enrolment kits and the list of devices",
         "登録キットと端末の一覧",
     ),
+    "findings": (
+        "sekisho.cli.findings",
+        "what is wrong and whose it is; many at once",
+        "検出事項と担当（まとめて操作）",
+    ),
     "apply": (
         "sekisho.cli.apply",
         "make units, groups, roles and schedules what a folder of files says",

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sekisho.client.acts import Acts
 from sekisho.client.controls import Controls
 from sekisho.client.devices import Devices
 from sekisho.client.evidence import Evidence
@@ -24,6 +25,7 @@ class Client:
 
     def __init__(self, url: str, token: Secret, ca: Path | None = None) -> None:
         self._at = Connection(url, token, ca)
+        self.acts = Acts(self._at)
         self.controls = Controls(self._at)
         self.devices = Devices(self._at)
         self.evidence = Evidence(self._at)

@@ -28,6 +28,7 @@ class ScopeKind(StrEnum):
     PERSON = "person"
     GROUP = "group"
     UNIT = "unit"
+    SELECTION = "selection"  # devices that somebody picked out of a list, as they were then
 
 
 class ExceptionState(StrEnum):
@@ -43,7 +44,7 @@ class ExceptionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For whom: one device, the devices of a person, of a group, of a unit; of one kind or both."""
+    """For whom: a device, those of a person, group or unit, or a selection; of one kind or both."""
 
     kind: ScopeKind
     id: str

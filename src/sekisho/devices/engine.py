@@ -5,6 +5,7 @@ No clock and no I/O: every function is told what it needs. A doubt refuses.
 
 import hashlib
 import ipaddress
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from sekisho.kernel.i18n import Text, msg
 
 IDENTITY_DECORATIONS = ("host_uuid", "hardware_serial", "instance_id")
 SILENT_AFTER_INTERVALS = 10  # missed polls until a device counts as silent
+LONGEST_TAG = 40
+LONGEST_DEVICE_NOTE = 500
 _OCTETS = frozenset(map(str, range(256)))
 # Serial numbers that makers left in place of one, and that therefore name nobody (lower case).
 _JUNK_SERIALS = frozenset({
@@ -298,3 +301,21 @@ def _texts(table: object) -> dict[str, str]:
     if not isinstance(table, Mapping):
         return {}
     return {str(name): clean_text(value) for name, value in table.items()}
+
+
+def clean_tag(words: str) -> str:
+    """Return a tag as it is stored: one line, at most 40 characters; "" for what cannot be one."""
+    tag = " ".join(unicodedata.normalize("NFKC", words).split())
+    fine = tag.isprintable() and len(tag) <= LONGEST_TAG and not set(tag) & set(",;、；")
+    return tag if fine else ""
+
+
+def clean_note(words: str) -> str:
+    """Return a note about a device as it is stored: one line, at most 500 characters."""
+    return " ".join(words.replace("\0", "").split())[:LONGEST_DEVICE_NOTE]
+
+
+def stamp_device(device: Device, tags: Sequence[str]) -> str:
+    """Return what changes when somebody changes person, tags or note of a device."""
+    said = "\0".join([device.owner_id or "", device.note, *sorted(tags)])
+    return hashlib.sha256(said.encode()).hexdigest()[:12]

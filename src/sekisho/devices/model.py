@@ -114,6 +114,7 @@ class Device:
     flagged: str
     consent_version: str | None
     consented_at: datetime | None
+    note: str = ""
 
     @property
     def is_agent(self) -> bool:

@@ -24,6 +24,8 @@ KINDS: Mapping[str, Text] = {
     "access.resource_changed": msg("Resource changed"),
     "access.resource_removed": msg("Resource removed"),
     "access.withdrawn": msg("Request for access withdrawn"),
+    "bulk.finished": msg("Act on many ended"),
+    "bulk.ordered": msg("Many rows ordered to be changed"),
     "control.catalogue_replaced": msg("Rules replaced"),
     "control.document_submitted": msg("Document handed in as proof"),
     "control.exemption_ended": msg("Exception ended"),
@@ -75,6 +77,7 @@ KINDS: Mapping[str, Text] = {
     "exception.withdrawn": msg("Request for an exception withdrawn"),
     "finding.assigned": msg("Finding taken on"),
     "finding.closed": msg("Finding closed"),
+    "finding.noted": msg("Note on a finding"),
     "finding.opened": msg("Finding opened"),
     "identity.account_linked": msg("Account of a provider linked"),
     "identity.account_unlinked": msg("Account of a provider unlinked"),
@@ -145,6 +148,10 @@ KINDS: Mapping[str, Text] = {
     "server.backup_written": msg("Backup written"),
     "server.restored": msg("Restored from a backup"),
     "settings.changed": msg("Settings changed"),
+    "sheet.devices_changed": msg("Devices changed by a file"),
+    "sheet.findings_changed": msg("Findings changed by a file"),
+    "view.deleted": msg("View deleted"),
+    "view.saved": msg("View saved"),
 }
 
 

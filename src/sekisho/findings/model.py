@@ -1,9 +1,10 @@
 """What is wrong: one finding for one key, however often it is seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
@@ -46,7 +47,8 @@ class NewFinding:
 
     ``key`` names it for ever (``compliance:<device>:<control>``): seen again, it is the same
     finding. ``subject`` is what it is about (``device:dev_…``). ``title`` holds both languages.
-    ``due_at`` is by when it should be mended.
+    ``due_at`` is by when it should be mended. ``topic`` is what many findings have in common: the
+    rule that is not kept, the detection rule, the advisory.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class NewFinding:
     severity: str
     detail: Mapping[str, object] = field(default_factory=dict)
     due_at: datetime | None = None
+    topic: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not be listed: an unknown kind or severity, a missing language."""
@@ -91,6 +94,25 @@ class Finding:
     closed_at: datetime | None = None
     closed_because: str = ""
     owner: str | None = None
+    topic: str = ""
+
+
+class NoteKind(StrEnum):
+    """What stands in the history of a finding besides its own times."""
+
+    NOTE = "note"
+    GIVEN = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Somebody wrote something, or gave the finding to somebody (``words`` is that person's id)."""
+
+    at: datetime
+    author: str
+    author_name: str
+    kind: NoteKind
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,9 @@ class FindingFilter:
     """Which findings are wanted; everything given must hold.
 
     ``search`` is looked for in title, subject and key; ``owner`` "" means nobody has it.
+    ``subjects`` is another room's query for subjects: those of a unit, or those that the caller
+    may see; ``found`` are subjects that another room found for ``search``. ``begun_before``
+    keeps what is that old, ``overdue`` what should have been mended before.
     """
 
     status: FindingStatus | None = FindingStatus.OPEN
@@ -106,6 +131,11 @@ class FindingFilter:
     subject: str = ""
     owner: str | None = None
     search: str = ""
+    topic: str = ""
+    subjects: tuple[Any, ...] = ()
+    found: Sequence[str] = ()
+    begun_before: datetime | None = None
+    overdue: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +146,22 @@ class FindingPage:
     total: int
     page: int
     page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How many findings began on one day and ended on another (None: not yet)."""
+
+    first: date
+    last: date | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """How many findings were open at the end of a day, and how many began and ended on it."""
+
+    day: date
+    open: int
+    opened: int
+    closed: int

@@ -1,6 +1,8 @@
 """The findings room's only SQL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -21,7 +23,16 @@ from sqlalchemy import (
     update,
 )
 
-from sekisho.findings.model import Finding, FindingFilter, FindingKind, FindingStatus, Severity
+from sekisho.findings.model import (
+    Finding,
+    FindingFilter,
+    FindingKind,
+    FindingStatus,
+    Note,
+    NoteKind,
+    Severity,
+    Span,
+)
 from sekisho.kernel.db import JSONText, Transaction, UTCDateTime, chunked, metadata
 from sekisho.kernel.ids import FindingID
 
@@ -43,11 +54,35 @@ findings = Table(
     Column("closed_at", UTCDateTime()),
     Column("closed_because", String(300), nullable=False),
     Column("owner", String(40)),
+    Column("topic", String(100), nullable=False, server_default=""),
 )
 Index("ix_findings_inbox", findings.c.status, findings.c.severity, findings.c.first_seen_at)
 Index("ix_findings_subject", findings.c.subject, findings.c.status)
+Index("ix_findings_topic", findings.c.status, findings.c.topic)
+Index("ix_findings_owner", findings.c.owner, findings.c.status)
+
+notes = Table(
+    "finding_notes",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("finding_id", String(40), nullable=False),
+    Column("at", UTCDateTime(), nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("author_name", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("words", Text(), nullable=False),
+)
+Index("ix_finding_notes_finding", notes.c.finding_id, notes.c.at)
 
 _SEVERITIES = list(Severity)
+SORTS: Mapping[str, Any] = {
+    "severity": findings.c.severity,
+    "age": findings.c.first_seen_at,
+    "due": findings.c.due_at,
+    "seen": findings.c.last_seen_at,
+    "rule": findings.c.topic,
+    "times": findings.c.times,
+}
 
 
 def find_by_keys(tx: Transaction, keys: Sequence[str]) -> dict[str, Finding]:
@@ -87,11 +122,75 @@ def get_finding(tx: Transaction, finding_id: str) -> Finding | None:
     return _finding(rows[0]) if rows else None
 
 
-def list_findings(tx: Transaction, wanted: FindingFilter, offset: int, limit: int) -> list[Finding]:
-    """Return one page, worst first, then oldest first."""
-    statement = _where(select(findings), wanted)
-    ordered = statement.order_by(findings.c.severity, findings.c.first_seen_at, findings.c.id)
+def find_findings(tx: Transaction, ids: Sequence[str]) -> list[Finding]:
+    """Return the findings with these ids."""
+    found: list[Finding] = []
+    for some in chunked(ids):
+        rows = tx.rows(select(findings).where(findings.c.id.in_(some)))
+        found += [_finding(row) for row in rows]
+    return found
+
+
+def list_findings(
+    tx: Transaction, wanted: FindingFilter, offset: int, limit: int, sort: str = "severity"
+) -> list[Finding]:
+    """Return one page by a key of SORTS ("-" downwards), then the worst, then the oldest first."""
+    ordered = _where(select(findings), wanted).order_by(*_order(sort))
     return [_finding(row) for row in tx.rows(ordered.offset(offset).limit(limit))]
+
+
+def list_ids(tx: Transaction, wanted: FindingFilter, limit: int) -> list[str]:
+    """Return the ids of the findings that match, the worst first."""
+    statement = _where(select(findings.c.id), wanted).order_by(*_order("severity"))
+    return [row.id for row in tx.rows(statement.limit(limit))]
+
+
+def _order(sort: str) -> list[Any]:
+    column = SORTS[sort.removeprefix("-")]
+    first = column.desc() if sort.startswith("-") else column.asc()
+    return [first.nulls_last() if column is findings.c.due_at else first,
+            findings.c.severity, findings.c.first_seen_at, findings.c.id]  # fmt: skip
+
+
+def count_by_topic(tx: Transaction, wanted: FindingFilter) -> dict[str, int]:
+    """Count what matches by topic."""
+    columns = select(findings.c.topic, func.count().label("n")).select_from(findings)
+    return {row.topic: row.n for row in tx.rows(_where(columns, wanted).group_by("topic"))}
+
+
+def count_days(tx: Transaction, wanted: FindingFilter, since: datetime) -> list[Span]:
+    """Return what was open at ``since`` or later, by the days (UTC) of its begin and end."""
+    first, last = (_day_of(tx, c) for c in (findings.c.first_seen_at, findings.c.closed_at))
+    columns = select(first.label("first"), last.label("last"), func.count().label("n"))
+    lasting = or_(findings.c.closed_at.is_(None), findings.c.closed_at >= since)
+    statement = _where(columns.select_from(findings), replace(wanted, status=None)).where(lasting)
+    rows = tx.rows(statement.group_by("first", "last"))
+    return [Span(_read_day(row.first), row.last and _read_day(row.last), row.n) for row in rows]
+
+
+def _day_of(tx: Transaction, column: Column[Any]) -> Any:
+    if tx.dialect == "sqlite":  # stored as the bare UTC time
+        return func.date(column)
+    return func.date(func.timezone("UTC", column))
+
+
+def _read_day(value: date | str) -> date:
+    return date.fromisoformat(str(value))
+
+
+def insert_notes(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add to the histories of findings."""
+    if rows:
+        tx.execute(notes.insert(), [dict(row) for row in rows])
+
+
+def list_notes(tx: Transaction, finding_id: str, limit: int) -> list[Note]:
+    """Return the latest of a finding's history, the latest first."""
+    statement = select(notes).where(notes.c.finding_id == finding_id)
+    rows = tx.rows(statement.order_by(notes.c.at.desc(), notes.c.id.desc()).limit(limit))
+    return [
+        Note(row.at, row.author, row.author_name, NoteKind(row.kind), row.words) for row in rows
+    ]
 
 
 def count_findings(tx: Transaction, wanted: FindingFilter) -> int:
@@ -131,16 +230,25 @@ def _where(statement: Select[Any], wanted: FindingFilter) -> Select[Any]:
             (findings.c.kind, wanted.kind),
             (findings.c.subject, wanted.subject),
             (findings.c.severity, Severity(wanted.severity).rank if wanted.severity else None),
+            (findings.c.topic, wanted.topic),
         )
         if value not in {None, ""}
     ]
+    conditions += [findings.c.subject.in_(query) for query in wanted.subjects]
+    if wanted.begun_before is not None:
+        conditions.append(findings.c.first_seen_at < wanted.begun_before)
+    if wanted.overdue is not None:
+        conditions.append(findings.c.due_at < wanted.overdue)
     if wanted.owner is not None:
         conditions.append(findings.c.owner == wanted.owner if wanted.owner
                           else findings.c.owner.is_(None))  # fmt: skip
     if wanted.search:
         title = type_coerce(findings.c.title, Text())  # the JSON as it is stored
         columns = (title, findings.c.subject, findings.c.key)
-        conditions.append(or_(*(c.icontains(wanted.search, autoescape=True) for c in columns)))
+        hits = [c.icontains(wanted.search, autoescape=True) for c in columns]
+        if wanted.found:
+            hits.append(findings.c.subject.in_(list(wanted.found)))
+        conditions.append(or_(*hits))
     return statement.where(and_(True, *conditions))
 
 
@@ -161,4 +269,5 @@ def _finding(row: Row[Any]) -> Finding:
         closed_at=row.closed_at,
         closed_because=row.closed_because,
         owner=row.owner,
+        topic=row.topic,
     )

@@ -7,13 +7,13 @@ language, when) to one ``PageRenderer``. Templates lie in ``sekisho/<room>/templ
 unknown variable is an error instead of an empty place.
 
 In every template: ``principal language now csrf path query theme organisation zone counts
-request_id``, and the functions ``_ _n loc num percent static query_with`` (see ``PageRenderer``)
-and ``ago age left span day minute exact zone_name`` for times.
+request_id tabs homes``, and the functions ``_ _n loc num percent static query_with`` (see
+``PageRenderer``) and ``ago age left span day minute exact zone_name`` for times.
 """
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import partial
@@ -43,12 +43,38 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Tab:
+    """One saved view of a list."""
+
+    id: str
+    name: str
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tabs:
+    """The saved views of a list above it: which one is open, and what could be kept as another."""
+
+    listing: str
+    views: Sequence[Tab]
+    current: str
+    query: str
+    may_save: bool
+
+    @property
+    def narrowed(self) -> bool:
+        """Tell whether the address asks for anything but the whole list."""
+        return bool(self.query)
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """Everything about a request that every page may show.
 
     ``path`` and ``query`` are the request's; ``theme`` is "light", "dark" or "" (the machine's
     choice); ``zone`` None is the server's own zone; ``counts`` maps a navigation key to the
-    number shown beside it.
+    number shown beside it, ``homes`` one to where this person begins. ``tabs`` are the saved
+    views of a list.
     """
 
     now: datetime
@@ -62,6 +88,8 @@ class Frame:
     zone: tzinfo | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     request_id: str = ""
+    tabs: Tabs | None = None
+    homes: Mapping[str, str] = field(default_factory=dict)
 
 
 SPOKEN_LANGUAGE = "sekisho.spoken"  # where the front door leaves the language of the answer

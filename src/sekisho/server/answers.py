@@ -75,12 +75,15 @@ class Answers:
             raise RuntimeError("a page was returned outside a request")
         page = response.content
         return Response(
-            self._renderer.render(page, replace(frame, counts=self._counts(frame))),
+            self._renderer.render(page, self._complete(frame)),
             status_code=page.status if page.status != 200 else response.status_code,  # noqa: PLR2004 - the default status
             media_type=MediaType.HTML,
             headers={**response.headers, "Cache-Control": "no-store", "Vary": "Cookie"},
             cookies=response.cookies,
         )
+
+    def _complete(self, frame: Frame) -> Frame:
+        return self._frames.add_views(replace(frame, counts=self._counts(frame)))
 
     def _counts(self, frame: Frame) -> Mapping[str, int]:
         """Return the numbers beside the menu, for those who see it, and beside one's own bell."""

@@ -21,6 +21,7 @@ from sekisho.server.bootstrap import House
 from sekisho.server.certificates import ensure_certificate
 from sekisho.server.rulebook import Rulebook
 from sekisho.server.worker import Chore, turned
+from sekisho.worklists.service import acts
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -42,6 +43,8 @@ def make_chores(house: House) -> list[Chore]:
         Chore("people of exceptions", 60, _in_transaction(controls.relay_exceptions)),
         Chore("stale verdicts", 2, _in_transaction(controls.expire_stale)),
         Chore("imports", 1, lambda h: bring_in(h, waiting)),
+        Chore("acts on many", 1, work_on_acts),
+        Chore("old acts", _HOUR, _in_transaction(acts.forget_acts)),
         Chore("joined imports", 600, _in_transaction(
             lambda tx: applying.join_imported(tx, known.list_known(tx)))),
         Chore("files of imports", _HOUR, _in_transaction(
@@ -84,6 +87,13 @@ def bring_in(house: House, waiting: Path) -> None:
         with house.database.write(SYSTEM) as tx:
             if not applying.apply_imports(tx, waiting):
                 return
+
+
+def work_on_acts(house: House) -> None:
+    """Do acts on many for a while, some hundred rows a transaction, so that others get on."""
+    until = time.monotonic() + _IMPORT_SECONDS
+    while time.monotonic() < until and acts.work_on_acts(house.database):
+        pass
 
 
 def _local_lines(data: Path) -> Iterator[evidence.OutsideLine]:

@@ -1,8 +1,10 @@
 """The frame of a page: who asks, in which language and theme, and the numbers beside the menu."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from litestar import Request
@@ -10,11 +12,13 @@ from litestar import Request
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
 from sekisho.kernel.errors import SekishoError
-from sekisho.kernel.pages import SPOKEN_LANGUAGE, Frame
+from sekisho.kernel.pages import SPOKEN_LANGUAGE, Frame, Tab, Tabs
 from sekisho.kernel.principal import ANONYMOUS, SYSTEM, Principal
 from sekisho.notices import service as notices
 from sekisho.server.bootstrap import House
 from sekisho.server.pages.preferences import read_language, read_theme
+from sekisho.worklists.model import Listing, SavedView
+from sekisho.worklists.service import views
 
 # The numbers are beside every page; a few seconds old is new enough for a menu.
 _COUNTS_SECONDS = 5.0
@@ -58,7 +62,8 @@ class FrameMaker:
             try:
                 with self._house.database.read(SYSTEM) as tx:
                     state = evidence.get_state(tx)
-                    self._counts = {"today": findings.count_open(tx), "sealed": state.sealed}
+                    number = findings.count_open(tx)
+                    self._counts = {"findings": number, "sealed": state.sealed}
             except SekishoError:
                 self._counts = {}
         return self._counts
@@ -70,3 +75,32 @@ class FrameMaker:
                 return notices.count_unread(tx, principal)
         except SekishoError:
             return 0
+
+    def add_views(self, frame: Frame) -> Frame:
+        """Return the frame with the saved views of this list, and where this person begins.
+
+        Without them while the database rests, and for whoever is no person.
+        """
+        if frame.principal.person_id is None:
+            return frame
+        try:
+            with self._house.database.read(frame.principal) as tx:
+                known = views.list_views(tx)
+                defaults = views.list_defaults(tx)
+        except SekishoError:
+            return frame
+        begun = {view.id: f"/views/{view.id}" for view in known}
+        homes = {name: begun[view] for name, view in defaults.items() if view in begun}
+        return replace(frame, homes=homes, tabs=_make_tabs(frame, known))
+
+
+def _make_tabs(frame: Frame, known: Sequence[SavedView]) -> Tabs | None:
+    listing = frame.path.removeprefix("/")
+    if listing not in set(Listing):
+        return None
+    pairs = parse_qsl(frame.query)
+    asked = [(name, value) for name, value in pairs if name not in {"page", "view"}]
+    shown = dict(pairs).get("view", "")
+    mine = [Tab(view.id, view.name, view.shared) for view in known if view.listing == listing]
+    current = shown if any(tab.id == shown for tab in mine) else ""
+    return Tabs(listing, mine, current, urlencode(asked), may_save=True)

@@ -42,8 +42,11 @@ from sekisho.server.pages import (
     roster,
     rule,
     settings,
+    view_counts,
 )
 from sekisho.server.scim import api as scim_api
+from sekisho.worklists import api as worklists_api
+from sekisho.worklists import web as worklists_web
 
 
 class Roster:
@@ -92,6 +95,9 @@ def room_handlers() -> Sequence[Any]:
         rule,
         scim_api,
         settings,
+        view_counts,
+        worklists_api,
+        worklists_web,
     )
     return [handler for room in rooms for handler in room.HANDLERS]
 

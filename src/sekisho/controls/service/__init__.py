@@ -6,6 +6,7 @@ from sekisho.controls.service.access import (
     list_access_kinds,
     list_devices_by_access,
     list_settled_verdicts,
+    move_devices,
     person_access_states,
     set_device_bar,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "list_verdicts",
     "list_waiting",
     "may_approve",
+    "move_devices",
     "note_faults",
     "person_access_states",
     "put_in_force",

@@ -121,3 +121,11 @@ def _find_bars(tx: Transaction, device_ids: Sequence[DeviceID]) -> Mapping[Devic
 def _barred(kind: str, bars: Sequence[Bar]) -> str:
     kinds = [AccessKind(kind), *(judging.bar_kind(bar) for bar in bars)]
     return max(kinds, key=lambda each: each.rank).value
+
+
+def move_devices(tx: Transaction, device_ids: Sequence[DeviceID], person_id: str | None) -> None:
+    """Let judged devices count for another person, as the room of devices has decided.
+
+    Exceptions for people follow within a minute (``relay_exceptions``).
+    """
+    laid.move_owners(tx, device_ids, person_id)

@@ -5,7 +5,7 @@ unit of the person concerned. Deciding needs ``exceptions.approve`` there, and a
 organisation named for the rule's severity (``content/exceptions/rules.yaml``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -19,7 +19,7 @@ from sekisho.controls.service.laying import devices_of, people_of
 from sekisho.controls.service.scopes import is_there
 from sekisho.controls.service.settling import settle_control
 from sekisho.controls.store import exceptions as store
-from sekisho.controls.store import laid
+from sekisho.controls.store import laid, selections
 from sekisho.evidence import service as evidence
 from sekisho.identity import service as identity
 from sekisho.identity.service import standing
@@ -93,10 +93,9 @@ def withdraw_request(tx: Transaction, exception_id: str) -> RuleException:
 def revoke_exception(tx: Transaction, exception_id: str, words: str) -> RuleException:
     """End an exception before its day: by whoever asked for it, or ``exceptions.approve``."""
     before = require_exception(tx, exception_id)
-    unit = unit_of(tx, before.scope)
-    by = actor_of(tx, unit)
+    by = actor_of(tx, unit_of(tx, before.scope))
     if by.person_id != before.requested_by:
-        tx.principal.require("exceptions.approve", unit)
+        _require_over(tx, "exceptions.approve", before.scope)
     after = engine.revoke(before, by, tx.now, words)
     _save(tx, before, after, "exception.revoked")
     end_laying(tx, after)
@@ -161,7 +160,7 @@ def require_exception(tx: Transaction, exception_id: str) -> RuleException:
 
 def may_read(tx: Transaction, exception: RuleException) -> bool:
     """Tell whether the caller asked for it, profits from it, or has ``exceptions.read`` there."""
-    if tx.principal.allows("exceptions.read", unit_of(tx, exception.scope)):
+    if _allows_over(tx, "exceptions.read", exception.scope):
         return True
     person = tx.principal.person_id
     single = exception.scope.kind in _SINGLE
@@ -183,13 +182,24 @@ def require_scope(tx: Transaction, scope: Scope) -> None:
 
 
 def unit_of(tx: Transaction, scope: Scope) -> str | None:
-    """Return the unit whose rights decide; None for a group, which only the whole may judge."""
+    """Return the unit whose rights decide; None for what only the whole organisation may judge.
+
+    That is a group, and a selection whose devices do not all belong to one unit.
+    """
     if scope.kind is ScopeKind.UNIT:
         return scope.id
     if scope.kind is ScopeKind.GROUP:
         return None
+    if scope.kind is ScopeKind.SELECTION:
+        return _unit_of_all(tx, selections.list_people(tx, scope.id))
     people = people_of(tx, scope)
     return standing.unit_of(tx, people[0]) if people else None
+
+
+def _unit_of_all(tx: Transaction, people: Sequence[str | None]) -> str | None:
+    units = standing.units_of(tx, people)
+    found = {units.get(person or "") for person in people}
+    return found.pop() if len(found) == 1 else None
 
 
 def actor_of(tx: Transaction, unit: str | None) -> Actor:
@@ -217,13 +227,27 @@ def _require_asking(tx: Transaction, scope: Scope) -> None:
     own = scope.kind in _SINGLE and person is not None and people_of(tx, scope) == [person]
     if own and tx.principal.allows("exceptions.request"):
         return
-    tx.principal.require("exceptions.write", unit_of(tx, scope))
+    _require_over(tx, "exceptions.write", scope)
 
 
 def _require_deciding(tx: Transaction, exception: RuleException) -> Actor:
-    unit = unit_of(tx, exception.scope)
-    tx.principal.require("exceptions.approve", unit)
-    return actor_of(tx, unit)
+    _require_over(tx, "exceptions.approve", exception.scope)
+    return actor_of(tx, unit_of(tx, exception.scope))
+
+
+def _allows_over(tx: Transaction, right: str, scope: Scope) -> bool:
+    """Tell whether the caller has a right over a scope; over a selection: over every device."""
+    reach = tx.principal.reach(right)
+    if reach is None or scope.kind is not ScopeKind.SELECTION:
+        return reach is None or tx.principal.allows(right, unit_of(tx, scope))
+    people = selections.list_people(tx, scope.id)
+    units = standing.units_of(tx, people)
+    return bool(people) and all(units.get(person or "") in reach for person in people)
+
+
+def _require_over(tx: Transaction, right: str, scope: Scope) -> None:
+    if not _allows_over(tx, right, scope):
+        tx.principal.require(right)
 
 
 def may_approve(tx: Transaction, exception: RuleException) -> bool:
@@ -236,8 +260,11 @@ def may_approve(tx: Transaction, exception: RuleException) -> bool:
 
 
 def _profiting(tx: Transaction, exception: RuleException) -> frozenset[str]:
-    """Return whom a request is for; the many of a group or unit are nobody in particular."""
-    single = exception.scope.kind in _SINGLE
+    """Return whom a request is for; the many of a group or unit are nobody in particular.
+
+    A selection is: whoever picked the devices could have picked those of whoever decides.
+    """
+    single = exception.scope.kind in {*_SINGLE, ScopeKind.SELECTION}
     return frozenset(people_of(tx, exception.scope)) if single else frozenset()
 
 

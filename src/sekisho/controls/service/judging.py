@@ -367,4 +367,5 @@ def _finding(subject: Subject, control: Control, change: VerdictChange) -> NewFi
         severity=control.severity.value,
         detail={"control": control.id, "verdict": verdict.kind.value, "version": control.version},
         due_at=verdict.fix_by,
+        topic=control.id,
     )

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from sekisho.controls.exceptions import Scope, ScopeKind
+from sekisho.controls.store import selections
 from sekisho.identity import service as identity
 from sekisho.identity.service import groups, units
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import NotFoundError
+
+_NAMED = frozenset({ScopeKind.GROUP, ScopeKind.UNIT})
 
 
 def name_scopes(tx: Transaction, scopes: Sequence[Scope]) -> dict[Scope, str]:
@@ -17,7 +20,9 @@ def name_scopes(tx: Transaction, scopes: Sequence[Scope]) -> dict[Scope, str]:
     for scope in dict.fromkeys(scopes):
         if scope.kind is ScopeKind.PERSON:
             found[scope] = names.get(scope.id, scope.id)
-        elif scope.kind is not ScopeKind.DEVICE:
+        elif scope.kind is ScopeKind.SELECTION:
+            found[scope] = f"{selections.count_devices(tx, scope.id):,}"
+        elif scope.kind in _NAMED:
             found[scope] = _find_name(tx, scope) or scope.id
     return found
 
@@ -29,6 +34,8 @@ def find_named(tx: Transaction, kind: ScopeKind, words: str) -> Sequence[str]:
     if kind is ScopeKind.GROUP:
         named = groups.find_group(tx, words)
         return [named.id] if named else _if_there(tx, kind, words)
+    if kind is not ScopeKind.UNIT:
+        return []
     found = [entry.unit.id for entry in units.list_units(tx) if entry.unit.name == words]
     return found or _if_there(tx, kind, words)
 
@@ -37,6 +44,8 @@ def is_there(tx: Transaction, scope: Scope) -> bool:
     """Tell whether there is such a person, group or unit."""
     if scope.kind is ScopeKind.PERSON:
         return identity.find_person(tx, scope.id) is not None
+    if scope.kind is ScopeKind.SELECTION:
+        return bool(selections.list_devices(tx, scope.id))
     return _find_name(tx, scope) is not None
 
 

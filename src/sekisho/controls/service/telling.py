@@ -17,6 +17,7 @@ SCOPE_WORDS: Mapping[ScopeKind, Text] = {
     ScopeKind.PERSON: msg("person"),
     ScopeKind.GROUP: msg("group"),
     ScopeKind.UNIT: msg("unit"),
+    ScopeKind.SELECTION: msg("selection of devices"),
 }
 _FEW = frozenset({ScopeKind.DEVICE, ScopeKind.PERSON})
 

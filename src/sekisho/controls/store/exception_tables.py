@@ -51,3 +51,11 @@ BARS = Table(
     Column("bar", String(16), nullable=False),
     Column("since", UTCDateTime(), nullable=False),
 )
+
+SELECTIONS = Table(
+    "control_selections",
+    metadata,
+    Column("selection_id", String(64), primary_key=True),
+    Column("device_id", String(64), primary_key=True),
+)
+Index("ix_control_selections_device", SELECTIONS.c.device_id, SELECTIONS.c.selection_id)

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sekisho.controls.exceptions import ExceptionState, RuleException, Scope, ScopeKind
 from sekisho.controls.model import Severity, VerdictKind
 from sekisho.controls.store.exception_tables import EXCEPTIONS
+from sekisho.controls.store.selections import select_beyond
 from sekisho.controls.store.tables import EXEMPTIONS, SUBJECTS, VERDICTS
 from sekisho.kernel.db import Transaction, chunked
 from sekisho.wire.kit import Ownership
@@ -247,6 +248,7 @@ def _within(reach: Reach) -> ColumnElement[bool]:
         and_(kind == ScopeKind.UNIT.value, of.in_(sorted(reach.units))),
         and_(kind == ScopeKind.PERSON.value, of.in_(reach.people)),
         and_(kind == ScopeKind.DEVICE.value, of.in_(devices)),
+        and_(kind == ScopeKind.SELECTION.value, of.not_in(select_beyond(reach.people))),
     )
 
 

@@ -44,6 +44,13 @@ def find_owners(tx: Transaction, device_ids: Sequence[str]) -> dict[str, str | N
     return found
 
 
+def move_owners(tx: Transaction, device_ids: Sequence[str], person_id: str | None) -> None:
+    """Set whose these devices are, for those that are judged."""
+    for some in chunked(device_ids):
+        moved = update(SUBJECTS).where(SUBJECTS.c.device_id.in_(some))
+        tx.execute(moved.values(person_id=person_id))
+
+
 def list_laid(tx: Transaction, exception_id: str) -> list[DeviceID]:
     """Return the devices that an exception lies over."""
     rows = tx.rows(

@@ -71,6 +71,14 @@ def list_devices(
     return DevicePage(tuple(found), total, offset, limit)
 
 
+def list_device_ids(
+    tx: Transaction, narrow: DeviceFilter | None = None, *, limit: int
+) -> list[str]:
+    """Return the ids of the devices that ``list_devices`` lists, in no order; at most ``limit``."""
+    seen = replace(narrow or DeviceFilter(), owned_by=within_reach(tx))
+    return store.list_ids(tx, seen, limit)
+
+
 def within_reach(tx: Transaction) -> Any:
     """Return the query for the owners whose devices the caller may see; None for all devices.
 

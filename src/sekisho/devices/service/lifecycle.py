@@ -10,6 +10,7 @@ from sekisho.devices.consent import CONSENT_VERSION
 from sekisho.devices.model import Device, DeviceState, KitKind, Ownership
 from sekisho.devices.store import devices as store
 from sekisho.devices.store import kits as kit_store
+from sekisho.devices.store import many
 from sekisho.devices.store import privacy as privacy_store
 from sekisho.devices.words import STATE_WORDS
 from sekisho.evidence import service as evidence
@@ -159,6 +160,7 @@ def withdraw_device(tx: Transaction, device_id: str) -> Device:
     if device.state is DeviceState.WITHDRAWN:
         return device
     store.forget_answers(tx, device.id)
+    many.forget_tags(tx, device.id)
     privacy_store.revoke_certificates(tx, device.id)
     privacy_store.forget_privacy(tx, device.id)
     exceptions = controls.forget_device(tx, device.id)
@@ -217,7 +219,7 @@ def rename_device(tx: Transaction, device_id: str, label: str, owner_id: str | N
 _BLANK: dict[str, object] = {
     "label": "", "owner_id": None, "host_identifier": "", "serial": "", "hostname": "",
     "model": "", "os_name": "", "os_version": "", "address": "", "identity": None,
-    "flagged": "", "check_now_until": None, "seen_at": None, "answered_at": None,
+    "flagged": "", "check_now_until": None, "seen_at": None, "answered_at": None, "note": "",
 }  # fmt: skip
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, delete, func, or_, select, update
 
 from sekisho.devices.model import AGENT_VERSION_PREFIX, Device, DeviceState, Ownership, Platform
-from sekisho.devices.store.tables import DEVICES, LINES, NODE_KEYS, SCHEDULES
+from sekisho.devices.store.tables import DEVICES, LINES, NODE_KEYS, SCHEDULES, TAGS
 from sekisho.kernel.db import Transaction, chunked, upsert
 from sekisho.kernel.ids import DeviceID
 
-_COLUMNS = [DEVICES.c[item.name] for item in fields(Device)]
+COLUMNS = [DEVICES.c[item.name] for item in fields(Device)]
 _SORTS: Mapping[str, Any] = {
     "label": func.lower(DEVICES.c.label + DEVICES.c.hostname),
     "seen_at": DEVICES.c.seen_at,
@@ -44,7 +44,8 @@ class DeviceFilter:
 
     ``silent_before`` keeps active devices without a word since then; ``only`` and ``owner_ids``
     narrow by ids that another room found. ``owned_by`` is another room's query for the ids of
-    owners: whose devices the caller may see at all (None: everybody's, and those of nobody).
+    owners: whose devices the caller may see at all (None: everybody's, and those of nobody);
+    ``owner_units`` is such a query for the unit that was asked for.
     """
 
     search: str = ""
@@ -57,6 +58,8 @@ class DeviceFilter:
     owner_ids: Sequence[str] = ()
     only: Sequence[str] | None = None
     owned_by: Any = None
+    tag: str = ""
+    owner_units: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,8 @@ def update_device(tx: Transaction, device_id: str, **values: object) -> None:
 
 def find_device(tx: Transaction, device_id: str) -> Device | None:
     """Return one device, or None."""
-    found = tx.rows(select(*_COLUMNS).where(DEVICES.c.id == device_id))
-    return _device(found[0]) if found else None
+    found = tx.rows(select(*COLUMNS).where(DEVICES.c.id == device_id))
+    return read_device(found[0]) if found else None
 
 
 def find_devices(tx: Transaction, device_ids: Sequence[str]) -> dict[str, Device]:
@@ -104,12 +107,12 @@ def find_devices(tx: Transaction, device_ids: Sequence[str]) -> dict[str, Device
 def find_same_host(tx: Transaction, host_identifier: str) -> list[Device]:
     """Return the devices with this host identifier that are not withdrawn, latest first."""
     query = (
-        select(*_COLUMNS)
+        select(*COLUMNS)
         .where(DEVICES.c.host_identifier == host_identifier)
         .where(DEVICES.c.state != DeviceState.WITHDRAWN)
         .order_by(DEVICES.c.id.desc())
     )
-    return [_device(row) for row in tx.rows(query)]
+    return [read_device(row) for row in tx.rows(query)]
 
 
 def list_page(
@@ -119,14 +122,15 @@ def list_page(
     where = _conditions(narrow)
     key = _SORTS[sort]
     order = (key.desc() if descending else key.asc()).nulls_last()
-    query = select(*_COLUMNS).where(*where).order_by(order, DEVICES.c.id)
+    query = select(*COLUMNS).where(*where).order_by(order, DEVICES.c.id)
     total = tx.scalar(select(func.count()).select_from(DEVICES).where(*where))
-    return [_device(row) for row in tx.rows(query.offset(offset).limit(limit))], total
+    return [read_device(row) for row in tx.rows(query.offset(offset).limit(limit))], total
 
 
-def list_ids(tx: Transaction, narrow: DeviceFilter) -> list[str]:
-    """Return the ids of all devices that match."""
-    found: Sequence[Any] = tx.rows(select(DEVICES.c.id).where(*_conditions(narrow)))
+def list_ids(tx: Transaction, narrow: DeviceFilter, limit: int | None = None) -> list[str]:
+    """Return the ids of all devices that match; at most ``limit``."""
+    query = select(DEVICES.c.id).where(*_conditions(narrow)).limit(limit)
+    found: Sequence[Any] = tx.rows(query)
     return [row.id for row in found]
 
 
@@ -268,7 +272,10 @@ def _conditions(narrow: DeviceFilter) -> list[Any]:
         found.append(DEVICES.c.flagged != "")
     if narrow.only is not None:
         found.append(DEVICES.c.id.in_(list(narrow.only)))
-    return [*found, *_owned(narrow.owned_by), *_search(narrow)]
+    if narrow.tag:
+        tagged = select(TAGS.c.device_id).where(TAGS.c.tag == narrow.tag)
+        found.append(DEVICES.c.id.in_(tagged))
+    return [*found, *_owned(narrow.owned_by), *_owned(narrow.owner_units), *_search(narrow)]
 
 
 def _owned(owned_by: Any) -> list[Any]:
@@ -278,7 +285,7 @@ def _owned(owned_by: Any) -> list[Any]:
 def _search(narrow: DeviceFilter) -> list[Any]:
     if not narrow.search:
         return []
-    columns = ("label", "hostname", "serial", "id", "os_name", "model")
+    columns = ("label", "hostname", "serial", "id", "os_name", "model", "note")
     hits = [DEVICES.c[name].icontains(narrow.search, autoescape=True) for name in columns]
     if narrow.owner_ids:
         hits.append(DEVICES.c.owner_id.in_(list(narrow.owner_ids)))
@@ -315,7 +322,8 @@ def _entry(row: Any) -> RosterEntry:
     )
 
 
-def _device(row: Any) -> Device:
+def read_device(row: Any) -> Device:
+    """Make a device of a row of COLUMNS."""
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name of a row's mapping
     values["ownership"] = Ownership(row.ownership)
     values["platform"] = Platform(row.platform)

@@ -1,4 +1,4 @@
-"""Tables of this room. The migration ``0006_devices`` makes the same ones."""
+"""Tables of this room. Migrations make the same ones."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 from sqlalchemy import Text as SQLText
@@ -54,11 +54,20 @@ DEVICES = Table(
     Column("consent_version", String(32)),
     Column("consented_at", UTCDateTime),
     Column("changed_at", UTCDateTime, nullable=False),
+    Column("note", String(500), nullable=False, server_default=""),
     Index("ix_devices_changed_at", "changed_at"),
     Index("ix_devices_host_identifier", "host_identifier"),
     Index("ix_devices_owner_id", "owner_id"),
     Index("ix_devices_state_seen_at", "state", "seen_at"),
     Index("ix_devices_state_ownership_platform", "state", "ownership", "platform"),
+)
+
+TAGS = Table(
+    "device_tags",
+    metadata,
+    Column("device_id", String(64), primary_key=True),
+    Column("tag", String(40), primary_key=True),
+    Index("ix_device_tags_tag", "tag", "device_id"),
 )
 
 NODE_KEYS = Table(

@@ -1,34 +1,43 @@
-"""The list of devices: search, filters and order in the address, pages, CSV."""
+"""The list of devices: search, filters, order and columns in the address, pages, CSV."""
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from litestar import Response, get
+from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
+from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
 from sekisho.controls import service as controls
-from sekisho.controls.access import AccessKind
-from sekisho.devices.model import Device, DeviceState, Ownership, Platform
-from sekisho.devices.service import inventory
+from sekisho.devices import engine
+from sekisho.devices.model import Device, DeviceState
+from sekisho.devices.service import inventory, many
 from sekisho.devices.service.inventory import DeviceFilter
-from sekisho.devices.web.people import name_owners
+from sekisho.devices.service.searching import SILENT_AFTER, DeviceSearch, find_devices
 from sekisho.identity import service as identity
+from sekisho.identity.service import units
+from sekisho.kernel import sheets
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.i18n import Text, msg
-from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 
 PER_PAGE = 50
-MOST_FOUND_PEOPLE = 100
-SILENT_AFTER = timedelta(days=1)
-# What a column is called in the address, and by what the inventory sorts it.
-SORTS = {"name": "label", "seen": "seen_at", "enrolled": "enrolled_at"}
+COLUMNS: Mapping[str, Text] = {
+    "verdict": msg("Verdict"),
+    "access": msg("Access"),
+    "person": msg("Person"),
+    "unit": msg("Unit"),
+    "kind": msg("Kind"),
+    "system": msg("System"),
+    "tags": msg("Tags"),
+    "note": msg("Note"),
+    "enrolled": msg("Enrolled"),
+    "seen": msg("Last answer"),
+}
+USUAL_COLUMNS = ("verdict", "access", "person", "kind", "system", "tags", "seen")
 STATE_WORDS: Mapping[DeviceState, Text] = {
     DeviceState.PENDING: msg("Waits for approval"),
     DeviceState.CONSENT: msg("Waits for consent"),
@@ -36,27 +45,6 @@ STATE_WORDS: Mapping[DeviceState, Text] = {
     DeviceState.PAUSED: msg("Paused by its owner"),
     DeviceState.WITHDRAWN: msg("Withdrawn"),
 }
-# Cells that begin so are formulas to a spreadsheet (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What the address of the list asks for; "" does not narrow it."""
-
-    q: str = ""
-    verdict: str = ""
-    ownership: str = ""
-    platform: str = ""
-    seen: str = ""
-    access: str = ""
-    sort: str = "name"
-
-    @property
-    def kept(self) -> list[tuple[str, str]]:
-        """Return what a new search keeps."""
-        names = ("verdict", "ownership", "platform", "seen", "access", "sort")
-        return [(name, getattr(self, name)) for name in names if getattr(self, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +65,13 @@ class DeviceRow:
     seen: datetime | None
     silent: bool
     flagged: bool
+    enrolled: datetime | None = None
     access: str = ""
+    tags: Sequence[str] = ()
+    unit: str = ""
+    email: str = ""
+    note: str = ""
+    stamp: str = ""
 
 
 @get("/devices", sync_to_thread=True)
@@ -91,19 +85,26 @@ def show_devices(
     platform: FromQuery[str] = "",
     seen: FromQuery[str] = "",
     access: FromQuery[str] = "",
+    tag: FromQuery[str] = "",
+    unit: FromQuery[str] = "",
     sort: FromQuery[str] = "name",
+    c: FromQuery[list[str] | None] = None,
     page: FromQuery[int] = 1,
 ) -> Page:
     """Show one page of the devices that match. Needs ``devices.read``."""
-    filters = Filters(q, verdict, ownership, platform, seen, access, sort)
+    filters = DeviceSearch(q, verdict, ownership, platform, seen, access, tag, unit, sort)
     page = max(1, page)
     with database.read(principal) as tx:
         found = find_devices(tx, filters, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
+        columns = pick_columns(c)
         rows = make_rows(tx, found.devices)
+        tags, units = many.list_tags(tx), list_units(tx)
         counts = inventory.count_devices(tx)
         totals = count_standings(tx)
     return Page("devices/list.html", {
         "rows": rows, "filters": filters, "totals": totals, "any_device": counts.total > 0,
+        "columns": columns, "column_words": COLUMNS, "tags": tags, "units": units,
+        "may_act": principal.holds("devices.write"),
         "pending": counts.by_state.get(DeviceState.PENDING, 0),
         "may_enrol": principal.allows("devices.write"), "page": page, "total": found.total,
         "pages": -(-found.total // PER_PAGE), "first": (page - 1) * PER_PAGE + 1,
@@ -122,16 +123,30 @@ def export_devices(
     platform: FromQuery[str] = "",
     seen: FromQuery[str] = "",
     access: FromQuery[str] = "",
+    tag: FromQuery[str] = "",
+    unit: FromQuery[str] = "",
     sort: FromQuery[str] = "name",
-) -> Response[str]:
+) -> Stream:
     """Give every device that matches as CSV (RFC 4180, UTF-8 with a mark for spreadsheets)."""
-    filters = Filters(q, verdict, ownership, platform, seen, access, sort)
-    with database.read(principal) as tx:
-        text = write_csv(_all_rows(tx, filters))
-    return Response(
-        text, media_type="text/csv; charset=utf-8",
+    filters = DeviceSearch(q, verdict, ownership, platform, seen, access, tag, unit, sort)
+    principal.require_reach("devices.read")
+    return Stream(
+        write_csv(_all_rows(database, principal, filters)), media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="devices.csv"'},
     )  # fmt: skip
+
+
+def pick_columns(wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns that are shown; those that are not there any more are left out."""
+    picked = tuple(name for name in COLUMNS if name in set(wanted or ()))
+    return picked or USUAL_COLUMNS
+
+
+def list_units(tx: Transaction) -> Sequence[tuple[str, str, int]]:
+    """Return id, name and depth of the units by which whoever may see people narrows the list."""
+    if not tx.principal.holds("identity.read"):
+        return []
+    return [(entry.unit.id, entry.unit.name, entry.depth) for entry in units.list_units(tx)]
 
 
 def count_standings(tx: Transaction) -> dict[str, int]:
@@ -145,55 +160,24 @@ def count_standings(tx: Transaction) -> dict[str, int]:
     return counts
 
 
-def find_devices(
-    tx: Transaction, filters: Filters, *, offset: int, limit: int
-) -> inventory.DevicePage:
-    """Return a page of devices; an unknown filter value does not narrow the list."""
-    name = filters.sort.removeprefix("-")
-    return inventory.list_devices(
-        tx, make_filter(tx, filters), sort=SORTS.get(name, "label"),
-        descending=filters.sort.startswith("-"), offset=offset, limit=limit,
-    )  # fmt: skip
-
-
-def make_filter(tx: Transaction, filters: Filters) -> DeviceFilter:
-    """Turn the address into what the inventory understands; people are found by name first."""
-    owners: tuple[str, ...] = ()
-    if filters.q and tx.principal.holds("identity.read"):
-        people = identity.list_people(tx, search=filters.q, limit=MOST_FOUND_PEOPLE)
-        owners = tuple(person.id for person in people)
-    return DeviceFilter(
-        search=filters.q,
-        ownership=Ownership(filters.ownership) if filters.ownership in set(Ownership) else None,
-        platform=Platform(filters.platform) if filters.platform in set(Platform) else None,
-        silent_before=tx.now - SILENT_AFTER if filters.seen == "silent" else None,
-        owner_ids=owners,
-        only=_only(tx, filters),
-    )
-
-
-def _only(tx: Transaction, filters: Filters) -> list[DeviceID] | None:
-    """Return the devices that stand as asked by verdict and by access; None does not narrow."""
-    found: list[list[DeviceID]] = []
-    if filters.verdict in {"fail", "unknown", "pass"}:
-        found.append(controls.list_devices_standing(tx, filters.verdict))
-    if filters.access in set(AccessKind):
-        found.append(controls.list_devices_by_access(tx, AccessKind(filters.access)))
-    return sorted(set(found[0]).intersection(*found[1:])) if found else None
-
-
 def make_rows(tx: Transaction, devices: Sequence[Device]) -> list[DeviceRow]:
     """Make the lines of a page: devices, their owners' names and how they stand."""
-    names = name_owners(tx, devices)
+    owners = identity.find_people(tx, [d.owner_id for d in devices if d.owner_id])
+    places = {entry_id: name for entry_id, name, _ in list_units(tx)}
     ids = [device.id for device in devices]
     standings, access = controls.list_standings(tx, ids), controls.list_access_kinds(tx, ids)
-    return [
-        replace(
-            _row(device, names.get(device.owner_id or "", ""), standings.get(device.id), tx.now),
-            access=access[device.id],
-        )
-        for device in devices
-    ]
+    tags = many.find_tags(tx, ids)
+    found = []
+    for device in devices:
+        owner = owners.get(device.owner_id or "")
+        held = tags.get(device.id, ())
+        found.append(replace(
+            _row(device, owner.name if owner else "", standings.get(device.id), tx.now),
+            access=access[device.id], tags=held, email=owner.email if owner else "",
+            unit=places.get((owner.unit_id if owner else None) or "", ""), note=device.note,
+            stamp=engine.stamp_device(device, held),
+        ))  # fmt: skip
+    return found
 
 
 def _row(
@@ -208,40 +192,40 @@ def _row(
         standing=standing.worst if standing else "unknown",
         failing=failing, unknown=unknown, seen=device.seen_at,
         silent=device.state is DeviceState.ACTIVE and now - last > SILENT_AFTER,
-        flagged=bool(device.flagged),
+        flagged=bool(device.flagged), enrolled=device.enrolled_at,
     )  # fmt: skip
 
 
-def _all_rows(tx: Transaction, filters: Filters) -> Iterator[DeviceRow]:
+def _all_rows(
+    database: Database, principal: Principal, filters: DeviceSearch
+) -> Iterator[DeviceRow]:
     offset, step = 0, inventory.MOST_PER_PAGE
-    while True:
-        found = find_devices(tx, filters, offset=offset, limit=step)
-        yield from make_rows(tx, found.devices)
-        offset += step
-        if offset >= found.total:
-            return
+    with database.read(principal) as tx:
+        while True:
+            found = find_devices(tx, filters, offset=offset, limit=step)
+            yield from make_rows(tx, found.devices)
+            offset += step
+            if offset >= found.total:
+                return
 
 
-def write_csv(rows: Iterator[DeviceRow]) -> str:
-    """Write lines as CSV with ISO times; a cell that a spreadsheet would run gets a quote."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([
+def write_csv(rows: Iterable[DeviceRow]) -> Iterator[str]:
+    """Write lines as CSV with ISO times; what is changed in tags, owner_email and note comes back.
+
+    ``version`` tells later whether somebody else changed the device meanwhile.
+    """
+    yield sheets.start([
         "id", "name", "person", "ownership", "platform", "os", "state", "verdict",
-        "failing_rules", "unknown_rules", "last_answer", "access",
+        "failing_rules", "unknown_rules", "last_answer", "access", "owner_email", "unit", "tags",
+        "note", "version",
     ])  # fmt: skip
     for row in rows:
         seen = row.seen.isoformat() if row.seen else ""
-        cells = (
+        yield sheets.line([
             row.id, row.title, row.owner, row.ownership, row.platform, row.os, row.state,
-            row.standing, row.failing, row.unknown, seen, row.access,
-        )  # fmt: skip
-        writer.writerow([_harmless(cell) for cell in cells])
-    return "\ufeff" + out.getvalue()
-
-
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+            row.standing, row.failing, row.unknown, seen, row.access, row.email, row.unit,
+            "; ".join(row.tags), row.note, row.stamp,
+        ])  # fmt: skip
 
 
 HANDLERS: list[ControllerRouterHandler] = [show_devices, export_devices]

@@ -127,6 +127,16 @@ def find_person(tx: Transaction, person_id: str) -> Person | None:
     return people.find_person(tx, person_id)
 
 
+def find_people(tx: Transaction, ids: Iterable[str]) -> dict[str, Person]:
+    """Return id → person for other rooms' lists, whatever their state."""
+    return people.find_people(tx, sorted(set(ids)))
+
+
+def find_by_emails(tx: Transaction, emails: Iterable[str]) -> dict[str, Person]:
+    """Return (lower-case) address → the person who has it and has not left."""
+    return people.find_by_emails(tx, sorted({email.strip().lower() for email in emails}))
+
+
 def find_person_by_email(tx: Transaction, email: str) -> Person | None:
     """Return the person with this address, or None."""
     return people.find_person_by_email(tx, email.strip().lower())

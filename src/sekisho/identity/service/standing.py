@@ -5,7 +5,7 @@ some units only. Nothing here is shown to anybody, so nothing here asks for a ri
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select
@@ -19,6 +19,7 @@ from sekisho.identity.store import units as unit_store
 from sekisho.identity.store.people import PeopleFilter
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.ids import GroupID, PersonID, UnitID
+from sekisho.kernel.principal import Principal, PrincipalKind
 
 _EVERYBODY = 1_000_000
 
@@ -46,6 +47,24 @@ def admission_of(
     return Admission(person, rights, session=session, token=token, scoped=scoped)
 
 
+def renew(tx: Transaction, was: Principal) -> Principal:
+    """Return somebody who ordered work that goes on later, with what they may do now.
+
+    ``was.rights`` names what they held then, wherever it reached: they get no other right than
+    that, and lose what they lose meanwhile. Commands of the machine itself stay as they are;
+    whoever may not come in any more has no right at all.
+    """
+    if was.kind is PrincipalKind.COMMAND:
+        return was
+    person = people.find_person(tx, was.person_id or "")
+    if person is None or person.state is not PersonState.ACTIVE:
+        return replace(was, rights=frozenset(), scoped={})
+    now = admission_of(tx, person)
+    return replace(
+        was, rights=narrow(was.rights, now.rights), scoped=narrow_scoped(was.rights, now.scoped)
+    )
+
+
 def _scoped(tx: Transaction, person: Person) -> dict[str, frozenset[str]]:
     if not person.unit_roles:
         return {}
@@ -59,9 +78,19 @@ def unit_of(tx: Transaction, person_id: str | None) -> UnitID | None:
     return people.find_unit_of(tx, person_id) if person_id else None
 
 
+def units_of(tx: Transaction, person_ids: Iterable[str | None]) -> dict[str, UnitID]:
+    """Return person → unit for many people at once; those of no unit are left out."""
+    return people.find_units_of(tx, sorted({each for each in person_ids if each}))
+
+
 def units_below(tx: Transaction, unit_ids: Iterable[str]) -> frozenset[str]:
     """Return these units with every unit below them; unknown ids are left out."""
     return tree.below(unit_store.read_parents(tx), unit_ids)
+
+
+def units_above(tx: Transaction, unit_id: str | None) -> frozenset[str]:
+    """Return a unit with every unit above it; nothing for no unit."""
+    return frozenset(tree.above(unit_store.read_parents(tx), unit_id)) if unit_id else frozenset()
 
 
 def people_in(tx: Transaction, unit_id: str, *, below: bool = True) -> list[PersonID]:

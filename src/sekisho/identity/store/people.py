@@ -125,6 +125,15 @@ def find_person_by_email(tx: Transaction, email: str) -> Person | None:
     return _one(tx, people.c.email == email)
 
 
+def find_by_emails(tx: Transaction, emails: Sequence[str]) -> dict[str, Person]:
+    """Return address → person for those of these addresses that somebody has now."""
+    found: list[Person] = []
+    for part in chunked(emails):
+        here = (people.c.email.in_(part), people.c.state != PersonState.LEFT.value)
+        found += _people(tx, tx.rows(select(people).where(*here)))
+    return {person.email: person for person in found}
+
+
 def find_people(tx: Transaction, person_ids: Iterable[str]) -> dict[str, Person]:
     """Return those of ``person_ids`` that there are."""
     found: list[Person] = []
@@ -186,6 +195,16 @@ def find_unit_of(tx: Transaction, person_id: str) -> UnitID | None:
     """Return the unit a person belongs to; None for a person of none, or nobody."""
     found = tx.scalar(select(people.c.unit_id).where(people.c.id == person_id))
     return UnitID(found) if found else None
+
+
+def find_units_of(tx: Transaction, ids: Sequence[str]) -> dict[str, UnitID]:
+    """Return person → unit; people of no unit are left out."""
+    found: dict[str, UnitID] = {}
+    for some in chunked(ids):
+        where = (people.c.id.in_(some), people.c.unit_id.is_not(None))
+        rows = tx.rows(select(people.c.id, people.c.unit_id).where(*where))
+        found.update({row.id: UnitID(row.unit_id) for row in rows})
+    return found
 
 
 def _conditions(narrow: PeopleFilter) -> list[Any]:

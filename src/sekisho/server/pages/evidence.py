@@ -40,6 +40,7 @@ THINGS: Mapping[str, Text] = {
     "record": msg("Record"), "token": msg("API token"), "control": msg("Rule"),
     "carve": msg("Files"), "finding": msg("Finding"), "exception": msg("Exception"),
     "unit": msg("Unit"), "group": msg("Group"), "selfcheck": msg("Self-check"),
+    "act": msg("Act on many"), "view": msg("View"),
 }  # fmt: skip
 _COUNTED = ("sealed", "outside", "problems")  # numbers in the detail of a verification
 # Rooms whose records a person looks for; the chip filters by "<room>.*".

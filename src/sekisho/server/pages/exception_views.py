@@ -36,6 +36,7 @@ KIND_WORDS: Mapping[ScopeKind, Text] = {
     ScopeKind.PERSON: msg("Person"),
     ScopeKind.GROUP: msg("Group"),
     ScopeKind.UNIT: msg("Unit"),
+    ScopeKind.SELECTION: msg("Selection of devices"),
 }
 ACT_WORDS: Mapping[str, Text] = {
     "exception.requested": msg("Request made"),

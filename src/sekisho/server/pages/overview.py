@@ -17,7 +17,7 @@ from sekisho.controls.service import imports
 from sekisho.controls.service.reading import DayFigures, read_day
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
-from sekisho.devices.web.listing import SILENT_AFTER
+from sekisho.devices.service.searching import SILENT_AFTER
 from sekisho.devices.web.people import name_owners, name_people
 from sekisho.findings import service as findings
 from sekisho.findings.model import Finding, FindingKind

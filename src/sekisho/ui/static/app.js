@@ -60,13 +60,30 @@ function walkRows(step) {
   rows[Math.max(0, Math.min(rows.length - 1, next))].focus();
 }
 
-// One box that ticks all boxes of a form, wherever on the page they stand.
+// One box that ticks all boxes of a form, wherever on the page they stand; a form that counts
+// what is ticked says so.
 document.addEventListener("change", (event) => {
-  if (!event.target.matches("[data-all]")) return;
-  for (const box of document.forms[event.target.dataset.all].elements) {
-    if (box.type === "checkbox") box.checked = event.target.checked;
+  if (event.target.matches("[data-all]")) {
+    for (const box of document.forms[event.target.dataset.all].elements) {
+      if (box.type === "checkbox") box.checked = event.target.checked;
+    }
+  }
+  for (const place of document.querySelectorAll("[data-ticked]")) {
+    const boxes = [...place.closest("form").elements].filter((box) => box.type === "checkbox");
+    place.textContent = boxes.filter((box) => box.checked).length;
   }
 });
+
+// How many rows each saved view lists is asked for once the page is there.
+async function countViews(nav) {
+  const answer = await fetch(nav.dataset.counts, { headers: { Accept: "application/json" } });
+  if (!answer.ok) return;
+  for (const [view, number] of Object.entries(await answer.json())) {
+    const place = nav.querySelector(`[data-count="${view}"]`);
+    if (place) place.textContent = number.toLocaleString();
+  }
+}
+document.querySelectorAll("[data-counts]").forEach(countViews);
 
 // A choice that changes what a form asks for sends the form at once when it says so.
 document.addEventListener("change", (event) => {

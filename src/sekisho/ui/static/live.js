@@ -17,7 +17,8 @@ function touchedRegions() {
 
 function isBusy() {
   return document.hidden || document.querySelector("dialog[open]") ||
-    document.activeElement?.closest("[data-live] form");
+    document.activeElement?.closest("[data-live] form") ||
+    document.querySelector("[data-live] .tick input:checked");
 }
 
 function refresh() {

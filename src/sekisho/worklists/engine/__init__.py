@@ -1,0 +1,1 @@
+"""Pure judgement about acts on many, saved views and spreadsheets."""

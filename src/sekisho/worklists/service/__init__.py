@@ -1,0 +1,1 @@
+"""What pages, programs and the worker may do with lists."""
