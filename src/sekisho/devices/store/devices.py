@@ -99,8 +99,8 @@ def find_devices(tx: Transaction, device_ids: Sequence[str]) -> dict[str, Device
     """Return those of ``device_ids`` that there are, by id."""
     found: dict[str, Device] = {}
     for part in chunked(device_ids):
-        rows = tx.rows(select(*_COLUMNS).where(DEVICES.c.id.in_(part)))
-        found |= {row.id: _device(row) for row in rows}
+        rows = tx.rows(select(*COLUMNS).where(DEVICES.c.id.in_(part)))
+        found |= {row.id: read_device(row) for row in rows}
     return found
 
 
