@@ -47,7 +47,7 @@ class Town:
         """Add an active person, signed in with a passkey."""
         with self.database.write(SYSTEM) as tx:
             person = identity.add_person(
-                tx, name=name, email=f"{name}@example.jp", language="ja",
+                tx, name=name, email=f"p{len(self.sign_ins)}@example.jp", language="ja",
                 roles=roles or [Role.TELEWORKER], state=PersonState.ACTIVE,
             )  # fmt: skip
             self._sign_in(tx, person)

@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
+from sekisho.access import service as access
+from sekisho.access.service import whatif
 from sekisho.cases import service as cases
 from sekisho.controls import service as controls
 from sekisho.controls.service import applying, documents
@@ -15,6 +18,7 @@ from sekisho.devices.service import carves, certificates, known, privacy
 from sekisho.evidence import service as evidence
 from sekisho.evidence.sources.destinations import Destination, local_file, open_destinations
 from sekisho.identity import service as identity
+from sekisho.kernel.changes import forget_changes
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.bootstrap import House
@@ -41,6 +45,12 @@ def make_chores(house: House) -> list[Chore]:
         Chore("seal evidence", 1, _in_transaction(evidence.seal_records)),
         Chore("exceptions", 1, _in_transaction(controls.turn_exceptions)),
         Chore("people of exceptions", 60, _in_transaction(controls.relay_exceptions)),
+        Chore("granted access", 5, _in_transaction(access.end_granted)),
+        Chore("who would lose access", 1, lambda h: whatif.advance_whatifs(h.database)),
+        Chore("old changes", _HOUR, _in_transaction(
+            lambda tx: forget_changes(tx, tx.now - timedelta(hours=6)))),
+        Chore("old questions", _DAY, _in_transaction(
+            lambda tx: whatif.forget_whatifs(tx, tx.now - timedelta(days=7)))),
         Chore("stale verdicts", 2, _in_transaction(controls.expire_stale)),
         Chore("imports", 1, lambda h: bring_in(h, waiting)),
         Chore("acts on many", 1, work_on_acts),

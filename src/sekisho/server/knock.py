@@ -38,6 +38,8 @@ ANONYMOUS_PATHS = DOORWAY_PATHS | {
     "/language/{chosen}",
     "/theme/{chosen}",
     "/metrics",
+    "/forward-auth/check",
+    "/forward-auth/callback",
     "/sign-in/oidc/{provider_id}",
     "/sign-in/oidc/callback",
     "/start/{token}/oidc/{provider_id}",
@@ -76,6 +78,8 @@ _LISTENERS_OF_PREFIX: tuple[tuple[str, frozenset[str]], ...] = (
     ("/account", _BOTH),
     ("/my", _BOTH),
     ("/events", _BOTH),
+    ("/forward-auth/", _BOTH),
+    ("/api/access/decide", _BOTH),
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
 

@@ -7,6 +7,8 @@ from typing import Any
 from litestar import Litestar
 from litestar.datastructures import State
 
+from sekisho.access import api as access_api
+from sekisho.access import web as access_web
 from sekisho.cases import api as cases_api
 from sekisho.cases import web as cases_web
 from sekisho.controls import api as controls_api
@@ -64,6 +66,8 @@ class Roster:
 def room_handlers() -> Sequence[Any]:
     """List every room's handlers."""
     rooms = (
+        access_api,
+        access_web,
         cases_api,
         cases_web,
         controls_api,

@@ -98,7 +98,7 @@ def cut_session(tx: Transaction, session_id: str, reason: str) -> None:
         tx.principal.require("access.cut")
     if session is None or session.ended_at is not None:
         raise NotFoundError(msg("There is no such connection any more."))
-    _cut(tx, [session], reason if not mine else reason or "by its person")
+    _cut(tx, [session], reason or ("✓" if mine else ""))
 
 
 def cut_of(tx: Transaction, *, person_id: str = "", device_id: str = "", reason: str) -> int:

@@ -67,6 +67,11 @@ def renew_sessions(
         tx.execute(statement, values)
 
 
+def mark_redeemed(tx: Transaction, session_id: str) -> None:
+    """Note that the ticket of a session was used; a browser's session has no certificate."""
+    tx.execute(update(SESSIONS).where(SESSIONS.c.id == session_id).values(serial="redeemed"))
+
+
 def end_sessions(tx: Transaction, ended: Sequence[tuple[str, str]]) -> list[str]:
     """End live sessions: (session, why); return those that were live."""
     reasons = dict(ended)

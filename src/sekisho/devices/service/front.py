@@ -36,6 +36,11 @@ def find_fronts(
     }
 
 
+def list_serials(tx: Transaction, device_ids: Collection[str]) -> dict[str, str]:
+    """Return device → the serial of its newest good certificate; who has none is not in it."""
+    return privacy.list_newest_good(tx, sorted(set(device_ids)), tx.now)
+
+
 def list_owned(tx: Transaction, person_id: str) -> Sequence[Device]:
     """Return a person's devices, by label."""
     narrow = DeviceFilter(owner_id=person_id)

@@ -82,6 +82,18 @@ def list_good_certificates(
     return found
 
 
+def list_newest_good(tx: Transaction, device_ids: Sequence[str], now: datetime) -> dict[str, str]:
+    """Return device → the serial of its newest certificate that is good now."""
+    found: dict[str, str] = {}
+    table = CERTIFICATES.c
+    for part in chunked(device_ids):
+        query = select(table.device_id, table.serial).where(table.device_id.in_(part))
+        good = query.where(table.revoked_at.is_(None), table.not_after > now)
+        rows = tx.rows(good.order_by(table.issued_at, table.serial))
+        found |= {row.device_id: row.serial for row in rows}
+    return found
+
+
 def device_of_key(tx: Transaction, key_digest: str) -> str | None:
     """Return the device that already has a certificate for this key, or None."""
     found: Any = tx.scalar(
