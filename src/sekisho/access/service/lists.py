@@ -98,7 +98,8 @@ def list_trend(tx: Transaction) -> Trend:
 
 
 def cut_around(tx: Transaction, session_id: str, what: str, reason: str) -> int:
-    """Cut one session, or all of its person or its device; return how many."""
+    """Cut one session, or all of its person or its device; return how many. ``access.cut``."""
+    tx.principal.require("access.cut")
     session = session_store.find_session(tx, session_id)
     if session is None:
         raise NotFoundError(msg("There is no such connection any more."))
