@@ -127,3 +127,30 @@ def test_who_may_not_write_changes_nothing(town: Town, guard: dict[str, str], ro
     assert sent.status_code == 403
     may_read = role is Role.AUDITOR
     assert (town.client().get(rule, headers=who).status_code == 200) is may_read
+
+
+WINDOWS_EVENT = (
+    '{"Event": {"System": {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1},'
+    ' "EventData": {"CommandLine": "%s", "Image": "C:\\\\x.exe"}}}'
+)
+
+
+def test_a_rule_says_why_it_matches_an_event_or_not(town: Town, guard: dict[str, str]) -> None:
+    _take(town, guard, pack({"a.yml": write_rule(1)}))
+    address = f"/detection/rules/{rule_id(1)}/why"
+
+    def ask(text: str) -> str:
+        answer = town.client().post(address, headers=guard, data={"event": text})
+        assert answer.status_code in {200, 400}
+        return answer.text
+
+    matched = ask(WINDOWS_EVENT % "run mimi now")
+    assert "このイベントに一致します" in matched
+    assert "run mimi now" in matched
+    missed = ask(WINDOWS_EVENT % "run something else")
+    assert "一致しません" in missed
+    assert "CommandLine" in missed
+    other = ask(WINDOWS_EVENT.replace('"EventID": 1', '"EventID": 3') % "mimi")
+    assert "このルールの対象ではない種類" in other
+    for junk in ("", "[]", "{", "1", "{}", "[" * 5_000):
+        assert "JSON" in ask(junk)

@@ -14,6 +14,7 @@ from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.attack import read_tags
 from sekisho.detection.library import WORDS_OF_KIND, WORDS_OF_LEVEL, RuleWish
 from sekisho.detection.model import Level
+from sekisho.detection.pages.whys import write_lines
 from sekisho.detection.pages.words import WORDS_OF_STATE, paging
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError
@@ -94,13 +95,15 @@ def show_rule(
 def _rule_page(
     database: Database, principal: Principal, rule_id: str, *,
     fault: SekishoError | None = None, form: dict[str, str] | None = None,
+    why: dict[str, object] | None = None,
 ) -> Page:  # fmt: skip
     with database.read(principal) as tx:
         file = service.get_rule(tx, rule_id)
         now = tx.now
     context = {
         "file": file, "levels": WORDS_OF_LEVEL, "kinds": WORDS_OF_KIND, "fault": fault,
-        "form": form or {}, "tagged": read_tags(file.listed.rule.tags, own_attack_table()),
+        "form": form or {}, "why": why,
+        "tagged": read_tags(file.listed.rule.tags, own_attack_table()),
         "tactics": {t.id: t.name for t in own_attack_table().tactics},
         "first_day": (now + timedelta(days=1)).date().isoformat(),
         "ends_on": (now + timedelta(days=_DEFAULT_DAYS)).date().isoformat(),
@@ -133,6 +136,29 @@ def tune_rule(
         form = {"level": level, "reason": reason}
         return _rule_page(database, principal, rule_id, fault=error, form=form)
     return Redirect(f"{RULES}/{rule_id}", status_code=303)
+
+
+@post(
+    RULES + "/{rule_id:str}/why",
+    sync_to_thread=True,
+    status_code=200,
+    request_max_body_size=4_000_000,
+)
+def explain_rule(
+    rule_id: FromPath[str],
+    data: Form,
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> Page:
+    """Judge the rule on one event that was pasted, and say every step."""
+    text = _text(data, "event")
+    try:
+        with database.read(principal) as tx:
+            told, event = service.explain_event(tx, rule_id, text)
+    except (InvalidInputError, ConflictError) as error:
+        return _rule_page(database, principal, rule_id, fault=error, form={"event": text})
+    why = {"matched": told.matched, "routes": write_lines(told), "event": event}
+    return _rule_page(database, principal, rule_id, form={"event": text}, why=why)
 
 
 @post(RULES + "/{rule_id:str}/suppress", sync_to_thread=True)
@@ -214,6 +240,6 @@ def show_coverage(
 
 
 HANDLERS: list[ControllerRouterHandler] = [
-    show_rules, show_rule, tune_rule, suppress_rule, end_suppression, show_suppressions,
-    show_coverage,
+    show_rules, show_rule, tune_rule, explain_rule, suppress_rule, end_suppression,
+    show_suppressions, show_coverage,
 ]  # fmt: skip

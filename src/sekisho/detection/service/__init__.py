@@ -43,6 +43,7 @@ from sekisho.detection.service.staging import (
     update_sources,
 )
 from sekisho.detection.service.suppressions import SuppressionPage, list_suppressions
+from sekisho.detection.service.why import explain_event
 
 __all__ = [
     "OWN_SOURCE",
@@ -55,6 +56,7 @@ __all__ = [
     "count_rules",
     "discard_staged",
     "end_suppression",
+    "explain_event",
     "find_removable",
     "get_rule",
     "get_staged",

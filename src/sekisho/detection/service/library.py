@@ -87,7 +87,7 @@ def get_rule(tx: Transaction, rule_id: str) -> RuleFile:
     held = decisions.list_suppressions(tx, now=tx.now, rule_id=rule_id)
     listed = _listed(tx, [rule])[0]
     people = [s.by for s in held] + ([listed.tuning.by] if listed.tuning else [])
-    content = sources.find_file(tx, rule.source_id, rule.file) or b""
+    content = read_text(tx, rule)
     return RuleFile(
         listed, sources.find_source(tx, rule.source_id), content.decode("utf-8", "replace"),
         held, identity.find_names(tx, people),
@@ -149,6 +149,13 @@ def read_texts(tx: Transaction) -> list[SourceTexts]:
             files = [(row.file, bytes(row.content)) for row in kept]
             found.append(SourceTexts(source.id, source.name, files))
     return found
+
+
+def read_text(tx: Transaction, rule: KeptRule) -> bytes:
+    """Return the text of the file in which a rule stands."""
+    if rule.source_id == OWN_SOURCE:
+        return dict(read_own_rules()).get(rule.file, b"")
+    return sources.find_file(tx, rule.source_id, rule.file) or b""
 
 
 def read_own_rules() -> list[tuple[str, bytes]]:

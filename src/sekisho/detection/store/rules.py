@@ -56,6 +56,12 @@ def find_rule(tx: Transaction, rule_id: str) -> KeptRule | None:
     return _read(rows[0]) if rows else None
 
 
+def list_of_kind(tx: Transaction, kind: DocumentKind) -> list[KeptRule]:
+    """List the documents of a kind."""
+    query = select(RULES).where(RULES.c.kind == kind.value).order_by(RULES.c.id)
+    return [_read(row) for row in tx.rows(query)]
+
+
 def list_titles(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
     """Return id → title of those rules that are there."""
     query = select(RULES.c.id, RULES.c.title).where(RULES.c.id.in_(ids))
