@@ -3,10 +3,13 @@
 import pytest
 
 from fakes.answering_device import Replies
+from fakes.clock import FakeClock
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.model import Catalogue, Platform, Subject
+from sekisho.kernel.db import Database
 from sekisho.kernel.ids import DeviceID
 from sekisho.wire.kit import Ownership
+from support.exception_town import ExceptionTown
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +30,8 @@ def own_pc() -> Subject:
 @pytest.fixture
 def replies(catalogue: Catalogue) -> Replies:
     return Replies(catalogue)
+
+
+@pytest.fixture
+def town(database: Database, clock: FakeClock, replies: Replies) -> ExceptionTown:
+    return ExceptionTown(database, clock, replies).settle()

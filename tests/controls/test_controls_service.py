@@ -1,38 +1,24 @@
 """From answers to stored verdicts, figures, findings and evidence, on both databases."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from fakes.answering_device import Replies
 from fakes.clock import FakeClock
 from sekisho.controls import service
-from sekisho.controls.model import Answer, Catalogue, Platform, Proof, Subject, Verdict, VerdictKind
+from sekisho.controls.model import Answer, Catalogue, Platform, Proof, Subject, VerdictKind
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
-from sekisho.findings.model import FindingFilter, FindingStatus
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import InvalidInputError, NotFoundError, NotPermittedError
 from sekisho.kernel.ids import ControlID, DeviceID
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
-from sekisho.wire.kit import Ownership
+from support.judged import judge_all, verdict_of
 
 UAC = ControlID("uac-on")
+
 BACKUP = ControlID("backup")
-
-
-def _verdict(database: Database, subject: Subject, control: str) -> Verdict:
-    with database.read(SYSTEM) as tx:
-        return next(
-            v for v in service.list_verdicts(tx, subject.device_id) if v.control_id == control
-        )
-
-
-def _judge(database: Database, subject: Subject, answers: list[Answer]) -> list[str]:
-    with database.write(SYSTEM) as tx:
-        changes = service.judge_answers(tx, subject, answers, tx.now)
-    return [f"{c.control_id} {c.before} {c.after.kind}" for c in changes]
 
 
 def _counts(database: Database) -> dict[str, int]:
@@ -58,10 +44,10 @@ def test_a_new_device_is_unknown_everywhere_and_nothing_else(
 def test_a_pass_is_stored_counted_and_recorded(
     database: Database, laptop: Subject, replies: Replies
 ) -> None:
-    changed = _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True))
+    changed = judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=True))
 
     assert changed == ["uac-on None pass"]
-    assert _verdict(database, laptop, UAC).kind is VerdictKind.PASS
+    assert verdict_of(database, laptop, UAC).kind is VerdictKind.PASS
     assert _counts(database)["pass"] == 1
     with database.read(SYSTEM) as tx:
         assert [r.kind for r in evidence.list_records(tx)] == ["control.verdict_changed"]
@@ -70,7 +56,7 @@ def test_a_pass_is_stored_counted_and_recorded(
 def test_a_failure_becomes_a_finding_and_a_pass_closes_it(
     database: Database, laptop: Subject, replies: Replies, clock: FakeClock
 ) -> None:
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=False))
     with database.read(SYSTEM) as tx:
         (finding,) = findings.list_findings(tx).findings
     assert finding.key == "compliance:dev_1:uac-on"
@@ -78,7 +64,7 @@ def test_a_failure_becomes_a_finding_and_a_pass_closes_it(
     assert finding.title["ja"].startswith("未対応：")
 
     clock.advance(hours=2)
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=True))
 
     with database.read(SYSTEM) as tx:
         assert findings.count_open(tx) == 0
@@ -87,13 +73,13 @@ def test_a_failure_becomes_a_finding_and_a_pass_closes_it(
 def test_the_same_answer_again_only_moves_the_times(
     database: Database, laptop: Subject, replies: Replies, clock: FakeClock
 ) -> None:
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True))
-    first = _verdict(database, laptop, UAC)
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=True))
+    first = verdict_of(database, laptop, UAC)
     clock.advance(hours=5)
 
-    assert _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True)) == []
+    assert judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=True)) == []
 
-    second = _verdict(database, laptop, UAC)
+    second = verdict_of(database, laptop, UAC)
     assert second.received_at == clock.now()
     assert second.since == first.since
     with database.read(SYSTEM) as tx:
@@ -105,21 +91,21 @@ def test_replayed_and_late_answers_change_nothing(
     database: Database, laptop: Subject, replies: Replies, clock: FakeClock
 ) -> None:
     looked = clock.now()
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False, at=looked))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=False, at=looked))
     clock.advance(hours=1)
     old = replies.about(UAC, laptop.platform, passed=True, at=looked - timedelta(hours=3))
 
-    assert _judge(database, laptop, old) == []
-    assert _verdict(database, laptop, UAC).kind is VerdictKind.FAIL
+    assert judge_all(database, laptop, old) == []
+    assert verdict_of(database, laptop, UAC).kind is VerdictKind.FAIL
 
 
 def test_no_answer_for_too_long_is_unknown_before_and_after_the_worker(
     database: Database, laptop: Subject, replies: Replies, clock: FakeClock
 ) -> None:
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=True))
     clock.advance(days=4)
 
-    assert _verdict(database, laptop, UAC).kind is VerdictKind.UNKNOWN
+    assert verdict_of(database, laptop, UAC).kind is VerdictKind.UNKNOWN
     assert _counts(database)["pass"] == 0
     with database.read(SYSTEM) as tx:
         assert service.count_standings(tx) == {"fail": 0, "unknown": 1, "pass": 0}
@@ -138,16 +124,16 @@ def test_no_answer_for_too_long_is_unknown_before_and_after_the_worker(
 def test_going_silent_buys_no_new_grace(
     database: Database, laptop: Subject, replies: Replies, clock: FakeClock
 ) -> None:
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=False))
     began = clock.now()
     clock.advance(days=10)
     with database.write(SYSTEM) as tx:
         service.expire_stale(tx)
     clock.advance(days=1)
 
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=False))
 
-    verdict = _verdict(database, laptop, UAC)
+    verdict = verdict_of(database, laptop, UAC)
     assert verdict.first_failed_at == began
     assert verdict.fix_by == began + timedelta(days=7)
 
@@ -165,9 +151,9 @@ def test_a_private_devices_words_are_not_kept(
         Answer(control.detail_name, ({"name": "Debian of Tanaka"},)),
     ]
 
-    _judge(database, own_pc, answers)
+    judge_all(database, own_pc, answers)
 
-    verdict = _verdict(database, own_pc, "os-supported")
+    verdict = verdict_of(database, own_pc, "os-supported")
     assert verdict.kind is VerdictKind.UNKNOWN
     assert "tanaka" not in repr(verdict).lower()
     with database.read(SYSTEM) as tx:
@@ -179,9 +165,9 @@ def test_details_of_a_company_device_are_shown_cut(
 ) -> None:
     detail = Answer(replies.control(UAC).detail_name, ({"user_account_control": "x" * 5000},) * 99)
 
-    _judge(database, laptop, [*replies.about(UAC, laptop.platform, passed=False), detail])
+    judge_all(database, laptop, [*replies.about(UAC, laptop.platform, passed=False), detail])
 
-    rows = _verdict(database, laptop, UAC).rows
+    rows = verdict_of(database, laptop, UAC).rows
     assert len(rows) == 20
     assert len(rows[0]["user_account_control"]) == 300
 
@@ -195,7 +181,7 @@ def test_strange_answers_are_left_alone(database: Database, laptop: Subject) -> 
         Answer("live:42", ({"1": "1"},)),
     ]
 
-    assert _judge(database, laptop, answers) == []
+    assert judge_all(database, laptop, answers) == []
     assert _counts(database)["pass"] == 0
 
 
@@ -204,9 +190,9 @@ def test_an_answer_to_an_old_version_is_no_proof(
 ) -> None:
     ready = replies.about(UAC, laptop.platform, passed=True)[1]
 
-    _judge(database, laptop, [Answer("fleet_policy_query_uac-on@0", ({"1": "1"},)), ready])
+    judge_all(database, laptop, [Answer("fleet_policy_query_uac-on@0", ({"1": "1"},)), ready])
 
-    verdict = _verdict(database, laptop, UAC)
+    verdict = verdict_of(database, laptop, UAC)
     assert verdict.kind is VerdictKind.UNKNOWN
     assert "version 0" in str(verdict.message)
 
@@ -222,12 +208,12 @@ def test_a_document_proves_what_no_machine_can(
             clock.now() + timedelta(days=20), "sha256:aa",
         )  # fmt: skip
 
-    verdict = _verdict(database, laptop, BACKUP)
+    verdict = verdict_of(database, laptop, BACKUP)
     assert (verdict.kind, verdict.proof) == (VerdictKind.PASS, Proof.DOCUMENT)
     with database.read(SYSTEM) as tx:
         assert service.count_verdicts(tx).by_proof == {"document": 1}
     clock.advance(days=21)
-    assert _verdict(database, laptop, BACKUP).kind is VerdictKind.UNKNOWN
+    assert verdict_of(database, laptop, BACKUP).kind is VerdictKind.UNKNOWN
 
 
 def test_a_bare_statement_is_shown_as_such(
@@ -239,7 +225,7 @@ def test_a_bare_statement_is_shown_as_such(
             tx, laptop.device_id, BACKUP, "取っています", clock.now() + timedelta(days=300)
         )
 
-    verdict = _verdict(database, laptop, BACKUP)
+    verdict = verdict_of(database, laptop, BACKUP)
     assert verdict.proof is Proof.SELF
     assert verdict.expires_at == clock.now() + timedelta(days=35), "the rule's own limit counts"
 
@@ -268,7 +254,7 @@ def test_counts_stay_right_through_everything(
 ) -> None:
     for passed in (True, False, True):
         for subject in (laptop, own_pc):
-            _judge(database, subject, replies.all_of(subject, passed=passed))
+            judge_all(database, subject, replies.all_of(subject, passed=passed))
         clock.advance(hours=1)
         with database.read(SYSTEM) as tx:
             counted = service.count_verdicts(tx)
@@ -289,12 +275,12 @@ def test_counts_stay_right_through_everything(
 def test_daily_figures(
     database: Database, laptop: Subject, replies: Replies, clock: FakeClock
 ) -> None:
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=True))
     with database.write(SYSTEM) as tx:
         service.write_trend(tx)
         service.write_trend(tx)
     clock.advance(days=1)
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
+    judge_all(database, laptop, replies.about(UAC, laptop.platform, passed=False))
     with database.write(SYSTEM) as tx:
         service.write_trend(tx)
 
@@ -312,102 +298,10 @@ def test_the_worst_control_comes_first(
 ) -> None:
     low = replies.about("vpn-up", laptop.platform, passed=False)
     critical = replies.about("os-supported", laptop.platform, passed=False)
-    _judge(database, laptop, low + critical)
+    judge_all(database, laptop, low + critical)
 
     with database.read(admin) as tx:
         names = [status.control_id for status in service.list_controls_status(tx)]
         listed = service.list_control_devices(tx, "vpn-up", VerdictKind.FAIL)
     assert names[:2] == ["os-supported", "vpn-up"]
     assert [each.device_id for each in listed] == [laptop.device_id]
-
-
-def _take_over(database: Database, catalogue: Catalogue) -> bool:
-    service.put_in_force(catalogue)
-    with database.write(SYSTEM) as tx:
-        takeover = service.find_takeover(tx)
-        return takeover is not None and takeover.step(tx)
-
-
-def test_a_removed_control_is_closed_and_a_changed_one_starts_again(
-    database: Database, laptop: Subject, replies: Replies, catalogue: Catalogue
-) -> None:
-    assert _take_over(database, catalogue)
-    _judge(database, laptop, replies.about(UAC, laptop.platform, passed=False))
-    _judge(database, laptop, replies.about("firewall", laptop.platform, passed=True))
-    changed = dict(catalogue.controls)
-    del changed[UAC]
-    firewall = changed[ControlID("firewall")]
-    changed[ControlID("firewall")] = replace(firewall, version=firewall.version + 1)
-
-    try:
-        newer = replace(catalogue, controls=changed, digest="2")
-        assert _take_over(database, newer)
-        with database.read(SYSTEM) as tx:
-            found = {v.control_id: v for v in service.list_verdicts(tx, laptop.device_id)}
-            assert findings.list_findings(tx).total == 0
-            closed = findings.list_findings(tx, FindingFilter(status=FindingStatus.CLOSED))
-            counted = service.count_verdicts(tx)
-        assert UAC not in found
-        assert found[ControlID("firewall")].kind is VerdictKind.UNKNOWN
-        assert closed.total == 1
-        assert counted.total == len(found)
-        assert not _take_over(database, newer)
-    finally:
-        service.put_in_force(catalogue)
-
-
-def test_a_device_that_speaks_before_its_turn_is_judged_by_the_changed_control(
-    database: Database, laptop: Subject, replies: Replies, catalogue: Catalogue
-) -> None:
-    firewall = catalogue.controls[ControlID("firewall")]
-    _judge(database, laptop, replies.about("firewall", laptop.platform, passed=True))
-    newer = replace(firewall, version=firewall.version + 1)
-    changed = dict(catalogue.controls) | {firewall.id: newer}
-
-    service.put_in_force(replace(catalogue, controls=changed, digest="2"))
-    try:
-        _judge(database, laptop, replies.about(UAC, laptop.platform, passed=True))
-        with database.read(SYSTEM) as tx:
-            found = {v.control_id: v for v in service.list_verdicts(tx, laptop.device_id)}
-    finally:
-        service.put_in_force(catalogue)
-    assert found[firewall.id].kind is VerdictKind.UNKNOWN
-    assert found[firewall.id].control_version == newer.version
-
-
-def test_a_device_gets_new_controls_at_its_next_word(
-    database: Database, laptop: Subject, catalogue: Catalogue
-) -> None:
-    fewer = {k: c for k, c in catalogue.controls.items() if k != UAC}
-    with database.write(SYSTEM) as tx:
-        service.judge_answers(tx, laptop, [], tx.now, catalogue=replace(catalogue, controls=fewer))
-    with database.write(SYSTEM) as tx:
-        service.judge_answers(tx, laptop, [], tx.now, catalogue=catalogue)
-
-    assert _verdict(database, laptop, UAC).kind is VerdictKind.UNKNOWN
-
-
-@pytest.mark.parametrize("agent", [True, False])
-@pytest.mark.parametrize("ownership", list(Ownership))
-@pytest.mark.parametrize("platform", list(Platform))
-def test_what_is_due_is_asked_with_its_precondition(
-    catalogue: Catalogue, platform: Platform, ownership: Ownership, agent: bool
-) -> None:
-    now = datetime(2026, 11, 24, tzinfo=UTC)
-
-    every = service.due_queries(catalogue, platform, ownership, {}, now, sekisho_agent=agent)
-    asked = dict.fromkeys(catalogue.controls, now)
-    none = service.due_queries(catalogue, platform, ownership, asked, now, sekisho_agent=agent)
-    later = service.due_queries(
-        catalogue, platform, ownership, asked, now - timedelta(days=1), sekisho_agent=agent
-    )
-
-    assert list(every) == sorted(every)
-    assert none == {}
-    assert later == every, "a clock that was set back asks again"
-    details = [name for name in every if name.startswith("sekisho_detail_")]
-    assert bool(details) == (ownership is Ownership.COMPANY)
-    tables = " ".join(every.values())
-    assert ("nftables_chains" in tables) == (
-        agent and platform is Platform.LINUX and ownership is Ownership.COMPANY
-    )

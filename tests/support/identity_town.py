@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import pyotp
+
 from fakes.authenticator import Authenticator
 from fakes.clock import FakeClock
 from sekisho.evidence import service as evidence
@@ -26,6 +28,10 @@ class Town:
     clock: FakeClock
     box: SecretBox
     authenticator: Authenticator = field(default_factory=Authenticator)
+
+    def code(self, secret: str) -> str:
+        """The six digits that an app with this secret shows now."""
+        return pyotp.TOTP(secret).at(self.clock.now())
 
     def start_admin(self, email: str = "saeki@example.jp") -> SignedIn:
         """Use a first-admin link with a passkey."""
