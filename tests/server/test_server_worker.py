@@ -1,9 +1,15 @@
 """Chores run in their time; one that fails waits and does not stop the others."""
 
 import threading
+import time
+from pathlib import Path
 from typing import cast
 
-from sekisho.server.bootstrap import House
+from sekisho.kernel.db import Transaction
+from sekisho.kernel.principal import SYSTEM
+from sekisho.kernel.settings import Settings
+from sekisho.server.bootstrap import House, open_house
+from sekisho.server.chores import in_steps
 from sekisho.server.worker import Chore, run_worker
 
 NO_HOUSE = cast("House", None)
@@ -46,3 +52,40 @@ def test_one_failing_chore_does_not_stop_the_rest() -> None:
     run_worker(NO_HOUSE, chores, stopping)
 
     assert len(done) > 2
+
+
+def test_work_in_steps_lets_others_write_between_them(data_folder: Path) -> None:
+    """A long list of the worker may not hold the only writer until it is done."""
+    stopping, waits = threading.Event(), []
+
+    def write_often(house: House) -> None:
+        while not stopping.is_set():
+            asked = time.monotonic()
+            with house.database.write(SYSTEM):
+                waits.append(time.monotonic() - asked)
+
+    left = [True] * 5
+    with open_house(Settings(data_folder)) as house:
+        other = threading.Thread(target=write_often, args=(house,))
+
+        def step(_: Transaction) -> bool:
+            held = threading.Event()
+            held.wait(0.05)  # work that takes a while, under the lock
+            left.pop()
+            return bool(left)
+
+        other.start()
+        in_steps(step)(house)
+        stopping.set()
+        other.join()
+    assert left == []
+    assert len(waits) > 5, "the other wrote between the steps"
+    assert max(waits) < 5 * 0.05, "and never waited for all of them"
+
+
+def test_work_in_steps_ends_with_its_turn(data_folder: Path) -> None:
+    """What is left waits for the next turn: the other chores have theirs."""
+    began = time.monotonic()
+    with open_house(Settings(data_folder)) as house:
+        in_steps(lambda _: not threading.Event().wait(0.05))(house)
+    assert time.monotonic() - began < 30

@@ -29,7 +29,8 @@ from sekisho.worklists.service import acts
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
-_IMPORT_SECONDS = 0.8  # the worker's turn; evidence is sealed within a second all the same
+_STEPS_SECONDS = 0.8  # the worker's turn; evidence is sealed within a second all the same
+_DEVICES_A_STEP = 40  # 3 to 4 ms each; meanwhile no answer of a device is written
 
 
 def make_chores(house: House) -> list[Chore]:
@@ -51,8 +52,10 @@ def make_chores(house: House) -> list[Chore]:
             lambda tx: forget_changes(tx, tx.now - timedelta(hours=6)))),
         Chore("old questions", _DAY, _in_transaction(
             lambda tx: whatif.forget_whatifs(tx, tx.now - timedelta(days=7)))),
-        Chore("stale verdicts", 2, _in_transaction(controls.expire_stale)),
-        Chore("imports", 1, lambda h: bring_in(h, waiting)),
+        Chore("stale verdicts", 2, in_steps(
+            lambda tx: controls.expire_stale(tx, _DEVICES_A_STEP) == _DEVICES_A_STEP)),
+        Chore("imports", 1, in_steps(
+            lambda tx: applying.apply_imports(tx, waiting, _DEVICES_A_STEP) > 0)),
         Chore("acts on many", 1, work_on_acts),
         Chore("old acts", _HOUR, _in_transaction(acts.forget_acts)),
         Chore("joined imports", 600, _in_transaction(
@@ -90,18 +93,30 @@ def make_chores(house: House) -> list[Chore]:
     ]  # fmt: skip
 
 
-def bring_in(house: House, waiting: Path) -> None:
-    """Bring in imports for a while, a few hundred devices a transaction, so that others get on."""
-    until = time.monotonic() + _IMPORT_SECONDS
-    while time.monotonic() < until:
-        with house.database.write(SYSTEM) as tx:
-            if not applying.apply_imports(tx, waiting):
+def in_steps(step: Callable[[Transaction], bool]) -> Callable[[House], None]:
+    """Wrap what is done in small steps: for a while, each in a transaction of its own.
+
+    ``step`` tells whether there is more. Devices' answers wait for the only writer while a step
+    runs, so between two steps it is theirs for as long as the step took.
+    """
+
+    def run(house: House) -> None:
+        until = time.monotonic() + _STEPS_SECONDS
+        while True:
+            began = time.monotonic()
+            with house.database.write(SYSTEM) as tx:
+                more = step(tx)
+            took = time.monotonic() - began
+            if not more or began + 2 * took > until:
                 return
+            time.sleep(took)
+
+    return run
 
 
 def work_on_acts(house: House) -> None:
     """Do acts on many for a while, some hundred rows a transaction, so that others get on."""
-    until = time.monotonic() + _IMPORT_SECONDS
+    until = time.monotonic() + _STEPS_SECONDS
     while time.monotonic() < until and acts.work_on_acts(house.database):
         pass
 
