@@ -88,8 +88,9 @@ class Kind:
             values += _firm_values(self._firm, event.System)
         if self._arrange is not None:
             values = self._arrange(values)
-        rules = self._memo.get(tuple(map(_get_known, self._known, values)))
-        return self._fire(values) if rules is None else rules
+        signature = tuple(map(_get_known, self._known, values))
+        rules = self._memo.get(signature)
+        return self._fire(values, signature) if rules is None else rules
 
 
 # Of a value that is not known yet it gives None, which no signature in the memory holds.
@@ -154,7 +155,7 @@ class Bulk:
             if at in odd:
                 out += self.judge(texts[at], *place(at), counted=odd[at])
             else:
-                (value,) = unwrap(msgspec.json.decode(texts[at]))
+                value = read_json(texts[at])
                 out.append(Seen(shape_value(value, self.shaping, *place(at)), fired[at]))
         self.matcher.memory.tidy()
         return out

@@ -48,9 +48,19 @@ class Group:
         """Say that no rule here can fire without a keyword."""
         return not self.names and not self.plan.always
 
-    def fire(self, arranged: tuple[Any, ...]) -> tuple[int, ...]:
-        """Return the rules that hold for one event without keywords; a value for each judge."""
-        return self._fired(self._classify(arranged))
+    def fire(self, arranged: tuple[Any, ...], signature: tuple[int | None, ...]) -> tuple[int, ...]:
+        """Return the rules that hold for one event without keywords; a value for each judge.
+
+        ``signature`` holds the classes that are known already, None where one has to be found.
+        """
+        return self._fired(
+            tuple(
+                [
+                    judge.classify(value) if number is None else number
+                    for judge, value, number in zip(self.judges, arranged, signature, strict=True)
+                ]
+            )
+        )
 
     def _classify(self, arranged: tuple[Any, ...]) -> tuple[int, ...]:
         return tuple(

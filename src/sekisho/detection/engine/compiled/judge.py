@@ -1,7 +1,8 @@
 """One column at run time: each distinct value is judged once and becomes the number of a class."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Any
@@ -22,9 +23,17 @@ from sekisho.detection.model import Atom, Derived, InNetwork, Regex, SameAs, Tes
 ABSENT = msgspec.UNSET
 """A field that an event does not have, as msgspec's decoders say it; hashed without a call."""
 
-Find = Callable[[str], AbstractSet[int]]
+_INLINE = re.compile(r"\(\?[a-zA-Z]*i")
+_DOTTED = frozenset("\u0130\u0131")
+"""The two letters that an expression without case may take for an i, and casefolding does not."""
 
-_FEW = 24
+Find = Callable[[str], frozenset[int]]
+
+_LAST_ALIKE = 1
+_FIRST_ROUNDED = 1 << 53
+"""Between these a whole number says the same as an integer and as a fraction."""
+
+_FEW = 6
 """Up to so many literals are looked for one by one; beyond, an automaton is built."""
 
 
@@ -45,21 +54,23 @@ class Judge:
         self._exact: dict[Any, int] = {}
         self._find: Find | None = None
         self._to_check = frozenset(at for at, numbers in enumerate(plan.checked) if numbers)
-        self._regexes = tuple(
-            {n for n in chain.from_iterable(plan.checked) if isinstance(tests[n], Regex)}
-        )
+        self._dotted = tuple({n for n in chain.from_iterable(plan.checked) if _folds(tests[n])})
         each = {number: tests[number] for number in plan.each}
         self._networks = Networks(
             {n: test for n, test in each.items() if isinstance(test, InNetwork)}
         )
         self._patterns = Patterns({n: test for n, test in each.items() if isinstance(test, Regex)})
         self._each = tuple(n for n, test in each.items() if not isinstance(test, InNetwork | Regex))
+        self._by_found: dict[frozenset[int], int] = {}
+        column = plan.column
+        self._winding = bool(plan.each or self._dotted or column.how or column.other)
         memory.on_forget(self.forget)
 
     def forget(self) -> None:
         """Drop what is known of values."""
         self.known.clear()
         self._exact.clear()
+        self._by_found.clear()
 
     def classify(self, value: Any) -> int:
         """Return the class of any value; composite columns take the tuple of their sources."""
@@ -67,9 +78,38 @@ class Judge:
             return self._classify_other(value)
         number = self.known.get(value)
         if number is None:
-            number = self.known[value] = self._number(value)
-            self._memory.spend(len(value) if type(value) is str else 0)
+            if type(value) is str:
+                number = self._text_number(value)
+                self._memory.spend(len(value))
+            else:
+                number = self._number(value)
+            self.known[value] = number
         return number
+
+    def _text_number(self, text: str) -> int:
+        """Do what ``_number`` does, by the shortest way where only the search decides."""
+        folded = text.casefold()
+        if self._winding or not text or EDGE in folded:
+            return self._number(text)
+        found = self._search(folded)
+        number = self._by_found.get(found)
+        if number is None:
+            number = self._memory.classes.number(self._concluded(found, text, self.plan.exists))
+            if self._to_check.isdisjoint(found):
+                self._by_found[found] = number
+        return number
+
+    def _search(self, folded: str) -> frozenset[int]:
+        find = self._find
+        if find is None:
+            find = self._find = _make_finder(self.plan.literals)
+        return find(f"{EDGE}{folded}{EDGE}")
+
+    def _concluded(self, found: frozenset[int], text: str, besides: Iterable[int] = ()) -> set[int]:
+        true = set(besides).union(*map(self.plan.direct.__getitem__, found))
+        for at in found & self._to_check:
+            self._check(self.plan.checked[at], text, true)
+        return true
 
     def _classify_other(self, value: Any) -> int:
         key = _key(value)
@@ -83,6 +123,8 @@ class Judge:
 
     def _one_of_its_kind(self, value: Any, number: int) -> bool:
         """Say whether every value that Python takes for the same key has the same class."""
+        if type(value) is int and _LAST_ALIKE < abs(value) < _FIRST_ROUNDED:
+            return True
         if isinstance(value, tuple):
             return all(type(part) is str or part is None or part is ABSENT for part in value)
         return type(value) in {int, float, bool} and all(
@@ -110,7 +152,14 @@ class Judge:
     def _true_terms(self, value: Any) -> set[int]:
         if value is ABSENT:
             return set(self.plan.nulls)
-        true = set(self.plan.exists)
+        true = self.passing(value) if type(value) is str else self._within(value)
+        true.update(self.plan.exists)
+        if value == "" and self._blank_is_null:
+            true.update(self.plan.nulls)
+        return true
+
+    def _within(self, value: Any) -> set[int]:
+        true: set[int] = set()
         for one in leaves(value):
             if one is None or (self._blank_is_null and one == ""):
                 true.update(self.plan.nulls)
@@ -131,27 +180,27 @@ class Judge:
 
     def _passing_text(self, text: str) -> set[int]:
         folded = text.casefold()
-        true: set[int] = set()
         if EDGE in folded:
             # The edges of this value could be its own, so nothing is concluded from the search.
+            true: set[int] = set()
             self._check({*chain.from_iterable((*self.plan.direct, *self.plan.checked))}, text, true)
             return true
-        find = self._find
-        if find is None:
-            find = self._find = _make_finder(self.plan.literals)
-        found = find(f"{EDGE}{folded}{EDGE}")
-        if found:
-            true.update(*map(self.plan.direct.__getitem__, found))
-            for at in found & self._to_check:
-                self._check(self.plan.checked[at], text, true)
-        if self._regexes and not text.isascii():
-            self._check(self._regexes, text, true)
+        true = self._concluded(self._search(folded), text)
+        if self._dotted and not text.isascii() and not _DOTTED.isdisjoint(text):
+            self._check(self._dotted, text, true)
         return true
 
     def _check(self, numbers: Sequence[int] | AbstractSet[int], text: str, true: set[int]) -> None:
         for number in numbers:
             if number not in true and value_passes(self._tests[number], text):
                 true.add(number)
+
+
+def _folds(test: Test) -> bool:
+    """Say whether a test is an expression that (perhaps) does without case."""
+    return isinstance(test, Regex) and (
+        "i" in test.flags or _INLINE.search(test.pattern) is not None
+    )
 
 
 def made_of(column: Column, parts: Sequence[Any]) -> Any:
@@ -172,11 +221,14 @@ def _between(test: Test) -> Atom:
 
 
 def _make_finder(literals: Sequence[str]) -> Find:
+    if not literals:
+        nothing: frozenset[int] = frozenset()
+        return lambda _text: nothing
     if len(literals) <= _FEW:
         numbered = tuple(enumerate(literals))
-        return lambda text: {at for at, literal in numbered if literal in text}
+        return lambda text: frozenset([at for at, literal in numbered if literal in text])
     find = AhoCorasick(literals, store_patterns=False).find_matches_as_indexes
-    return lambda text: {match[0] for match in find(text, overlapping=True)}
+    return lambda text: frozenset([match[0] for match in find(text, overlapping=True)])
 
 
 def _key(value: Any) -> Any:

@@ -61,15 +61,16 @@ class SystemOf(msgspec.Struct, gc=False):
 
 
 class EventOf(msgspec.Struct, gc=False):
-    """A record's parts, its data still as text."""
+    """A record's parts, its data still as text. With ``hits`` it would be a search's answer."""
 
     System: SystemOf
     EventData: msgspec.Raw | msgspec.UnsetType = MISSING
     UserData: msgspec.Raw | msgspec.UnsetType = MISSING
+    hits: msgspec.UnsetType = MISSING
 
 
-class RecordOf(msgspec.Struct, gc=False):
-    """A record in the form of the EVTX readers."""
+class RecordOf(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A record in the form of the EVTX readers; anything beside it might wrap other events."""
 
     Event: EventOf
 

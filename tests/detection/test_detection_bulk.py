@@ -1,0 +1,202 @@
+"""Logs in bulk: every record counts once, bad ones are told, nothing is fatal or unbounded."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.compiled.plan import make_plan
+from sekisho.detection.language.loading import RuleText, load_rules
+from sekisho.detection.mapping import own_routing
+from sekisho.detection.model import Event
+from sekisho.detection.sources.bulk import Hunter
+from sekisho.detection.sources.limits import Limits, Trouble, UnreadableError
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "evtx"
+PANACHE = "PanacheSysmon_vs_AtomicRedTeam01.evtx"
+needs_evtx = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the shared EVTX files are not beside this checkout"
+)
+RULES = b"""
+title: Whoami
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0a01
+logsource: {product: windows, category: process_creation}
+detection: {s: {CommandLine|contains: whoami}, condition: s}
+---
+title: A word anywhere
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0a02
+logsource: {product: windows}
+detection:
+  words: ['sekurlsa::', "\\u30d1\\u30b9\\u30ef\\u30fc\\u30c9"]
+  condition: words
+---
+title: Blank
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0a03
+logsource: {product: windows, service: system}
+detection: {s: {EventID: 7045, Path: null}, condition: s}
+"""
+SYSMON = "Microsoft-Windows-Sysmon/Operational"
+
+
+class Log:
+    """Hunts, and keeps what came of it."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        rules = load_rules([RuleText("rules.yml", RULES)])
+        assert not rules.faults
+        self.titles = {rule.id: rule.title for rule in rules.rules}
+        self.found: list[tuple[str, int, list[str]]] = []
+        self.troubles: list[Trouble] = []
+        self.hunter = Hunter(
+            Matcher(make_plan(rules.rules, own_routing())),
+            self._found,
+            self.troubles.append,
+            watched=frozenset({("security", 4624)}),
+            limits=limits or Limits(),
+        )
+
+    def _found(self, event: Event, ids: tuple[str, ...]) -> None:
+        self.found.append((event.file, event.record, [self.titles[one] for one in ids]))
+
+    def lines(self, *lines: bytes, name: str = "a.jsonl") -> None:
+        self.hunter.jsonl(io.BytesIO(b"\n".join(lines)), name)
+        self.hunter.finish()
+
+    @property
+    def events(self) -> int:
+        return sum(self.hunter.tally.by.values())
+
+
+def line(event_id: Any, data: Any, *, channel: str = SYSMON, escaped: bool = False) -> bytes:
+    system = {
+        "Provider": {"#attributes": {"Name": "P"}},
+        "EventID": event_id,
+        "TimeCreated": {"#attributes": {"SystemTime": "2026-11-02T03:04:05.000001Z"}},
+        "Channel": channel,
+        "Computer": "PC-1",
+    }
+    event = {"Event": {"System": system, "EventData": data}}
+    return json.dumps(event, ensure_ascii=escaped).encode()
+
+
+def test_both_kinds_of_process_events_are_found_in_one_pass() -> None:
+    log = Log()
+    log.lines(
+        line(1, {"CommandLine": "WhoAmI /all"}),
+        line(4688, {"CommandLine": "whoami"}, channel="Security"),
+        line(1, {"CommandLine": "net"}),
+    )
+    assert log.found == [("a.jsonl", 1, ["Whoami"]), ("a.jsonl", 2, ["Whoami"])]
+    assert log.hunter.tally.by == {(SYSMON, "PC-1"): 2, ("Security", "PC-1"): 1}
+    assert log.hunter.tally.span() == (1793588645000001, 1793588645000001)
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("word", ["SEKURLSA::logon", "パスワード", "\u017fekurl\u017fa::"])
+def test_keywords_are_found_however_they_are_written(word: str, escaped: bool) -> None:
+    log = Log()
+    log.lines(line(9999, {"Anything": f"x {word}"}, channel="Odd/Log", escaped=escaped))
+    assert log.found == [("a.jsonl", 1, ["A word anywhere"])]
+
+
+def test_an_empty_element_of_windows_is_null() -> None:
+    log = Log()
+    log.lines(
+        line({"#text": 7045, "#attributes": {"Qualifiers": 16384}}, {"Path": ""}, channel="System"),
+        line("7045", {"Path": "x"}, channel="System"),
+        line(7045, {}, channel="System"),
+    )
+    assert [record for _, record, _ in log.found] == [1, 3]
+
+
+def test_a_watched_event_is_handed_out_without_rules() -> None:
+    log = Log()
+    log.lines(line(4624, {"LogonType": 10}, channel="Security"))
+    assert log.found == [("a.jsonl", 1, [])]
+
+
+def test_bad_lines_are_told_and_the_others_read() -> None:
+    log = Log()
+    good = line(1, {"CommandLine": "whoami"})
+    log.lines(b"\xef\xbb\xbf" + good, b"{", b"", b"[1]", b"\xff\xfe", good, b'{"Event": 1}', good)
+    assert [record for _, record, _ in log.found] == [1, 6, 8]
+    assert [trouble.record for trouble in log.troubles] == [2, 4, 5]
+
+
+def test_wrong_utf8_does_not_hide_a_match() -> None:
+    log = Log()
+    log.lines(line(1, {"CommandLine": "whoami X"}).replace(b"X", b"\xff\xc0"))
+    assert log.found == [("a.jsonl", 1, ["Whoami"])]
+
+
+class Endless(io.RawIOBase):
+    """A line of so many bytes without an end, then two that are fine; never in memory at once."""
+
+    def __init__(self, size: int, after: bytes) -> None:
+        super().__init__()
+        self._left, self._after = size, after
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._left:
+            block = min(size, self._left)
+            self._left -= block
+            return b"x" * block
+        after, self._after = self._after, b""
+        return after
+
+
+def test_a_gigabyte_without_a_line_feed_takes_little_memory() -> None:
+    log = Log(Limits(record=1 << 20))
+    good = line(1, {"CommandLine": "whoami"})
+    log.hunter.jsonl(Endless(1 << 30, b"\n" + good + b"\n" + good), "big.jsonl")  # type: ignore[arg-type] # a stream in all that is asked
+    log.hunter.finish()
+    assert [record for _, record, _ in log.found] == [2, 3]
+    assert [trouble.record for trouble in log.troubles] == [1]
+
+
+def test_batches_run_over_files_and_keep_their_order() -> None:
+    log = Log()
+    for name in ("b", "a"):
+        log.hunter.jsonl(io.BytesIO(line(1, {"CommandLine": "whoami"})), name)
+    assert not log.found
+    log.hunter.finish()
+    assert [file for file, _, _ in log.found] == ["b", "a"]
+
+
+def test_what_is_no_evtx_file_says_so() -> None:
+    for content in (b"", b"ElfFile\x00", b"\x00" * 70_000):
+        with pytest.raises(UnreadableError):
+            Log().hunter.evtx(io.BytesIO(content), "x.evtx")
+
+
+def _panache() -> bytes:
+    return next(SHARED.rglob(PANACHE)).read_bytes()
+
+
+def _torn() -> Iterator[tuple[str, bytes, int]]:
+    whole = bytearray(_panache())
+    yield "cut", bytes(whole[: 4096 + 65536 + 30000]), 44
+    body = bytearray(whole)
+    body[4096 + 65536 + 512 : 4096 + 65536 + 2000] = b"\xff" * 1488
+    yield "block", bytes(body), 522
+    head = bytearray(whole)
+    head[4096 + 65536 : 4096 + 65536 + 8] = b"XXXXXXXX"
+    yield "head", bytes(head), 522
+
+
+@needs_evtx
+def test_torn_blocks_are_told_and_the_others_read() -> None:
+    whole = Log()
+    whole.hunter.evtx(io.BytesIO(_panache()), "whole")
+    whole.hunter.finish()
+    assert whole.events == 565
+    for name, content, left in _torn():
+        log = Log()
+        log.hunter.evtx(io.BytesIO(content), name)
+        log.hunter.finish()
+        assert log.events == left, name
+        assert bool(log.troubles) == (name != "cut")
