@@ -13,7 +13,6 @@ from typing import TextIO
 
 from sekisho.cli.hunt_asking import add_arguments, read_request
 from sekisho.cli.hunt_files import csv_lines, json_lines
-from sekisho.cli.hunt_page import draw_page
 from sekisho.cli.hunt_progress import showing_progress
 from sekisho.cli.hunt_request import Request
 from sekisho.cli.hunt_text import Sheet, draw_summary, draw_timeline
@@ -94,6 +93,8 @@ def _write(out: TextIO, timeline: Sequence[Sighting], summary: Summary, request:
     elif request.format == "csv":
         lines = csv_lines(timeline, request.zone)
     elif request.format == "html":
+        from sekisho.cli.hunt_page import draw_page  # noqa: PLC0415 - templates only for pages
+
         lines = [draw_page(timeline, summary, request)]
     else:
         lines = _text_lines(timeline, summary, request, colour=out.isatty())
