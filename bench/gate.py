@@ -142,7 +142,7 @@ def running_scene(folder: Path) -> Iterator[Scene]:
         town = home.town
         admin, person = town.add("admin", Role.ADMIN), town.add("person")
         app = town.publish(
-            admin, public_host="app.localhost", upstreams=(Upstream("127.0.0.1", port),),
+            admin, public_host="localhost", upstreams=(Upstream("127.0.0.1", port),),
             least_trust=Trust.BROWSER,
         )  # fmt: skip
         shell = town.publish(
@@ -222,7 +222,6 @@ class Cookies:
         """Return the headers of a request whose cookie is good for ``seconds``."""
         claims = {**self._claims, "exp": int(time.time() + seconds)}
         return {
-            "Host": "app.localhost",
             "Cookie": f"__Host-sekisho-browser={self._key.sign(claims)}",
         }
 
@@ -230,18 +229,17 @@ class Cookies:
 def measure_requests(scene: Scene, rounds: int, seconds: int) -> dict[str, list[Run]]:
     """Measure all cases, one after the other, ``rounds`` times."""
     cookies = Cookies(scene)
-    gate = f"https://127.0.0.1:{scene.home.settings.gate_browser.port}/"
-    bare, direct = f"https://127.0.0.1:{scene.bare.port}/", f"http://127.0.0.1:{scene.upstream}/"
+    gate = f"https://localhost:{scene.home.settings.gate_browser.port}/"
+    bare, direct = f"https://localhost:{scene.bare.port}/", f"http://127.0.0.1:{scene.upstream}/"
     ours = [scene.envoy, scene.decision]
-    host = {"Host": f"app.localhost:{scene.bare.port}"}
     found: dict[str, list[Run]] = {}
     for _ in range(rounds):
         cases = {
             "direct upstream": load(direct, seconds, 32, {}, []),
-            "bare Envoy": load(bare, seconds, 32, host, [scene.bare_process]),
+            "bare Envoy": load(bare, seconds, 32, {}, [scene.bare_process]),
             "gate": load(gate, seconds, 32, cookies.header(600), ours),
             "asked each time": load(gate, seconds, 8, cookies.header(-5), ours),
-            "bare Envoy, 2 at once": load(bare, seconds, 2, host, [scene.bare_process]),
+            "bare Envoy, 2 at once": load(bare, seconds, 2, {}, [scene.bare_process]),
             "gate, 2 at once": load(gate, seconds, 2, cookies.header(600), ours),
         }
         for name, run in cases.items():
