@@ -280,11 +280,12 @@ class Held:
     ended: float = 0.0
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def watch(self) -> None:
-        """Echo small pieces until the end."""
+    async def watch(self, *, echo: bool) -> None:
+        """Read until the end; with ``echo`` small pieces go both ways all the time."""
         with contextlib.suppress(OSError, EOFError):
             while True:
-                self.writer.write(b"ping")
+                if echo:
+                    self.writer.write(b"ping")
                 if not await self.reader.read(100):
                     break
                 await asyncio.sleep(0.05)
@@ -346,7 +347,9 @@ async def measure_single_cuts(scene: Scene, tunnels: int, cuts: int) -> tuple[li
     held += await open_many(scene, ["dev_0"], tunnels - cuts)
     await asyncio.sleep(1)
     kib = (memory(scene) - before) / tunnels / 1024
-    watching = [asyncio.create_task(each.watch()) for each in held]
+    watching = [
+        asyncio.create_task(each.watch(echo=place < cuts)) for place, each in enumerate(held)
+    ]
     await asyncio.sleep(1)
     found = []
     for each in held[:cuts]:

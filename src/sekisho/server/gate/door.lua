@@ -8,14 +8,6 @@ local function host_of(authority)
   return string.match(name, "^([^:]*)") or ""
 end
 
-local function strip_identity(headers)
-  local found = {}
-  for name, _ in pairs(headers) do
-    if string.sub(name, 1, #PREFIX) == PREFIX then found[#found + 1] = name end
-  end
-  for _, name in ipairs(found) do headers:remove(name) end
-end
-
 local function strip_cookie(headers)
   if headers:get("cookie") == nil then return end
   local kept, own, state = {}, "", ""
@@ -52,7 +44,6 @@ function envoy_on_request(handle)
   local method = headers:get(":method")
   local verified = stream:dynamicMetadata():get("envoy.filters.http.jwt_authn")
   local claims = verified and verified["claims"]
-  strip_identity(headers)
   local own, state = strip_cookie(headers)
   local told = stream:dynamicMetadata()
   told:set("sekisho", "door", DOOR)

@@ -12,6 +12,7 @@ from sekisho.access.model import Door, Resource, ResourceKind, Upstream
 from sekisho.server.gate.directory import door_of, ports_of
 from sekisho.server.gate.plan import (
     COOKIES,
+    IDENTITY_PREFIX,
     ISSUER,
     OWN_PREFIX,
     SAMPLE_HOST,
@@ -113,6 +114,7 @@ def _connection_manager(door: Door, plan: Plan) -> Shape:
             *([{"upgrade_type": "CONNECT", "enabled": True, "filters": held}]
               if door is Door.DEVICE else []),
         ],
+        early_header_mutation_extensions=[_strip_identity()],
         # What two parts of a system could read differently is refused or made one.
         normalize_path=True,
         merge_slashes=True,
@@ -137,6 +139,16 @@ def _connection_manager(door: Door, plan: Plan) -> Shape:
         request_headers_timeout=f"{limits.header_seconds}s",
         stream_idle_timeout=f"{limits.idle_seconds}s",
         delayed_close_timeout=f"{limits.close_milliseconds / 1000}s",
+    )  # fmt: skip
+
+
+def _strip_identity() -> Shape:
+    """Take off whatever a client says in the headers that only the gate may set."""
+    return _extension(
+        "envoy.http.early_header_mutation.header_mutation",
+        _TYPES + "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[{"remove_on_match": {"key_matcher": {
+            "prefix": IDENTITY_PREFIX, "ignore_case": True}}}],
     )  # fmt: skip
 
 
