@@ -1,7 +1,7 @@
 """Live sessions: each held stream of Envoy is one coroutine here, and can be cut at once.
 
 Envoy keeps the stream of its ext_proc filter open until the tunnel, WebSocket or long answer ends;
-an immediate response on it ends the session (``docs/adr/0009``).
+an immediate response on it ends the session (``docs/adr/0011``).
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Makes Envoy's resources from a plan: pure, as plain dictionaries in protobuf's JSON form.
 
-Source: Envoy 1.40's API reference; docs/adr/0009 says why each filter stands where it does.
+Source: Envoy 1.40's API reference; docs/adr/0011 says why each filter stands where it does.
 """
 
 import ipaddress
