@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from sekisho.cli.hunt_asking import add_arguments, read_request
 from sekisho.cli.hunt_files import csv_lines, json_lines
@@ -29,6 +29,9 @@ from sekisho.detection.sources.limits import Trouble
 from sekisho.detection.sources.walking import find_files
 from sekisho.kernel.i18n import Text, msg, translate
 
+if TYPE_CHECKING:
+    from sekisho.cli.hunt_library import Kept
+
 _MOST_TROUBLES = 20
 
 
@@ -46,20 +49,33 @@ def hunt(arguments: argparse.Namespace) -> int:
     troubles: list[Trouble] = []
     files = list(find_files(request.paths, troubles.append))
     with showing_progress(request, files) as progress:
-        loaded = load_for_hunt(request.rules, request.values, request.include, request.exclude)
+        kept = _read_library(arguments) if arguments.library else None
+        loaded = load_for_hunt(
+            [*request.rules, *([kept.folder] if kept else [])], request.values, request.include,
+            request.exclude, kept.tunings if kept else {},
+        )  # fmt: skip
         say.faults(loaded.rule_set)
         if not loaded.rule_set.rules:
             say.line(msg("None of the rules could be loaded."))
             return 2
-        if not request.rules and not request.quiet:
+        if not request.rules and not kept and not request.quiet:
             say.own_rules(len(loaded.rule_set.rules))
-        job = Hunt(loaded.rule_set, loaded.plan, request.reading, request.wanted)
+        job = Hunt(
+            loaded.rule_set, loaded.plan, request.reading, request.wanted,
+            kept.suppressions if kept else (), request.now,
+        )  # fmt: skip
         part = hunt_files(job, files, request.jobs, progress)
     for trouble in troubles:
         part.troubles.append(trouble)
         part.read.files_skipped += 1
     say.troubles(part.troubles)
     return _finish(part, loaded.rule_set, request, say)
+
+
+def _read_library(arguments: argparse.Namespace) -> "Kept":
+    from sekisho.cli.hunt_library import read_library  # noqa: PLC0415 - a database, asked for only
+
+    return read_library(arguments)
 
 
 def _finish(part: Part, rule_set: RuleSet, request: Request, say: "Speaker") -> int:

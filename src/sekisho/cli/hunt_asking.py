@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from sekisho.cli.hunt_request import Request
+from sekisho.cli.installation import default_data
 from sekisho.detection.engine.moments import parse_moment, read_offset
 from sekisho.detection.engine.shaping import Shaping
 from sekisho.detection.hunting.collecting import Wanted
@@ -39,6 +40,10 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--rules", action="append", type=Path, default=[], metavar="PATH",
         help="a folder, file or zip of Sigma rules; may be given several times")  # fmt: skip
+    add("--library", action="store_true",
+        help="rules of this server's data folder, with your levels and suppressions")  # fmt: skip
+    add("--data", type=Path, default=default_data(), metavar="DIR",
+        help="the data folder for --library (default: %(default)s)")  # fmt: skip
     add("--values", type=Path, metavar="FILE",
         help="YAML file with the values of placeholders in rules (expand)")  # fmt: skip
     add("--include", action="append", default=[], metavar="NAME",

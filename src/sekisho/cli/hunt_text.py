@@ -321,6 +321,9 @@ def _draw_read(summary: Summary, sheet: Sheet) -> Iterator[str]:
             records=read.records_skipped,
         )
         yield sheet.paint(sheet.say(left), "33")
+    if read.held_back:
+        text = msg("%(n)s matches that are known and harmless were held back.", n=read.held_back)
+        yield sheet.say(text)
     if read.undated:
         text = msg("%(n)s matches without a time could not be correlated.", n=read.undated)
         yield sheet.paint(sheet.say(text), "33")

@@ -73,6 +73,7 @@ class Read:
     files_skipped: int = 0
     records_skipped: int = 0
     undated: int = 0
+    held_back: int = 0
     interrupted: bool = False
 
     def add(self, other: "Read") -> None:
@@ -84,6 +85,7 @@ class Read:
         self.files_skipped += other.files_skipped
         self.records_skipped += other.records_skipped
         self.undated += other.undated
+        self.held_back += other.held_back
         self.interrupted |= other.interrupted
 
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 
 from sekisho.detection.engine.correlation.plan import Hit
 from sekisho.detection.engine.logons import Logon, read_windows
-from sekisho.detection.engine.reference import passes, view_of
+from sekisho.detection.engine.reference import holds, passes, view_of
 from sekisho.detection.engine.routing import RoutingTable
 from sekisho.detection.engine.sightings import Sighting, at_least, see_event
 from sekisho.detection.engine.summary import Read
+from sekisho.detection.engine.suppressing import Suppressor
 from sekisho.detection.engine.textlogons import TextLogons, mark_logon
 from sekisho.detection.engine.values import MISSING, text_of
-from sekisho.detection.model import Event, Level, Record, Rule
+from sekisho.detection.mapping import own_routing
+from sekisho.detection.model import Event, Level, Record, Route, Rule
 from sekisho.detection.sources.limits import Trouble
 
 Entities = Mapping[str, tuple[str, ...]]
@@ -89,9 +91,14 @@ class Collector:
     """Takes events with the rules that they matched, and keeps what is asked for."""
 
     def __init__(
-        self, rules: Mapping[str, Rule], bases: Mapping[str, HitMaker], wanted: Wanted
+        self,
+        rules: Mapping[str, Rule],
+        bases: Mapping[str, HitMaker],
+        wanted: Wanted,
+        suppressor: Suppressor | None = None,
     ) -> None:
         self._rules, self._bases, self._wanted = rules, bases, wanted
+        self._suppressor = suppressor
         self.part = Part()
 
     def found(self, event: Event, rule_ids: Iterable[str]) -> None:
@@ -117,10 +124,21 @@ class Collector:
         if base is None and not shown:
             return
         sighting = see_event(rule, event)
-        if shown:
+        if shown and self._is_held_back(rule, event):
+            self.part.read.held_back += 1
+        elif shown:
             self.part.sightings.append(sighting)
         if base is not None:
             self._hit(base, event, sighting.match.entities)
+
+    def _is_held_back(self, rule: Rule, event: Event) -> bool:
+        """Say whether a match is known and harmless; its event is seen as the rule sees it."""
+        if self._suppressor is None:
+            return False
+        routes = own_routing().route(rule.logsource).routes
+        route = next((r for r in routes if passes(r, rule.tree, event)), Route())
+        view = view_of(event, route)
+        return self._suppressor.find(rule.id, lambda node: holds(node, view)) is not None
 
     def _hit(self, base: HitMaker, event: Event, entities: Entities) -> None:
         """Keep what correlations need of a match; one without a time they cannot use."""

@@ -11,14 +11,19 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.terms import Plan
 from sekisho.detection.engine.correlation.plan import make_plan as plan_correlations
 from sekisho.detection.engine.logons import WATCHED
+from sekisho.detection.engine.moments import EPOCH
+from sekisho.detection.engine.suppressing import Suppressor
 from sekisho.detection.hunting.collecting import Collector, HitMaker, Part, Wanted
 from sekisho.detection.hunting.working import Worker
+from sekisho.detection.language.conditions_alone import read_condition
+from sekisho.detection.library import Suppression
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import RuleSet
 from sekisho.detection.sources.bulk import Hunter
@@ -40,6 +45,8 @@ class Hunt:
     plan: Plan
     reading: Reading
     wanted: Wanted = field(default_factory=Wanted)
+    suppressions: tuple[Suppression, ...] = ()
+    moment: datetime = EPOCH
 
 
 def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Part:
@@ -64,7 +71,9 @@ def _prepare(hunt: Hunt) -> tuple[Collector, Hunter]:
     table = own_routing()
     needs = plan_correlations(hunt.rule_set).needs if hunt.rule_set.correlations else {}
     makers = {rule_id: HitMaker(rules[rule_id], names, table) for rule_id, names in needs.items()}
-    collector = Collector(rules, makers, hunt.wanted)
+    suppressor = Suppressor(hunt.suppressions, hunt.moment, read_condition)
+    held = None if suppressor.is_empty else suppressor
+    collector = Collector(rules, makers, hunt.wanted, held)
     hunter = Hunter(
         Matcher(hunt.plan),
         collector.found,

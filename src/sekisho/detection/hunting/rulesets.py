@@ -2,11 +2,14 @@
 
 import fnmatch
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 
+from sekisho.detection.engine.tuning import apply_tunings
 from sekisho.detection.language.loading import Placeholders, RuleText, load_rules, read_folder
+from sekisho.detection.library import Tuning
 from sekisho.detection.model import Document, Rule, RuleSet
 from sekisho.detection.sources.rulecache import Ready, load_ready
 from sekisho.kernel.i18n import msg, system_reason
@@ -21,16 +24,26 @@ def own_rules() -> Path:
 
 
 def load_for_hunt(
-    paths: Sequence[Path], values: Placeholders, include: Sequence[str], exclude: Sequence[str]
+    paths: Sequence[Path],
+    values: Placeholders,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    tunings: Mapping[str, Tuning] = MappingProxyType({}),
 ) -> Ready:
-    """Load, choose and compile the rules of ``paths`` (none: our own).
+    """Load, choose and compile the rules of ``paths`` (none: our own), at the levels decided.
 
     What was compiled before and has not changed since comes out of this user's cache.
     """
     wanted = [path.absolute() for path in paths] or [own_rules()]
-    asked = [{name: list(held) for name, held in values.items()}, list(include), list(exclude)]
+    levels = {rule_id: str(tuning.level) for rule_id, tuning in tunings.items()}
+    asked = [
+        {name: list(held) for name, held in values.items()}, list(include), list(exclude), levels,
+    ]  # fmt: skip
     return load_ready(
-        wanted, cache_folder(), lambda: choose(load(wanted, values), include, exclude), asked=asked
+        wanted,
+        cache_folder(),
+        lambda: choose(apply_tunings(load(wanted, values), tunings), include, exclude),
+        asked=asked,
     )
 
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import yaml
 
 from sekisho.detection.engine.suppressing import write_rule
+from sekisho.detection.language.conditions_alone import read_condition
 from sekisho.detection.library import MOST_SUPPRESSED_DAYS, Suppression, Tuning
 from sekisho.detection.model import Level
 from sekisho.detection.service.library import find_kept
-from sekisho.detection.service.reading import read_condition
 from sekisho.detection.store import decisions
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Transaction

@@ -13,7 +13,6 @@ from sekisho.detection.model import (
     Document,
     Filter,
     LogSource,
-    Node,
     Rule,
     RuleFault,
     RuleSet,
@@ -106,10 +105,3 @@ def _by_source(
         said = RuleFault(place.file, fault.line, fault.got, fault.expected, fault.fix)
         found.setdefault(place.source_id, []).append(said)
     return {source_id: tuple(each) for source_id, each in found.items()}
-
-
-def read_condition(rule_text: bytes) -> tuple[Node | None, tuple[RuleFault, ...]]:
-    """Read the condition of the one rule in a text; None with the faults if there is none."""
-    rule_set = load_rules([RuleText("condition", rule_text)])
-    node = rule_set.rules[0].tree if rule_set.rules else None
-    return node, rule_set.faults
