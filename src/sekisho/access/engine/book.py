@@ -50,6 +50,7 @@ class Shard:
     handle: Any
     names: tuple[str, ...]
     own: tuple[Compiled, ...]
+    by_id: Mapping[str, Compiled]
     turning: bool
     attributes: frozenset[str]
 
@@ -91,6 +92,7 @@ class Book:
             handle=cedarpy.PolicySet.from_str("\n".join(texts)),
             names=(*builtin.POLICIES, *(each.policy.id for each in own)),
             own=own,
+            by_id={each.policy.id: each for each in own},
             turning=any(each.attributes & TURNING for each in own),
             attributes=_BUILT_IN.union(*(each.attributes for each in own)),
         )

@@ -37,6 +37,7 @@ from sekisho.access.model import (
 _MISSING = re.compile(r"does not have the attribute `(\w+)`")
 _AT = re.compile(r"policy `policy(\d+)`")
 _MOST_ENTITIES = 4_096
+_MOST_PERMITS = 5  # of many that open it, a few say enough
 _encode = msgspec.json.Encoder().encode
 _Key = tuple[Any, ...]
 _entities: OrderedDict[_Key, Any] = OrderedDict()
@@ -112,15 +113,14 @@ def _find_entities(signals: Signals, resource: Resource, who: frozenset[tuple[st
 
 
 def _permits(shard: Shard, diagnostics: Any) -> list[Reason]:
-    deciding = sorted(diagnostics.id_annotations_by_reason.values())
-    own = {each.policy.id: each for each in shard.own}
-    return [own_reason(own[name].policy) for name in deciding if name in own]
+    deciding = sorted(diagnostics.id_annotations_by_reason.values())[:_MOST_PERMITS]
+    return [own_reason(shard.by_id[name].policy) for name in deciding if name in shard.by_id]
 
 
 def _refusals(
     shard: Shard, diagnostics: Any, context: Mapping[str, Any], signals: Signals
 ) -> list[Reason]:
-    own = {each.policy.id: each for each in shard.own}
+    own = shard.by_id
     found = []
     deciding = diagnostics.id_annotations_by_reason.values() if diagnostics.reasons else ()
     for name in deciding:

@@ -20,8 +20,8 @@ from sekisho.kernel.principal import Principal
 
 ALL = "/access/decisions"
 WORDS = {
-    Outcome.ALLOW: msg("Opened"),
-    Outcome.DENY: msg("Refused"),
+    Outcome.ALLOW: msg("Allowed"),
+    Outcome.DENY: msg("Denied"),
     Outcome.CUT: msg("Cut"),
 }
 _SPANS = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30)}
