@@ -63,6 +63,7 @@ def _hunt_alone(hunt: Hunt, files: Sequence[Found], told: Told) -> Part:
         worker.run(files)
     except KeyboardInterrupt:
         collector.part.read.interrupted = True
+        hunter.finish()  # what was read and waited for its batch counts too
     return _close(collector, hunter)
 
 
