@@ -19,9 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import sync_playwright
 
 from sekisho.kernel.i18n import msg
-from sekisho.kernel.pages import Frame, Page, PageRenderer
+from sekisho.kernel.pages import Frame, Page, PageRenderer, Tab, Tabs
 from sekisho.kernel.principal import Principal, PrincipalKind
-from ui.made_up import devices, own, records, rules, today
+from ui.made_up import devices, lists, own, records, rules, today
 from ui.made_up.common import NOW
 
 POLICY = (
@@ -36,6 +36,16 @@ Context = Callable[[str], dict[str, Any]]
 PAGES: dict[str, tuple[str, Context]] = {
     "overview": ("pages/overview.html", today.overview),
     "devices": ("devices/list.html", devices.device_list),
+    "findings": ("worklists/findings.html", lists.findings),
+    "finding": ("worklists/finding.html", lists.finding),
+    "act_draft": ("worklists/act.html", lists.act_draft),
+    "act_plan": ("worklists/act.html", lists.act_plan),
+    "act_running": ("worklists/act.html", lists.act_running),
+    "act_done": ("worklists/act.html", lists.act_done),
+    "acts": ("worklists/acts.html", lists.acts),
+    "view": ("worklists/view.html", lists.view),
+    "sheet": ("worklists/sheet.html", lists.sheet),
+    "sheet_plan": ("worklists/sheet_plan.html", lists.sheet_plan),
     "device": ("devices/device.html", devices.device),
     "device_new": ("devices/device.html", devices.device_new),
     "kits": ("devices/kits.html", devices.kits),
@@ -70,6 +80,15 @@ PAGES: dict[str, tuple[str, Context]] = {
     ),
 }
 
+_VIEWS = (
+    Tab("vw_1", "要対応の端末（西日本）", shared=True),
+    Tab("vw_2", "90日より古い", shared=False),
+)
+TABS = {
+    "devices": Tabs("devices", _VIEWS, "vw_1", "verdict=fail", may_save=True),
+    "findings": Tabs("findings", (), "", "severity=high", may_save=True),
+}
+
 
 def render(renderer: PageRenderer, name: str, language: str, theme: str) -> str:
     template, context = PAGES[name]
@@ -78,7 +97,7 @@ def render(renderer: PageRenderer, name: str, language: str, theme: str) -> str:
         now=NOW, language=language, principal=person, csrf="t", theme=theme,
         organisation="株式会社みなと設計" if language == "ja" else "Minato Sekkei K.K.",
         zone=timezone(timedelta(hours=9), "JST"), counts={"today": 5, "sealed": 184206},
-        request_id="req_01JDC6",
+        request_id="req_01JDC6", tabs=TABS.get(name),
     )  # fmt: skip
     return renderer.render(Page(template, context(language)), frame)
 

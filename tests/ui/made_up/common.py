@@ -95,3 +95,6 @@ def trend_chart(days: list[S], label: str) -> str:
 
 def counts(passing: int, fail: int, unknown: int, exempt: int) -> dict[str, int]:
     return {"pass": passing, "fail": fail, "unknown": unknown, "exempt": exempt}
+
+
+UNITS = [("uni_1", "営業本部", 0), ("uni_2", "西日本営業部", 1), ("uni_3", "開発本部", 0)]

@@ -4,6 +4,8 @@ from datetime import timedelta
 from types import SimpleNamespace as S
 from typing import Any
 
+from sekisho.devices.service.searching import DeviceSearch
+from sekisho.devices.web.listing import COLUMNS, USUAL_COLUMNS
 from sekisho.kernel.i18n import msg
 from sekisho.ui import charts
 from ui.made_up.common import (
@@ -13,6 +15,7 @@ from ui.made_up.common import (
     NOW,
     SQL,
     TITLES,
+    UNITS,
     WHY,
     before,
     both,
@@ -42,16 +45,23 @@ def device_rows() -> list[S]:
                 os=["Windows 11 Pro 24H2", "macOS 26.1", "Debian GNU/Linux 12"][n % 3],
                 seen=None if n == 5 else before(minutes=4 + n * n * 37),
                 silent=n > 6,
+                tags=["在宅", "重点確認"][: n % 3],
+                unit="西日本営業部",
+                note="",
+                enrolled=before(days=40),
             )
         )
     return found
 
 
 def device_list(_language: str) -> dict[str, Any]:
-    filters = S(
-        q="", verdict="fail", ownership="", platform="", seen="", access="", sort="-seen", kept=[]
-    )
+    filters = DeviceSearch(verdict="fail", sort="-seen")
     return {
+        "columns": USUAL_COLUMNS,
+        "column_words": COLUMNS,
+        "tags": [("在宅", 120), ("重点確認", 14)],
+        "units": UNITS,
+        "may_act": True,
         "rows": device_rows(),
         "filters": filters,
         "pending": 2,

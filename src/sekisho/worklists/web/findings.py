@@ -279,7 +279,7 @@ def read_steps(tx: Transaction, finding: Finding) -> list[Step]:
     steps = [Step(finding.first_seen_at, msg("Found for the first time") if finding.times == 1
                   else msg("Came back"))]  # fmt: skip
     if finding.closed_at is not None:
-        steps.append(Step(finding.closed_at, msg("Closed"), text=finding.closed_because))
+        steps.append(Step(finding.closed_at, msg("Put right"), text=finding.closed_because))
     for note in notes:
         if note.kind is NoteKind.NOTE:
             steps.append(Step(note.at, msg("Note"), note.author_name, note.words))
