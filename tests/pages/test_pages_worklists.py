@@ -9,11 +9,15 @@ import pytest
 from fakes.clock import FakeClock
 from pages.conftest import Town
 from sekisho.devices.model import Device
+from sekisho.devices.service import many
 from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
+from sekisho.identity import service as identity
 from sekisho.identity.model import Role
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.chores import work_on_acts
+from sekisho.worklists.model import ActState, Outcome
+from sekisho.worklists.service import acts
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -216,3 +220,35 @@ def test_an_act_by_the_interface_is_planned_and_started(
     work_on_acts(town.house)
     rows = town.client().get(f"/api/acts/{made.json()['id']}/rows", headers=headers).json()
     assert [(row["target"], row["outcome"]) for row in rows] == [(devices[1].id, "done")]
+
+
+def test_whoever_may_not_come_in_any_more_changes_nothing(
+    town: Town, devices: list[Device]
+) -> None:
+    person = town.add_person("異動 する人", Role.CSIRT)
+    act = _order(town, town.sign_in(person), "devices", "tag", which="all", wish="", tags="x")
+    assert _post(town, town.sign_in(person), f"{act}/start")[0] == 303
+    with town.house.database.write(SYSTEM) as tx:
+        identity.disable_person(tx, person)
+    work_on_acts(town.house)
+    with town.house.database.read(SYSTEM) as tx:
+        _, tally = acts.get_act(tx, act.removeprefix("/acts/"))
+        assert many.find_tags(tx, [device.id for device in devices]) == {}
+    assert tally.outcomes == {Outcome.LEFT: len(devices)}
+
+
+def test_a_crash_in_the_midst_goes_on_where_it_was(
+    town: Town, guard: dict[str, str], devices: list[Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acts, "PIECE", 2)
+    act = _order(town, guard, "devices", "tag", which="all", wish="", tags="x")
+    assert _post(town, guard, f"{act}/start")[0] == 303
+    assert acts.work_on_acts(town.house.database)  # one piece, and then the worker dies
+    with town.house.database.read(SYSTEM) as tx:
+        assert len(many.find_tags(tx, [device.id for device in devices])) == 2
+    work_on_acts(town.house)
+    with town.house.database.read(SYSTEM) as tx:
+        found, tally = acts.get_act(tx, act.removeprefix("/acts/"))
+        records = evidence.list_records(tx, kind="bulk.*")
+    assert (found.state, tally.outcomes) == (ActState.DONE, {Outcome.DONE: len(devices)})
+    assert [record.kind for record in records] == ["bulk.finished", "bulk.ordered"]
