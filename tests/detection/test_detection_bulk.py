@@ -45,14 +45,14 @@ SYSMON = "Microsoft-Windows-Sysmon/Operational"
 class Log:
     """Hunts, and keeps what came of it."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        rules = load_rules([RuleText("rules.yml", RULES)])
-        assert not rules.faults
-        self.titles = {rule.id: rule.title for rule in rules.rules}
+    def __init__(self, limits: Limits | None = None, *, rules: bytes = RULES) -> None:
+        loaded = load_rules([RuleText("rules.yml", rules)])
+        assert not loaded.faults
+        self.titles = {rule.id: rule.title for rule in loaded.rules}
         self.found: list[tuple[str, int, list[str]]] = []
         self.troubles: list[Trouble] = []
         self.hunter = Hunter(
-            Matcher(make_plan(rules.rules, own_routing())),
+            Matcher(make_plan(loaded.rules, own_routing())),
             self._found,
             self.troubles.append,
             watched=frozenset({("security", 4624)}),
@@ -100,6 +100,13 @@ def test_both_kinds_of_process_events_are_found_in_one_pass() -> None:
 def test_keywords_are_found_however_they_are_written(word: str, escaped: bool) -> None:
     log = Log()
     log.lines(line(9999, {"Anything": f"x {word}"}, channel="Odd/Log", escaped=escaped))
+    assert log.found == [("a.jsonl", 1, ["A word anywhere"])]
+
+
+def test_a_keyword_too_short_to_look_for_is_found_all_the_same() -> None:
+    short = RULES.replace(b"'sekurlsa::'", b"'~'")
+    log = Log(rules=short)
+    log.lines(line(9999, {"Anything": "a~b"}, channel="Odd/Log"), line(9999, {}, channel="Odd/Log"))
     assert log.found == [("a.jsonl", 1, ["A word anywhere"])]
 
 

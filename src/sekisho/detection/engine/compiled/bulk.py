@@ -58,7 +58,8 @@ class Kind:
     """How the records of one channel and event id are read and judged."""
 
     def __init__(self, group: Group | None, *, watched: bool, slow: bool) -> None:
-        self.watched, self._idle = watched, group is None or group.idle
+        # A group with nothing but keywords is idle only where all of them can be looked for.
+        self.watched, self._idle = watched, group is None or (group.idle and not slow)
         self._slow = slow
         if group is None:
             return
