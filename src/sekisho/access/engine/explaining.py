@@ -1,6 +1,7 @@
 """Why nothing opened it, although nothing forbade it: which condition of which policy was open."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sekisho.access.engine import builtin
@@ -18,6 +19,7 @@ _DAYS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4_096)
 def own_reason(policy: Policy) -> Reason:
     """Return the reason that a policy of the organisation gives, in its own words."""
     title = _in_own_words(policy.titled("ja"), policy.titled("en"))
