@@ -77,7 +77,7 @@ document.addEventListener("change", (event) => {
 // How many rows each saved view lists is asked for once the page is there.
 async function countViews(nav) {
   const answer = await fetch(nav.dataset.counts, { headers: { Accept: "application/json" } });
-  if (!answer.ok) return;
+  if (!answer.ok || !(answer.headers.get("content-type") || "").includes("json")) return;
   for (const [view, number] of Object.entries(await answer.json())) {
     const place = nav.querySelector(`[data-count="${view}"]`);
     if (place) place.textContent = number.toLocaleString();
