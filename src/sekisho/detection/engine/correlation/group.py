@@ -32,11 +32,11 @@ class Group:
 
     def put(self, entry: Entry) -> tuple[list[Fired], list[Fired]]:
         """Take an entry in, wherever it belongs; one that is here already changes nothing."""
-        at = bisect.bisect_left(self.entries, entry.order, key=_order)
-        if at < len(self.entries) and self.entries[at].order == entry.order:
-            return [], []
-        if at == len(self.entries):
+        if not self.entries or self.entries[-1].order < entry.order:
             return self._append(entry)
+        at = bisect.bisect_left(self.entries, entry.order, key=_order)
+        if self.entries[at].order == entry.order:
+            return [], []
         self.entries.insert(at, entry)
         self.true.insert(at, False)
         return self._judge_again(at, entry.time)
