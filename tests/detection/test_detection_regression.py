@@ -38,6 +38,7 @@ def _samples() -> list[tuple[str, Path, int]]:
 def _events(sample: Path) -> list[Event]:
     events = []
     for number, record in enumerate(PyEvtxParser(str(sample)).records_json(), 1):
+        assert record is not None
         fields = shape_windows(json.loads(record["data"])["Event"])
         channel, event_id = fields["Channel"], fields["EventID"]
         events.append(Event(fields, channel, event_id, _WINDOWS, None, str(sample), number))

@@ -169,6 +169,7 @@ def suppress_rule(
     principal: NamedDependency[Principal],
 ) -> Redirect | Page:
     """Hold back matches of a rule that are known and harmless, until a day."""
+    principal.require("detection.write")  # before anything is said about the form
     sent = {name: _text(data, name) for name in ("condition", "why", "ends_on")}
     try:
         with database.write(principal) as tx:
