@@ -15,6 +15,9 @@ from sekisho.kernel.errors import ConflictError, NotPermittedError, Unauthentica
 from sekisho.kernel.ids import UnitID
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 from sekisho.server.leaving import end_person
+from sekisho.worklists.model import Listing
+from sekisho.worklists.service import views
+from sekisho.worklists.store import views as stored_views
 
 
 def _principal(town: Town, person_id: str, *rights: str) -> Principal:
@@ -60,6 +63,10 @@ def _settle(town: Town) -> Leaver:
             language="ja", manager_id=aya,
         )  # fmt: skip
         email = identity.get_person(tx, aya).email
+    with town.house.database.write(_principal(town, aya, "*")) as tx:
+        for name, unit_id in (("private", ""), ("shared", unit.id)):
+            draft = views.ViewDraft(name, "verdict=fail", unit_id=unit_id)
+            views.set_default(tx, Listing.DEVICES, views.save_view(tx, Listing.DEVICES, draft).id)
     return Leaver(
         aya, email, led, group.id, unit.id, company.id, private.id, town.sign_in(aya), secret
     )
@@ -87,6 +94,10 @@ def test_everything_of_a_person_ends_at_once(town: Town) -> None:
         back = inventory.get_device(tx, leaver.company)
         assert (back.owner_id, back.state) == (None, DeviceState.PENDING)
         assert inventory.get_device(tx, leaver.private).state is DeviceState.WITHDRAWN
+        assert [view.name for view in stored_views.list_views(tx, None, leaver.id, None, ())] == [
+            "shared"
+        ]
+        assert stored_views.list_defaults(tx, leaver.id) == {}
         with pytest.raises(UnauthenticatedError):
             identity.admit_token(tx, leaver.token)
         with pytest.raises(ConflictError, match="has left"):

@@ -6,6 +6,7 @@ from sekisho.controls import service as controls
 from sekisho.devices.service import leaving as devices
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
+from sekisho.worklists.service import views
 
 
 def end_person(tx: Transaction, person_id: str, reason: str) -> Mapping[str, object]:
@@ -19,4 +20,5 @@ def end_person(tx: Transaction, person_id: str, reason: str) -> Mapping[str, obj
         "exceptions": controls.end_exceptions_of(tx, person.id),
         **devices.hand_back_devices(tx, person.id),
     }
+    views.forget_person(tx, person.id)
     return identity.end_person(tx, person.id, reason, elsewhere)
