@@ -16,8 +16,19 @@ import httpx
 import pytest
 
 from fakes.osqueryd import Osqueryd
+from sekisho.client import (
+    access,
+    acts,
+    controls,
+    detection,
+    devices,
+    evidence,
+    findings,
+    kits,
+    notices,
+    reports,
+)
 from sekisho.client import client as whole
-from sekisho.client import controls, devices, evidence, findings, kits, notices, reports
 from sekisho.client.client import Client
 from sekisho.devices.api.shapes import CarveOrder, DeviceChange, KitRequest
 from sekisho.evidence.api import Erasure
@@ -148,7 +159,7 @@ def test_files_are_ordered_and_not_approved_by_the_same_person(town: Town) -> No
     with town.client() as first, town.client() as second:
         order = first.files.order(town.device_id, CarveOrder("/var/log/x", "案件12"))
         assert [one.id for one in first.files.list(town.device_id)] == [order.id]
-        with pytest.raises(NotPermittedError, match="別の人"):
+        with pytest.raises(NotPermittedError, match="another person"):
             first.files.approve(order.id)
         assert second.files.approve(order.id).state == "approved"
         town.host.pending = {}
@@ -313,7 +324,8 @@ def test_every_documented_address_has_a_method(town: Town) -> None:
 def _asked_by_the_client() -> set[tuple[str, str]]:
     """Read from its source which method and address each function of the client asks."""
     modules: tuple[ModuleType, ...] = (
-        controls, devices, evidence, findings, kits, notices, reports, whole
+        access, acts, controls, detection, devices, evidence, findings, kits, notices, reports,
+        whole,
     )  # fmt: skip
     kinds: list[Any] = [
         kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)

@@ -36,7 +36,9 @@ def test_a_code_is_not_enough_for_an_administrator(town: Town) -> None:
 
     weak = town.enter_code(EMAIL, town.code(secret))
     assert (weak.strength, weak.next) == (Strength.ONE, "/account")
-    assert _rights(town, weak) == {"self.read", "self.write", "exceptions.request", "cases.report"}
+    assert _rights(town, weak) == {
+        "self.read", "self.write", "access.request", "exceptions.request", "cases.report"
+    }  # fmt: skip
     assert "*" in _rights(town, town.enter_passkey())
 
 

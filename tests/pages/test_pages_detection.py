@@ -75,11 +75,12 @@ def test_a_rule_gets_a_level_of_ones_own_and_is_held_back_for_a_time(
     page = town.client().get(rule, headers=guard).text
     assert "社内では日常" in page
     assert "定期処理" in page
-    listed = town.client().get("/api/detection/rules", headers=guard).json()["rules"][0]
-    assert (listed["level"], listed["written_level"], listed["suppressions"]) == ("low", "high", 1)
+    listed = town.client().get(f"/api/detection/rules?search={rule_id(1)}", headers=guard)
+    (found,) = listed.json()["rules"]
+    assert (found["level"], found["written_level"], found["suppressions"]) == ("low", "high", 1)
     held = town.client().get("/detection/suppressions", headers=guard).text
-    found = held.split("/detection/suppressions/sup_", 1)[1].split("/", 1)[0]
-    assert _post(town, guard, f"/detection/suppressions/sup_{found}/end", rule_id="") == 303
+    made = held.split("/detection/suppressions/sup_", 1)[1].split("/", 1)[0]
+    assert _post(town, guard, f"/detection/suppressions/sup_{made}/end", rule_id="") == 303
     assert "抑制している一致はありません" in town.client().get(rule, headers=guard).text
     assert _post(town, guard, f"{rule}/tune", level="") == 303
     assert "ルールの記載どおり" in town.client().get(rule, headers=guard).text
@@ -93,7 +94,7 @@ def test_coverage_leads_to_the_rules_of_a_technique(town: Town, guard: dict[str,
         listed = town.client().get(f"/detection/rules?technique={technique}", headers=guard).text
         assert "Sample 1" in listed
     cells = town.client().get("/api/detection/coverage", headers=guard).json()["cells"]
-    assert {c["technique"] for c in cells if c["rules"]} == {"T1685"}
+    assert "T1685" in {c["technique"] for c in cells if c["rules"]}
 
 
 def test_what_a_rule_says_is_shown_and_never_run(town: Town, guard: dict[str, str]) -> None:

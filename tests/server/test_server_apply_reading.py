@@ -138,7 +138,7 @@ def test_a_file_nested_without_end_is_refused() -> None:
     assert len(faults) == 1
 
 
-@given(st.text(max_size=400), st.sampled_from(list(Kind)))
+@given(st.text(max_size=400), st.sampled_from(list(FILES)))
 def test_any_text_is_read_or_has_a_mistake(text: str, kind: Kind) -> None:
     section, faults = read(kind, text)
     assert section is not None or faults

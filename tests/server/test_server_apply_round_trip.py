@@ -119,7 +119,7 @@ def _make_units(tx: Transaction, wish: Wish) -> list[str]:
 def _read_back(state: State) -> list[Section]:
     texts = write_texts(state)
     sections = []
-    for kind in Kind:
+    for kind in FILES:
         source = Source(FILES[kind])
         section = read_section(texts[FILES[kind]], kind, source)
         assert source.faults == []

@@ -2,11 +2,14 @@
 
 import io
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import yaml
 from playwright.sync_api import Page
 
+from sekisho.detection.attack import own_attack_table
 from support.visiting import query, wait_until
 
 WAIT_SECONDS = 60
@@ -20,8 +23,25 @@ _TAGS = ("t1219.002", "t1133", "t1490", "t1070.001", "t1046", "t1136.001")
 _LEVELS = ("critical", "high", "high", "medium", "low", "informational")
 REASON = "バックアップ用のサービスアカウントによる定期処理。2027年3月の更改で廃止予定"
 CONDITION = "User|startswith: svc_backup"
+# Rules are written in English by whoever shares them, and so are the names of ATT&CK.
+_OWN_TITLES = [
+    document["title"]
+    for path in Path(str(files("sekisho").joinpath("content/rules"))).glob("*.yml")
+    for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+]
+_TECHNIQUES = [technique.name for technique in own_attack_table().techniques.values()]
 # What people and rules wrote, in whatever language.
-TYPED_OF_RULES = [REASON, CONDITION, "SOCチームのルール集", "壊れたルール集", "Sekisho", *_TITLES]
+TYPED_OF_RULES = [
+    REASON,
+    CONDITION,
+    "SOCチームのルール集",
+    "壊れたルール集",
+    "Sekisho",
+    "File is not a zip file",
+    *_TITLES,
+    *_OWN_TITLES,
+    *_TECHNIQUES,
+]
 
 
 def _rule(n: int) -> bytes:
@@ -38,7 +58,7 @@ def _pack() -> bytes:
         for n in range(len(_TITLES)):
             archive.writestr(f"windows/rule_{n}.yml", _rule(n))
         archive.writestr("windows/broken.yml", b"title: x\nlogsource: {product: windows}\n"
-                         b"detection:\n  a: {b|contian: c}\n  condition: a\n")  # fmt: skip
+                         b"detection:\n  a: {b: c}\n  condition: z\n")  # fmt: skip
     return out.getvalue()
 
 

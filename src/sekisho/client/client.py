@@ -4,8 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sekisho.client.access import Access
 from sekisho.client.acts import Acts
 from sekisho.client.controls import Controls
+from sekisho.client.detection import Detection
 from sekisho.client.devices import Devices
 from sekisho.client.evidence import Evidence
 from sekisho.client.findings import Findings
@@ -25,8 +27,10 @@ class Client:
 
     def __init__(self, url: str, token: Secret, ca: Path | None = None) -> None:
         self._at = Connection(url, token, ca)
+        self.access = Access(self._at)
         self.acts = Acts(self._at)
         self.controls = Controls(self._at)
+        self.detection = Detection(self._at)
         self.devices = Devices(self._at)
         self.evidence = Evidence(self._at)
         self.files = Files(self._at)

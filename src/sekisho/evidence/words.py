@@ -26,6 +26,8 @@ KINDS: Mapping[str, Text] = {
     "access.withdrawn": msg("Request for access withdrawn"),
     "bulk.finished": msg("Act on many ended"),
     "bulk.ordered": msg("Many rows ordered to be changed"),
+    "case.erased": msg("Report erased"),
+    "content.changed": msg("Questionnaires, exception rules or dated lists replaced"),
     "control.catalogue_replaced": msg("Rules replaced"),
     "control.document_submitted": msg("Document handed in as proof"),
     "control.exemption_ended": msg("Exception ended"),
