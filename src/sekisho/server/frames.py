@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
+import structlog
 from litestar import Request
 
 from sekisho.evidence import service as evidence
@@ -19,6 +20,8 @@ from sekisho.server.bootstrap import House
 from sekisho.server.pages.preferences import read_language, read_theme
 from sekisho.worklists.model import Listing, SavedView
 from sekisho.worklists.service import views
+
+log = structlog.get_logger()
 
 # The numbers are beside every page; a few seconds old is new enough for a menu.
 _COUNTS_SECONDS = 5.0
@@ -87,7 +90,8 @@ class FrameMaker:
             with self._house.database.read(frame.principal) as tx:
                 known = views.list_views(tx)
                 defaults = views.list_defaults(tx)
-        except SekishoError:
+        except SekishoError as error:
+            log.warning("saved views are left out of a page", why=str(error.message))
             return frame
         begun = {view.id: f"/views/{view.id}" for view in known}
         homes = {name: begun[view] for name, view in defaults.items() if view in begun}
