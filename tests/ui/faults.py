@@ -64,7 +64,7 @@ def find_foreign_words(page: Page, language: str, names: list[str], data: str = 
     found = []
     for text in page.evaluate(_SAID, data):
         plain = text
-        for name in names:
+        for name in sorted(names, key=len, reverse=True):  # "Server" is in longer names too
             plain = plain.replace(name, "")
         if strange.search(plain):
             found.append(f"not {language}: {text[:120]!r}")

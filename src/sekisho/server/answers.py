@@ -57,6 +57,9 @@ _UNEXPECTED = msg("Something went wrong inside Sekisho; nothing was changed.")
 _UNEXPECTED_HINT = msg("Try again; if it stays, give the administrator the number below.")
 
 current_frame: ContextVar[Frame | None] = ContextVar("current_frame", default=None)
+# The framework keeps a handler's hooks from the application that it served first; what is shown
+# must come from the house that the request came to.
+current_frames: ContextVar[FrameMaker | None] = ContextVar("current_frames", default=None)
 
 
 class Answers:
@@ -83,13 +86,8 @@ class Answers:
         )
 
     def _complete(self, frame: Frame) -> Frame:
-        return self._frames.add_views(replace(frame, counts=self._counts(frame)))
-
-    def _counts(self, frame: Frame) -> Mapping[str, int]:
-        """Return the numbers beside the menu, for those who see it, and beside one's own bell."""
-        menu = self._frames.count() if frame.principal.allows("findings.read") else {}
-        unread = self._frames.count_unread(frame.principal)
-        return {**menu, "unread": unread} if unread else menu
+        frames = current_frames.get() or self._frames
+        return frames.add_views(replace(frame, counts=_counts(frames, frame)))
 
     def expected(self, request: Request[Any, Any, Any], error: SekishoError) -> Response[Any]:
         """Answer an error that a room raised on purpose; lead a stranger to the sign-in."""
@@ -188,3 +186,10 @@ def observe(scope: Any, status: int) -> None:
     route = scope.get("path_template") or "unknown"
     started = scope.get("sekisho.started")
     metrics.observe(route, status, started if started is not None else time.perf_counter())
+
+
+def _counts(frames: FrameMaker, frame: Frame) -> Mapping[str, int]:
+    """Return the numbers beside the menu, for those who see it, and beside one's own bell."""
+    menu = frames.count() if frame.principal.allows("findings.read") else {}
+    unread = frames.count_unread(frame.principal)
+    return {**menu, "unread": unread} if unread else menu

@@ -58,6 +58,7 @@ def build_app(house: House) -> Litestar:
             await door.admit(request)
         finally:  # a refusal is said in the language of whoever was refused, too
             at_check_in = request.scope["path"].startswith(DEVICE_PREFIXES)  # has no page
+            answers.current_frames.set(frames)
             answers.current_frame.set(None if at_check_in else frames.make(request))
 
     async def leave(response: Response[Any]) -> Response[Any]:
