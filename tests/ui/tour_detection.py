@@ -38,6 +38,8 @@ TYPED_OF_RULES = [
     "壊れたルール集",
     "Sekisho",
     "File is not a zip file",
+    "ATT&CK for Enterprise",
+    "条件（condition）は、検索条件の名前を and・or・not・「1 of x*」でつなぎます。",
     *_TITLES,
     *_OWN_TITLES,
     *_TECHNIQUES,
