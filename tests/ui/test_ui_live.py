@@ -107,7 +107,7 @@ def test_pages_come_back_with_the_server_and_show_what_they_missed(town: Town, p
 def kill_web(town: Town) -> None:
     """Kill the web process outright; the supervisor brings it back."""
     children = psutil.Process(town.up.process.pid).children(recursive=True)
-    (web,) = [child for child in children if "web" in child.cmdline()]
+    (web,) = [child for child in children if "serve web" in " ".join(child.cmdline())]
     web.kill()
 
 

@@ -19,7 +19,7 @@ from typing import TextIO
 import msgspec
 
 from sekisho.cli.installation import add_data_option, read_settings
-from sekisho.cli.main import speaking
+from sekisho.cli.main import main, speaking
 from sekisho.kernel.errors import (
     ConflictError,
     InvalidInputError,
@@ -30,6 +30,7 @@ from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.kernel.settings import Address, Settings, save_settings
 from sekisho.server.apart import do_apart
 from sekisho.server.folder import hold_folder, is_enrolled, prepare_data
+from sekisho.server.forked import CAN_FORK, ForkedProcess, preload
 from sekisho.server.log import configure_logs, open_log
 from sekisho.server.supervise import Child, Supervisor, own_command, quiet_environment
 
@@ -88,6 +89,8 @@ def up(arguments: argparse.Namespace) -> int:
         )
         save_settings(settings)  # with the ports chosen, so that other commands find this server
         has_gate = do_apart(lambda: _has_gate(settings))
+        if CAN_FORK:
+            preload(has_gate=has_gate)
         do_apart(lambda: _prepare(settings, has_gate=has_gate))
         supervisor = Supervisor(_children(settings, file, has_gate=has_gate))
         supervisor.start()
@@ -212,10 +215,19 @@ def _children(settings: Settings, file: TextIO | None, *, has_gate: bool) -> lis
     addresses = {f"SEKISHO_{n.upper()}": str(getattr(settings, n)) for n in _LISTENERS}
     environment = quiet_environment(os.environ, **addresses)  # noqa: TID251 - handed to children
     options = ("--data", str(settings.data), "--supervisor", str(os.getpid()))
+    names = ("worker", "web", *(("gate", "envoy") if has_gate else ()))
     return [
-        Child(name, own_command("serve", name, *options), environment, output=_number(file))
-        for name in ("worker", "web", *(("gate", "envoy") if has_gate else ()))
-    ]
+        Child(name, own_command("serve", name, *options), environment, output=_number(file),
+              start_with=_fork if CAN_FORK and name != "envoy" else None)
+        for name in names
+    ]  # fmt: skip
+
+
+def _fork(child: Child) -> ForkedProcess:
+    """Start ``sekisho serve …`` from what this process has loaded, without a new interpreter."""
+    words = child.command[child.command.index("serve"):]  # fmt: skip
+    title = f"sekisho {' '.join(words)}"
+    return ForkedProcess(title, lambda: main(words), child.environment, child.output)
 
 
 def _number(file: TextIO | None) -> int | None:

@@ -1,8 +1,9 @@
 """Work that a process does in a child of its own, so that what it loads is gone afterwards.
 
-The supervisor lives as long as the server and needs next to nothing for it. What it does once, at
-the start (open the database, make certificates, issue a link), would leave 75 MiB of libraries in
-its memory. So neither this module nor those that the supervisor keeps import them.
+The supervisor lives as long as the server and forks its processes (ADR 0016), so it must have no
+threads, connections and keys. What it does once, at the start (open the database, make
+certificates, issue a link), would leave some. Where processes load for themselves, 75 MiB of
+libraries would stay too: neither this module nor those that the supervisor keeps import them.
 """
 
 import os

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -24,28 +25,51 @@ _STOP_SECONDS = 15.0
 START_ANEW = 75
 
 
+class Process(Protocol):
+    """What the supervisor needs of a running process; ``subprocess.Popen`` has it."""
+
+    @property
+    def pid(self) -> int:
+        """The process number."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, as far as it is known."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit code; raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
 @dataclass(slots=True)
 class Child:
     """One supervised process: its name, its command, its environment.
 
-    ``output`` is the file number that it writes to; None: where we do.
+    ``output`` is the file number that it writes to; None: where we do. ``start_with`` starts it
+    in another way than by its command (``forked``); it is given this child.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     started_at: float = 0.0
     deaths: int = 0
     again_at: float = field(default=0.0)
     output: int | None = None
+    start_with: "Callable[[Child], Process] | None" = None
 
     def start(self, now: float) -> None:
-        """Start the process in a group of its own, so that Ctrl-C reaches only us."""
-        self.process = subprocess.Popen(  # noqa: S603 - our own program, arguments made by us
-            list(self.command), env=dict(self.environment), start_new_session=True,
-            stdout=self.output, stderr=self.output,
-        )  # fmt: skip
+        """Start the process in a session of its own, so that Ctrl-C reaches only us."""
+        self.process = (self.start_with or run_command)(self)
         self.started_at = now
         log.info("process started", name=self.name, pid=self.process.pid)
 
@@ -82,6 +106,14 @@ class Child:
         """Send a signal to a running process."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
+
+
+def run_command(child: Child) -> Process:
+    """Start the child's command."""
+    return subprocess.Popen(  # noqa: S603 - our own program, arguments made by us
+        list(child.command), env=dict(child.environment), start_new_session=True,
+        stdout=child.output, stderr=child.output,
+    )  # fmt: skip
 
 
 class Supervisor:
