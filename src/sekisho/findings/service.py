@@ -26,6 +26,7 @@ from sekisho.kernel.ids import new_id
 
 MOST_LISTED = 500
 LONGEST_NOTE = 2_000
+_EVERY = 100_000  # more than anybody is given
 SORTS = tuple(store.SORTS)
 Units = Callable[[Transaction, Sequence[Finding]], Mapping[str, str | None]]
 """Tells to which unit the subjects of findings belong (subject → unit); a room above knows."""
@@ -199,6 +200,18 @@ def give_findings(
     moved = [finding for finding in given if finding.owner != owner]
     store.update_findings(tx, [{"key": finding.key, "owner": owner} for finding in moved])
     store.insert_notes(tx, [_note(tx, f, NoteKind.GIVEN, owner or "") for f in moved])
+
+
+def release_findings(tx: Transaction, owner: str) -> list[str]:
+    """Give the open findings of somebody who leaves to nobody; return which.
+
+    Whoever ends their time here has judged the right to that, and records it.
+    """
+    wanted = FindingFilter(status=FindingStatus.OPEN, owner=owner)
+    held = store.list_findings(tx, wanted, 0, _EVERY)
+    store.update_findings(tx, [{"key": finding.key, "owner": None} for finding in held])
+    store.insert_notes(tx, [_note(tx, finding, NoteKind.GIVEN, "") for finding in held])
+    return [finding.id for finding in held]
 
 
 def write_notes(

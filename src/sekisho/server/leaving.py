@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 
+from sekisho.access.service import asking as access
 from sekisho.controls import service as controls
+from sekisho.controls.service import selfchecks
 from sekisho.devices.service import leaving as devices
+from sekisho.findings import service as findings
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
+from sekisho.notices.service import choices
 from sekisho.worklists.service import views
 
 
@@ -19,6 +23,10 @@ def end_person(tx: Transaction, person_id: str, reason: str) -> Mapping[str, obj
     elsewhere = {
         "exceptions": controls.end_exceptions_of(tx, person.id),
         **devices.hand_back_devices(tx, person.id),
+        "requests": access.end_asks_of(tx, person.id),
+        "findings": findings.release_findings(tx, person.id),
+        "self_checks_erased": selfchecks.forget_person(tx, person.id),
     }
     views.forget_person(tx, person.id)
+    choices.forget_person(tx, person.id)
     return identity.end_person(tx, person.id, reason, elsewhere)

@@ -102,6 +102,23 @@ def withdraw_ask(tx: Transaction, ask_id: str) -> None:
     _record(tx, "access.withdrawn", ask)
 
 
+def end_asks_of(tx: Transaction, person_id: str) -> list[str]:
+    """End what somebody who leaves asked for or was granted; return which requests.
+
+    Needs ``identity.write`` over them.
+    """
+    tx.principal.require("identity.write", identity.unit_of(tx, person_id))
+    found = [
+        ask
+        for state in (store.WAITING, store.GRANTED)
+        for ask in store.list_asks(tx, person_id=person_id, state=state)
+    ]
+    for ask in found:
+        _save(tx, replace(ask, state="withdrawn", ends_at=tx.now if ask.ends_at else None))
+        _record(tx, "access.withdrawn", ask)
+    return [ask.id for ask in found]
+
+
 def end_granted(tx: Transaction) -> int:
     """Write down that granted times are over (worker); they ended by the clock already."""
     over = store.list_over(tx)

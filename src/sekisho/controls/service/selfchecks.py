@@ -33,6 +33,7 @@ from sekisho.controls.store import selfchecks as store
 from sekisho.controls.store import statements as statement_store
 from sekisho.controls.store import verdicts
 from sekisho.evidence import service as evidence
+from sekisho.identity.service.standing import unit_of as unit_of_person
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, NotFoundError
 from sekisho.kernel.i18n import msg
@@ -43,6 +44,7 @@ from sekisho.notices.model import Kind, NewNotice, People
 LONGEST_EVERY = 366
 LONGEST_OPEN = 60
 _TOLD_AT_ONCE = 1000
+_ANSWERED = "selfcheck.answered"
 
 
 def questionnaires() -> Mapping[str, Questionnaire]:
@@ -227,7 +229,7 @@ def answer_round(tx: Transaction, round_id: str, sent: Mapping[str, str]) -> int
     replies = read_replies(own.questionnaire, sent)
     store.save_replies(tx, round_id, tx.principal.id, replies)
     evidence.record(
-        tx, kind="selfcheck.answered", subject=f"selfcheck:{own.questionnaire.id}",
+        tx, kind=_ANSWERED, subject=f"selfcheck:{own.questionnaire.id}",
         detail={"round": round_id, "version": own.questionnaire.version,
                 "replies": {question: reply.value for question, reply in replies.items()}},
         person=tx.principal.id,
@@ -306,10 +308,18 @@ def _tallies(tx: Transaction, round_id: str) -> list[Tally]:
     ]
 
 
-def forget_person(tx: Transaction, person_id: str) -> None:
-    """Forget what somebody was asked and replied (they left)."""
-    tx.principal.require("identity.write")
-    store.forget_person(tx, person_id)
+def forget_person(tx: Transaction, person_id: str) -> int:
+    """Forget what somebody who leaves was asked and replied; return in how many rounds.
+
+    Their word about devices that stay goes, too, and what the records say of their replies. Needs
+    ``identity.write`` over them.
+    """
+    tx.principal.require("identity.write", unit_of_person(tx, person_id))
+    spoken = statement_store.list_devices_of_person(tx, person_id, Proof.SELF)
+    statement_store.delete_of_person(tx, person_id, Proof.SELF)
+    settle_devices(tx, verdicts.find_subjects(tx, spoken))
+    evidence.erase_of_person(tx, person_id, _ANSWERED, "the person left")
+    return store.forget_person(tx, person_id)
 
 
 def _require_questionnaire(check_id: str) -> Questionnaire:

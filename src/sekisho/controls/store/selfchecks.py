@@ -178,10 +178,11 @@ def count_replies(tx: Transaction, round_id: str) -> Sequence[Row[Any]]:
     )
 
 
-def forget_person(tx: Transaction, person_id: str) -> None:
-    """Delete what somebody was asked and replied."""
-    for table in (ANSWERS, INVITATIONS):
-        tx.execute(delete(table).where(table.c.person_id == person_id))
+def forget_person(tx: Transaction, person_id: str) -> int:
+    """Delete what somebody was asked and replied; return in how many rounds."""
+    tx.execute(delete(ANSWERS).where(ANSWERS.c.person_id == person_id))
+    asked = delete(INVITATIONS).where(INVITATIONS.c.person_id == person_id)
+    return int(tx.execute(asked).rowcount)
 
 
 def list_subjects_of(tx: Transaction, person_id: str) -> list[str]:

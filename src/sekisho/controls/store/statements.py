@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, distinct, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, update
 
 from sekisho.controls.model import Proof, VerdictKind
 from sekisho.controls.statements import Statement
@@ -43,8 +43,24 @@ def find_statements_of(
 
 def list_devices_of_source(tx: Transaction, source: str) -> list[DeviceID]:
     """Return the devices about which a source has said something."""
-    rows = tx.rows(select(distinct(STATEMENTS.c.device_id)).where(STATEMENTS.c.source == source))
-    return [DeviceID(row[0]) for row in rows]
+    return _list_devices(tx, STATEMENTS.c.source == source)
+
+
+def list_devices_of_person(tx: Transaction, person_id: str, proof: Proof) -> list[DeviceID]:
+    """Return the devices about which a person has said something in this way."""
+    theirs = (STATEMENTS.c.person_id == person_id, STATEMENTS.c.proof == proof.value)
+    return _list_devices(tx, *theirs)
+
+
+def _list_devices(tx: Transaction, *conditions: ColumnElement[bool]) -> list[DeviceID]:
+    query = select(STATEMENTS.c.device_id).distinct().where(*conditions)
+    return [DeviceID(row.device_id) for row in tx.rows(query)]
+
+
+def delete_of_person(tx: Transaction, person_id: str, proof: Proof) -> None:
+    """Delete what a person has said in this way."""
+    theirs = (STATEMENTS.c.person_id == person_id, STATEMENTS.c.proof == proof.value)
+    tx.execute(delete(STATEMENTS).where(*theirs))
 
 
 def save_statements(tx: Transaction, statements: Sequence[Statement]) -> None:

@@ -52,6 +52,7 @@ def _hand_back(tx: Transaction, device: Device) -> None:
     revoked = privacy_store.revoke_certificates(tx, device.id)
     store.update_device(tx, device.id, owner_id=None, state=DeviceState.PENDING)
     controls.set_device_bar(tx, device.id, Bar.PAUSED)
+    controls.move_devices(tx, [device.id], None)
     evidence.record(
         tx,
         kind="device.handed_back",

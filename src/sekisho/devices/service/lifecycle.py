@@ -209,6 +209,8 @@ def rename_device(tx: Transaction, device_id: str, label: str, owner_id: str | N
         raise ConflictError(msg("The owner of a private PC cannot be changed; enrol it anew."))
     cleaned = label.replace("\0", "").strip()[:100]
     store.update_device(tx, device.id, label=cleaned, owner_id=owner_id)
+    if owner_id != device.owner_id:
+        controls.move_devices(tx, [device.id], owner_id)
     evidence.record(
         tx, kind="device.changed", subject=f"device:{device.id}",
         detail={"label": cleaned, "owner": owner_id}, person=owner_id,

@@ -19,7 +19,7 @@ from sekisho.evidence.service.checkpoints import (
     write_checkpoint,
     write_due_checkpoint,
 )
-from sekisho.evidence.service.erasure import erase_payload
+from sekisho.evidence.service.erasure import erase_of_person, erase_payload
 from sekisho.evidence.service.records import (
     get_record,
     list_kinds,
@@ -41,6 +41,7 @@ __all__ = [
     "NewRecord",
     "OutsideLine",
     "deliver_checkpoints",
+    "erase_of_person",
     "erase_payload",
     "export_checkpoints",
     "forget_artifacts",

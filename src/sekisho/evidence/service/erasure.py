@@ -47,6 +47,18 @@ def erase_payload(
     return [_erase(tx, part, reason) for part in parts]
 
 
+def erase_of_person(tx: Transaction, person: str, kind: str, reason: str) -> int:
+    """Erase what the records of one kind say about a person; return how many there were.
+
+    For a room that owes it to the person, such as when they leave: it has judged the right to
+    that, so nobody's right to erase is asked for, and nothing to erase is no error.
+    """
+    found = store.list_erasable(tx, person=person, kind=kind)
+    for start in range(0, len(found), _AT_ONCE):
+        _erase(tx, found[start : start + _AT_ONCE], reason)
+    return len(found)
+
+
 def _erase(tx: Transaction, identifiers: Sequence[str], reason: str) -> RecordID:
     erasure = record(
         tx,

@@ -146,10 +146,11 @@ def list_erasable(
     identifiers: Sequence[str] = (),
     person: str | None = None,
     also: str = "",
+    kind: str = "",
 ) -> list[str]:
     """Return which of these records, or of a person's, still have an erasable payload.
 
-    Records of evidence itself are none, but for the kind ``also``.
+    ``kind`` narrows; records of evidence itself are none, but for the kind ``also``.
     """
     wanted = (
         select(payloads.c.record_id)
@@ -161,6 +162,8 @@ def list_erasable(
         wanted = wanted.where(payloads.c.person == person)
     else:
         wanted = wanted.where(payloads.c.record_id.in_(identifiers))
+    if kind:
+        wanted = wanted.where(records.c.kind == kind)
     return [row.record_id for row in tx.rows(wanted)]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sekisho.evidence import service as evidence
+from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import LANGUAGES, msg
@@ -17,7 +18,7 @@ from sekisho.notices.model import (
     Way,
 )
 from sekisho.notices.service.inbox import own_id
-from sekisho.notices.store import channels, preferences
+from sekisho.notices.store import channels, leaving, preferences
 
 
 def get_choices(tx: Transaction) -> Preferences:
@@ -48,6 +49,15 @@ def set_choices(tx: Transaction, chosen: Preferences) -> None:
     evidence.record(
         tx, kind="notice.choices_changed", subject=f"person:{person}", detail={}, person=person
     )
+
+
+def forget_person(tx: Transaction, person_id: str) -> None:
+    """Forget what was told to somebody who leaves, what waits for them, and how they chose it.
+
+    Needs ``identity.write`` over them.
+    """
+    tx.principal.require("identity.write", identity.unit_of(tx, person_id))
+    leaving.forget_person(tx, person_id)
 
 
 def _check(chosen: Preferences) -> None:

@@ -21,7 +21,9 @@ from sekisho.kernel.errors import (
 )
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import new_id
+from sekisho.kernel.principal import PrincipalKind
 from sekisho.worklists.model import Listing, SavedView
+from sekisho.worklists.store import sheets
 from sekisho.worklists.store import views as store
 
 LONGEST_NAME = 60
@@ -141,9 +143,13 @@ def list_defaults(tx: Transaction) -> Mapping[str, str]:
 
 
 def forget_person(tx: Transaction, person_id: str) -> None:
-    """Delete what somebody who leaves kept for themselves. Needs ``identity.write`` over them."""
+    """Delete what somebody who leaves kept for themselves, views and files that still wait.
+
+    Needs ``identity.write`` over them.
+    """
     tx.principal.require("identity.write", standing.unit_of(tx, person_id))
     store.forget_person(tx, person_id)
+    sheets.forget_actor(tx, f"{PrincipalKind.PERSON}:{person_id}")
 
 
 def clean_query(query: str) -> str:

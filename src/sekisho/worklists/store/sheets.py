@@ -31,6 +31,11 @@ def delete_sheet(tx: Transaction, sheet_id: str) -> None:
     tx.execute(delete(SHEETS).where(SHEETS.c.id == sheet_id))
 
 
+def forget_actor(tx: Transaction, actor: str) -> None:
+    """Forget the files of somebody who left."""
+    tx.execute(delete(SHEETS).where(SHEETS.c.actor == actor))
+
+
 def delete_ended(tx: Transaction) -> None:
     """Forget the files that waited too long."""
     tx.execute(delete(SHEETS).where(SHEETS.c.ends_at <= tx.now))
