@@ -164,7 +164,8 @@ def _sessions(town: "Town", now: dt.datetime, app_id: str) -> Iterator[dict[str,
     for n in range(_SESSIONS):
         yield {
             "id": f"acs_{n:022}", "person_id": town.people[n % len(town.people)],
-            "device_id": device_id(n), "resource_id": app_id, "kind": "http", "door": "device", "sign_in": "", "serial": "",
+            "device_id": device_id(n), "resource_id": app_id, "kind": "http", "door": "device",
+            "sign_in": "", "serial": "",
             "address": "192.0.2.7", "since": now, "checked_at": now,
             "valid_until": now + dt.timedelta(hours=8), "policy_version": 1, "trust": 3,
             "ended_at": None, "ended_because": "",
