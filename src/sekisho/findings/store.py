@@ -84,6 +84,17 @@ SORTS: Mapping[str, Any] = {
     "times": findings.c.times,
 }
 
+_SEVERE_OF_MANY = (
+    select(findings.c.subject, func.count().label("n"))
+    .where(
+        findings.c.subject.in_(bindparam("subjects", expanding=True)),
+        findings.c.status == FindingStatus.OPEN,
+        findings.c.kind == bindparam("kind"),
+        findings.c.severity <= Severity.HIGH.rank,
+    )
+    .group_by(findings.c.subject)
+)
+
 
 def find_by_keys(tx: Transaction, keys: Sequence[str]) -> dict[str, Finding]:
     """Return the known findings among ``keys``, open or closed."""
@@ -212,13 +223,8 @@ def count_severe(tx: Transaction, subjects: Sequence[str], kind: FindingKind) ->
     """Return subject → how many open critical and high findings of ``kind`` it has."""
     found: dict[str, int] = {}
     for some in chunked(subjects):
-        query = select(findings.c.subject, func.count().label("n")).where(
-            findings.c.subject.in_(some),
-            findings.c.status == FindingStatus.OPEN,
-            findings.c.kind == kind.value,
-            findings.c.severity <= Severity.HIGH.rank,
-        )
-        found |= {row.subject: row.n for row in tx.rows(query.group_by(findings.c.subject))}
+        rows = tx.rows(_SEVERE_OF_MANY, {"subjects": some, "kind": kind.value})
+        found |= {row.subject: row.n for row in rows}
     return found
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, String, Table, delete, select
+from sqlalchemy import Column, String, Table, bindparam, delete, select
 
 from sekisho.kernel.db import JSONText, Transaction, UTCDateTime, metadata, upsert
 
@@ -13,11 +13,12 @@ installation = Table(
     Column("value", JSONText(), nullable=False),
     Column("changed_at", UTCDateTime(), nullable=False),
 )
+_FACT = select(installation.c.value).where(installation.c.name == bindparam("fact"))
 
 
 def get_fact(tx: Transaction, name: str, default: Any = None) -> Any:
     """Return the fact ``name`` (any JSON value), or ``default`` if it was never set."""
-    found = tx.rows(select(installation.c.value).where(installation.c.name == name))
+    found = tx.rows(_FACT, {"fact": name})
     return found[0].value if found else default
 
 

@@ -3,19 +3,24 @@
 Cedar's cost grows with the number of policies it is given (``facts/access.md``), so each decision
 gets only those that can matter: whose naming of a resource or of people can fit this request.
 What is left out could neither permit, forbid nor fail: only conditions that come first and only
-compare entities are looked at, and those cannot fail.
+compare entities are looked at, and those cannot fail. For the same reason those that are known to
+hold are taken out of what Cedar is handed, and policies that then ask the same are handed over
+once (``residue``).
 """
 
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sekisho.access.engine import builtin
-from sekisho.access.engine.forms import members_of, parse_tree, read_tree, scope_terms
+from sekisho.access.engine.forms import parse_tree, read_tree
+from sekisho.access.engine.residue import leading_terms, residue
 from sekisho.access.engine.schema import TURNING, load_schema
-from sekisho.access.engine.terms import Tree, attribute_of, split_chain
+from sekisho.access.engine.terms import Tree, attribute_of
 from sekisho.access.policies import LONGEST_TEXT, Policy, PolicyFault, PolicyForm
 from sekisho.kernel.i18n import msg
 
@@ -29,6 +34,7 @@ class Compiled:
     """One policy as it is decided by; ``who``/``where`` are what it names first, all must fit."""
 
     policy: Policy
+    tree: Tree
     effect: str
     who: tuple[frozenset[Entity], ...]
     where: tuple[frozenset[Entity], ...]
@@ -42,13 +48,14 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The policies that can matter for one kind of request; ``names`` are in Cedar's order.
+    """The policies that can matter for one kind of request.
 
-    ``attributes`` is all they ask of a request; the rest need not be sent.
+    ``names`` says which policies of ours each of Cedar's stands for, ``attributes`` all that they
+    ask of a request; the rest need not be sent.
     """
 
     handle: Any
-    names: tuple[str, ...]
+    names: Mapping[str, tuple[str, ...]]
     own: tuple[Compiled, ...]
     by_id: Mapping[str, Compiled]
     turning: bool
@@ -87,15 +94,30 @@ class Book:
         import cedarpy  # noqa: PLC0415 - see schema
 
         own = tuple(each for each in self.policies if each.fits(who, where))
-        texts = [*builtin.POLICIES.values(), *(each.policy.text for each in own)]
+        asked: dict[str, tuple[str, ...]] = {}
+        for name, tree in _built_in_trees().items():
+            asked[json.dumps(tree)] = (name,)
+        for each in own:
+            left = json.dumps(residue(each.tree, who | where))
+            asked[left] = (*asked.get(left, ()), each.policy.id)
+        listed = ", ".join(f'"policy{n}": {left}' for n, left in enumerate(asked))
         return Shard(
-            handle=cedarpy.PolicySet.from_str("\n".join(texts)),
-            names=(*builtin.POLICIES, *(each.policy.id for each in own)),
+            handle=cedarpy.PolicySet.from_json_str(
+                f'{{"staticPolicies": {{{listed}}}, "templates": {{}}, "templateLinks": []}}'
+            ),
+            names={f"policy{n}": names for n, names in enumerate(asked.values())},
             own=own,
             by_id={each.policy.id: each for each in own},
             turning=any(each.attributes & TURNING for each in own),
             attributes=_BUILT_IN.union(*(each.attributes for each in own)),
         )
+
+
+@lru_cache(maxsize=1)
+def _built_in_trees() -> Mapping[str, Tree]:
+    return {
+        name: residue(parse_tree(text)[0], frozenset()) for name, text in builtin.POLICIES.items()
+    }
 
 
 def compile_policy(policy: Policy) -> Compiled:
@@ -106,24 +128,15 @@ def compile_policy(policy: Policy) -> Compiled:
     tree = trees[0]
     who, where = _leading(tree)
     return Compiled(
-        policy, tree["effect"], who, where, frozenset(_attributes(tree)), read_tree(tree)
+        policy, tree, tree["effect"], who, where, frozenset(_attributes(tree)), read_tree(tree)
     )
 
 
 def _leading(tree: Tree) -> tuple[tuple[frozenset[Entity], ...], tuple[frozenset[Entity], ...]]:
     found: dict[str, list[frozenset[Entity]]] = {"principal": [], "resource": []}
-    terms = [*scope_terms(tree), *_first_terms(tree["conditions"])]
-    for term in terms:
-        names = members_of(term)
-        if names is None:
-            break
-        found[names[0]].append(frozenset(names[1]))
+    for variable, names in leading_terms(tree):
+        found[variable].append(frozenset(names))
     return tuple(found["principal"]), tuple(found["resource"])
-
-
-def _first_terms(conditions: Sequence[Tree]) -> Iterator[Tree]:
-    if conditions and conditions[0]["kind"] == "when":
-        yield from split_chain(conditions[0]["body"])
 
 
 def _attributes(tree: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -47,6 +48,7 @@ def _age(moment: datetime | None, now: datetime) -> int | None:
     return int((now - moment).total_seconds())
 
 
+@lru_cache(maxsize=4_096)
 def _address(text: str) -> dict[str, Any] | None:
     try:
         address = ipaddress.ip_address(text)

@@ -35,7 +35,7 @@ from sekisho.access.model import (
 )
 
 _MISSING = re.compile(r"does not have the attribute `(\w+)`")
-_AT = re.compile(r"policy `policy(\d+)`")
+_AT = re.compile(r"policy `(policy\d+)`")
 _MOST_ENTITIES = 4_096
 _MOST_PERMITS = 5  # of many that open it, a few say enough
 _encode = msgspec.json.Encoder().encode
@@ -113,8 +113,12 @@ def _find_entities(signals: Signals, resource: Resource, who: frozenset[tuple[st
 
 
 def _permits(shard: Shard, diagnostics: Any) -> list[Reason]:
-    deciding = sorted(diagnostics.id_annotations_by_reason.values())[:_MOST_PERMITS]
+    deciding = sorted(_deciding(shard, diagnostics))[:_MOST_PERMITS]
     return [own_reason(shard.by_id[name].policy) for name in deciding if name in shard.by_id]
+
+
+def _deciding(shard: Shard, diagnostics: Any) -> list[str]:
+    return [name for reason in diagnostics.reasons for name in shard.names[reason]]
 
 
 def _refusals(
@@ -122,8 +126,7 @@ def _refusals(
 ) -> list[Reason]:
     own = shard.by_id
     found = []
-    deciding = diagnostics.id_annotations_by_reason.values() if diagnostics.reasons else ()
-    for name in deciding:
+    for name in _deciding(shard, diagnostics):
         if name in builtin.POLICIES:
             found.append(_built_in(name, signals))
         elif own[name].effect == "forbid":
@@ -146,9 +149,10 @@ def _failures(shard: Shard, errors: Sequence[str]) -> list[Reason]:
     """Say what a policy asked for and nobody could tell."""
     missing = {m.group(1) for error in errors for m in _MISSING.finditer(error)}
     others = {
-        shard.names[int(at.group(1))]
+        name
         for error in errors
         if not _MISSING.search(error) and (at := _AT.search(error))
+        for name in shard.names[at.group(1)]
     }
     found = []
     if missing:

@@ -52,12 +52,21 @@ def decide_access(tx: Transaction, request: AccessRequest) -> Decision:
 
 def decide_many(tx: Transaction, requests: Sequence[AccessRequest]) -> list[Decision]:
     """Decide many requests with the same few queries."""
+    return [decision for decision, _ in _decide(tx, requests)]
+
+
+def _decide(
+    tx: Transaction, requests: Sequence[AccessRequest]
+) -> list[tuple[Decision, Resource | None]]:
+    """Decide each different request once; thousands of tunnels may be of one person and device."""
+    once = list(dict.fromkeys(requests))
     book = book_in_force(tx)
-    resources = {each.id: each for each in resource_store.list_resources(tx)}
-    return [
-        decide(book, resources.get(request.resource_id), signals)
-        for request, signals in zip(requests, gather_signals(tx, requests), strict=True)
-    ]
+    resources = resource_store.find_resources(tx, {each.resource_id for each in once})
+    found = {}
+    for request, signals in zip(once, gather_signals(tx, once), strict=True):
+        resource = resources.get(request.resource_id)
+        found[request] = (decide(book, resource, signals), resource)
+    return [found[request] for request in requests]
 
 
 def open_session(tx: Transaction, request: AccessRequest) -> Opened:
@@ -65,15 +74,24 @@ def open_session(tx: Transaction, request: AccessRequest) -> Opened:
 
     Acknowledge it only after the transaction has been committed.
     """
-    decision = decide_access(tx, request)
-    resource = resource_store.find_resource(tx, request.resource_id)
-    if not decision.allow or resource is None:
-        log_denied(tx, request, decision)
-        return Opened(decision, None, resource)
-    session = _new_session(tx, request, resource, decision)
-    store.insert_session(tx, session)
-    log_opened(tx, session, decision)
-    return Opened(decision, session, resource)
+    return open_sessions(tx, [request])[0]
+
+
+def open_sessions(tx: Transaction, requests: Sequence[AccessRequest]) -> list[Opened]:
+    """Do ``open_session`` for several at once, in their order."""
+    opened = [
+        Opened(decision, _new_session(tx, request, where, decision), where)
+        if decision.allow and where is not None
+        else Opened(decision, None, where)
+        for request, (decision, where) in zip(requests, _decide(tx, requests), strict=True)
+    ]
+    begun = [(each.session, each.decision) for each in opened if each.session is not None]
+    store.insert_sessions(tx, [session for session, _ in begun])
+    log_opened(tx, begun)
+    for request, each in zip(requests, opened, strict=True):
+        if each.session is None:
+            log_denied(tx, request, each.decision)
+    return opened
 
 
 def _new_session(
@@ -102,8 +120,7 @@ def refresh_session(tx: Transaction, session_id: str) -> Opened:
     session = store.find_session(tx, session_id)
     if session is None or session.ended_at is not None:
         return Opened(_ended(tx, session), None, None)
-    decision = decide_access(tx, session.request)
-    resource = resource_store.find_resource(tx, session.resource_id)
+    decision, resource = _decide(tx, [session.request])[0]
     if not decision.allow:
         record_cuts(tx, [Cut(session, decision)])
         return Opened(decision, None, resource)

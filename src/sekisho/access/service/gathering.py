@@ -60,12 +60,13 @@ def _read(tx: Transaction, requests: Sequence[AccessRequest]) -> Known:
     fronts = front.find_fronts(tx, shown)
     devices = sorted({found.device.id for found in fronts.values()})
     subjects = [f"person:{p}" for p in sorted(people)] + [f"device:{d}" for d in devices]
+    settled = controls.list_settled_verdicts(tx, devices)
     return Known(
         people=identity.inspect_people(tx, people),
         sign_ins=identity.inspect_sessions(tx, {r.sign_in for r in requests if r.sign_in}),
         fronts=fronts,
-        states=controls.access_states(tx, devices),
-        verdicts=controls.list_settled_verdicts(tx, devices),
+        states=controls.access_states(tx, devices, settled),
+        verdicts=settled,
         findings=findings.count_severe(tx, subjects),
         granted=request_store.list_granted(tx, people),
         networks=read_networks(tx),

@@ -60,9 +60,10 @@ class LogPage:
     page_size: int
 
 
-def log_opened(tx: Transaction, session: AccessSession, decision: Decision) -> None:
-    """Write down that a session was opened."""
-    _write(tx, [(session.request, decision, session)], Outcome.ALLOW, "access.opened")
+def log_opened(tx: Transaction, opened: Sequence[tuple[AccessSession, Decision]]) -> None:
+    """Write down that sessions were opened."""
+    told = [(session.request, decision, session) for session, decision in opened]
+    _write(tx, told, Outcome.ALLOW, "access.opened")
 
 
 def log_denied(tx: Transaction, request: AccessRequest, decision: Decision) -> None:

@@ -9,6 +9,8 @@ from sekisho.access.policies import Policy, PolicyVersion, VersionState
 from sekisho.access.store.tables import POLICIES
 from sekisho.kernel.db import Transaction
 
+_IN_FORCE = select(POLICIES.c.number).where(POLICIES.c.state == VersionState.IN_FORCE.value)
+
 
 def insert_version(tx: Transaction, version: PolicyVersion) -> None:
     """Add a version."""
@@ -35,8 +37,7 @@ def newest_number(tx: Transaction) -> int:
 
 def number_in_force(tx: Transaction) -> int:
     """Return the number of the version in force, 0 for none."""
-    query = select(POLICIES.c.number).where(POLICIES.c.state == VersionState.IN_FORCE.value)
-    return int(tx.scalar(query) or 0)
+    return int(tx.scalar(_IN_FORCE) or 0)
 
 
 def list_versions(tx: Transaction, offset: int, limit: int) -> list[PolicyVersion]:

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from sekisho.access.store.tables import ORDERS, REQUESTS
 from sekisho.kernel.db import Transaction, chunked
 
 GRANTED = "granted"
 WAITING = "waiting"
+_GRANTED_NOW = select(REQUESTS.c.person_id, REQUESTS.c.resource_id, REQUESTS.c.ends_at).where(
+    REQUESTS.c.person_id.in_(bindparam("people", expanding=True)),
+    REQUESTS.c.state == GRANTED,
+    REQUESTS.c.ends_at > bindparam("now"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,7 @@ def list_granted(tx: Transaction, people: Collection[str]) -> dict[tuple[str, st
     """Return (person, resource) → until when it is granted now."""
     found: dict[tuple[str, str], datetime] = {}
     for part in chunked(sorted(people)):
-        query = select(REQUESTS).where(
-            REQUESTS.c.person_id.in_(part),
-            REQUESTS.c.state == GRANTED,
-            REQUESTS.c.ends_at > tx.now,
-        )
-        for row in tx.rows(query):
+        for row in tx.rows(_GRANTED_NOW, {"people": part, "now": tx.now}):
             key = (row.person_id, row.resource_id)
             found[key] = max(row.ends_at, found.get(key, row.ends_at))
     return found

@@ -1,15 +1,17 @@
 """Reads and writes resources."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from sekisho.access.model import Resource, ResourceID, ResourceKind, Trust, Upstream
 from sekisho.access.store.tables import RESOURCES
 from sekisho.identity.model import Strength
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Transaction, chunked
+
+_OF_MANY = select(RESOURCES).where(RESOURCES.c.id.in_(bindparam("these", expanding=True)))
 
 
 def insert_resource(tx: Transaction, resource: Resource) -> None:
@@ -34,6 +36,14 @@ def find_resource(tx: Transaction, resource_id: str) -> Resource | None:
     wanted = (RESOURCES.c.id == resource_id) | (RESOURCES.c.key == resource_id)
     rows = tx.rows(select(RESOURCES).where(wanted))
     return _resource(rows[0]) if rows else None
+
+
+def find_resources(tx: Transaction, ids: Collection[str]) -> dict[str, Resource]:
+    """Return those of ``ids`` that there are."""
+    found: dict[str, Resource] = {}
+    for part in chunked(sorted(ids)):
+        found |= {row.id: _resource(row) for row in tx.rows(_OF_MANY, {"these": part})}
+    return found
 
 
 def list_resources(tx: Transaction) -> list[Resource]:

@@ -20,6 +20,7 @@ from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import DeviceID, PersonID
 
 _LIVE = SESSIONS.c.ended_at.is_(None)
+_INSERT = insert(SESSIONS)
 SORTS = {"since": SESSIONS.c.since, "checked": SESSIONS.c.checked_at,
          "person": SESSIONS.c.person_id, "resource": SESSIONS.c.resource_id}  # fmt: skip
 
@@ -40,11 +41,16 @@ class SessionFilter:
     resources: Sequence[str] | None = None
 
 
-def insert_session(tx: Transaction, session: AccessSession) -> None:
-    """Add a session."""
+def insert_sessions(tx: Transaction, sessions: Sequence[AccessSession]) -> None:
+    """Add sessions."""
+    if sessions:
+        tx.execute(_INSERT, [_row(session) for session in sessions])
+
+
+def _row(session: AccessSession) -> dict[str, Any]:
     row = {name: getattr(session, name) for name in AccessSession.__slots__}
     plain = {"kind": session.kind.value, "door": session.door.value, "trust": int(session.trust)}
-    tx.execute(insert(SESSIONS), row | plain)
+    return row | plain
 
 
 def renew_sessions(

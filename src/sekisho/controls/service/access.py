@@ -10,7 +10,6 @@ from sekisho.controls.exception_rules import load_rules
 from sekisho.controls.model import Verdict
 from sekisho.controls.service.judging import catalogue_in_force
 from sekisho.controls.store import laid, verdicts
-from sekisho.identity import service as identity
 from sekisho.identity.model import PersonState
 from sekisho.identity.service import standing
 from sekisho.kernel.db import Transaction
@@ -28,10 +27,14 @@ def access_state(tx: Transaction, device_id: DeviceID) -> AccessState:
     return access_states(tx, [device_id])[device_id]
 
 
-def access_states(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, AccessState]:
-    """Say it for many devices at once."""
+def access_states(
+    tx: Transaction, device_ids: Sequence[DeviceID],
+    settled: Mapping[DeviceID, Sequence[Verdict]] | None = None,
+) -> dict[DeviceID, AccessState]:  # fmt: skip
+    """Say it for many devices at once; ``settled`` if the caller has read them in ``tx``."""
     controls, rules = catalogue_in_force().controls, load_rules()
-    settled = list_settled_verdicts(tx, device_ids)
+    if settled is None:
+        settled = list_settled_verdicts(tx, device_ids)
     bars = _find_bars(tx, device_ids)
     return {
         device_id: judging.judge_access(
@@ -109,11 +112,9 @@ def _find_bars(tx: Transaction, device_ids: Sequence[DeviceID]) -> Mapping[Devic
     for device_id, bar in laid.find_bars(tx, device_ids).items():
         bars[DeviceID(device_id)].append(Bar(bar))
     owners = laid.find_owners(tx, device_ids)
-    people = {person for person in owners.values() if person is not None}
-    found = identity.inspect_people(tx, people)
-    shut = {p for p in people if p not in found or found[p].person.state in _ENDED}
+    states = standing.states_of(tx, owners.values())
     for device_id, owner in owners.items():
-        if owner in shut:
+        if owner is not None and states.get(owner, PersonState.LEFT) in _ENDED:
             bars[DeviceID(device_id)].append(Bar.DISABLED)
     return bars
 

@@ -34,6 +34,10 @@ _FIGURES = {
     VerdictKind.EXEMPT: "exempt",
 }
 _OF_ONE = select(VERDICTS).where(VERDICTS.c.device_id == bindparam("of_device"))
+_OF_MANY = select(VERDICTS).where(VERDICTS.c.device_id.in_(bindparam("devices", expanding=True)))
+_EXEMPTIONS_OF_MANY = select(EXEMPTIONS).where(
+    EXEMPTIONS.c.device_id.in_(bindparam("devices", expanding=True))
+)
 _EXEMPTIONS_OF_ONE = select(EXEMPTIONS).where(EXEMPTIONS.c.device_id == bindparam("of_device"))
 _STANDING = select(
     VERDICTS,
@@ -91,7 +95,7 @@ def find_verdicts_of(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[De
     """Return the stored verdicts of many devices."""
     found: dict[DeviceID, Verdicts] = {device_id: {} for device_id in device_ids}
     for some in chunked(device_ids):
-        for row in tx.rows(select(VERDICTS).where(VERDICTS.c.device_id.in_(some))):
+        for row in tx.rows(_OF_MANY, {"devices": some}):
             found[row.device_id][row.control_id] = _verdict(row)
     return found
 
@@ -125,7 +129,7 @@ def find_exemptions_of(
     """Return the exceptions of many devices."""
     found: dict[DeviceID, list[Row[Any]]] = {d: [] for d in device_ids}
     for some in chunked(device_ids):
-        for row in tx.rows(select(EXEMPTIONS).where(EXEMPTIONS.c.device_id.in_(some))):
+        for row in tx.rows(_EXEMPTIONS_OF_MANY, {"devices": some}):
             found[row.device_id].append(row)
     return {device_id: _longest(rows) for device_id, rows in found.items()}
 

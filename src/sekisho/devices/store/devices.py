@@ -32,6 +32,7 @@ _SEEN = (
 _ANSWERED = (
     update(DEVICES).where(DEVICES.c.id == bindparam("device")).values(answered_at=bindparam("at"))
 )
+_OF_MANY = select(*COLUMNS).where(DEVICES.c.id.in_(bindparam("devices", expanding=True)))
 _LINES_OF = select(LINES).where(
     LINES.c.device_id == bindparam("device"),
     LINES.c.query.in_(bindparam("those", expanding=True)),
@@ -99,7 +100,7 @@ def find_devices(tx: Transaction, device_ids: Sequence[str]) -> dict[str, Device
     """Return those of ``device_ids`` that there are, by id."""
     found: dict[str, Device] = {}
     for part in chunked(device_ids):
-        rows = tx.rows(select(*COLUMNS).where(DEVICES.c.id.in_(part)))
+        rows = tx.rows(_OF_MANY, {"devices": part})
         found |= {row.id: read_device(row) for row in rows}
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from sekisho.devices.model import Certificate, Look
 from sekisho.devices.store.tables import CERTIFICATES, LOOKS
@@ -13,6 +13,11 @@ from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import new_id
 
 _LOOK = [LOOKS.c[item.name] for item in fields(Look)]
+_GOOD_OF_MANY = select(CERTIFICATES.c.serial, CERTIFICATES.c.device_id).where(
+    CERTIFICATES.c.serial.in_(bindparam("serials", expanding=True)),
+    CERTIFICATES.c.revoked_at.is_(None),
+    CERTIFICATES.c.not_after > bindparam("now"),
+)
 _CERTIFICATE = [CERTIFICATES.c[item.name] for item in fields(Certificate)]
 
 
@@ -74,11 +79,9 @@ def list_good_certificates(
 ) -> dict[str, str]:
     """Return serial → device for those that are neither revoked nor past their end."""
     found: dict[str, str] = {}
-    table = CERTIFICATES.c
     for part in chunked(serials):
-        query = select(table.serial, table.device_id).where(table.serial.in_(part))
-        good = query.where(table.revoked_at.is_(None), table.not_after > now)
-        found |= {row.serial: row.device_id for row in tx.rows(good)}
+        rows = tx.rows(_GOOD_OF_MANY, {"serials": part, "now": now})
+        found |= {row.serial: row.device_id for row in rows}
     return found
 
 

@@ -83,6 +83,11 @@ def units_of(tx: Transaction, person_ids: Iterable[str | None]) -> dict[str, Uni
     return people.find_units_of(tx, sorted({each for each in person_ids if each}))
 
 
+def states_of(tx: Transaction, person_ids: Iterable[str | None]) -> dict[str, PersonState]:
+    """Return person → state for many people at once; who is not there is not in it."""
+    return people.find_states(tx, sorted({each for each in person_ids if each}))
+
+
 def units_below(tx: Transaction, unit_ids: Iterable[str]) -> frozenset[str]:
     """Return these units with every unit below them; unknown ids are left out."""
     return tree.below(unit_store.read_parents(tx), unit_ids)

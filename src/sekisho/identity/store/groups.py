@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, select, update
 
 from sekisho.identity.model import Group
 from sekisho.identity.store.tables import group_members, groups, people
 from sekisho.kernel.db import Transaction, chunked, upsert
 from sekisho.kernel.ids import GroupID, PersonID
+
+_OF_MANY = select(group_members.c.person_id, group_members.c.group_id).where(
+    group_members.c.person_id.in_(bindparam("people", expanding=True))
+)
 
 
 def insert_group(tx: Transaction, group: Group) -> None:
@@ -63,8 +67,7 @@ def list_groups_of_many(tx: Transaction, person_ids: Sequence[str]) -> dict[str,
     """Return person → the ids of their groups; who is in none is not in it."""
     found: dict[str, list[GroupID]] = {}
     for part in chunked(person_ids):
-        query = select(group_members.c.person_id, group_members.c.group_id)
-        for row in tx.rows(query.where(group_members.c.person_id.in_(part))):
+        for row in tx.rows(_OF_MANY, {"people": part}):
             found.setdefault(row.person_id, []).append(GroupID(row.group_id))
     return found
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
 
 from sekisho.identity.model import APIToken, Method, Session, Strength
 from sekisho.identity.store.tables import sessions, tokens
 from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import PersonID, SessionID, TokenID
+
+_OF_MANY = select(sessions).where(sessions.c.id.in_(bindparam("these", expanding=True)))
 
 
 def insert_session(tx: Transaction, session: Session, digest: str) -> None:
@@ -35,7 +37,7 @@ def get_sessions(tx: Transaction, session_ids: Sequence[str]) -> list[Session]:
     """Return the sessions with these ids; their ends are not looked at."""
     found: list[Session] = []
     for part in chunked(session_ids):
-        found += [_session(row) for row in tx.rows(select(sessions).where(sessions.c.id.in_(part)))]
+        found += [_session(row) for row in tx.rows(_OF_MANY, {"these": part})]
     return found
 
 

@@ -10,6 +10,8 @@ from sekisho.identity.store.tables import people, unit_roles, units
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.ids import PersonID, UnitID
 
+_ALL = select(units)
+
 
 def insert_unit(tx: Transaction, unit: Unit) -> None:
     """Add a unit."""
@@ -37,7 +39,7 @@ def find_unit(tx: Transaction, unit_id: str) -> Unit | None:
 
 def list_units(tx: Transaction) -> list[Unit]:
     """List all units, in no order that means anything."""
-    return [_unit(row) for row in tx.rows(select(units))]
+    return [_unit(row) for row in tx.rows(_ALL)]
 
 
 def read_parents(tx: Transaction) -> dict[str, str | None]:
