@@ -328,12 +328,9 @@ async def open_many(scene: Scene, devices: Sequence[str], count: int) -> list[He
 async def measure_opening(scene: Scene, count: int) -> list[float]:
     """Return the milliseconds of CONNECTs made one after the other."""
     context, shown = scene.home.tls("dev_0"), scene.home.credential(scene.person, "dev_0")
-    found = []
-    for _ in range(count):
-        held = await open_one(scene, "dev_0", shown, context)
-        found.append(held.opened_ms)
-        held.writer.close()
-    return found
+    held = [await open_one(scene, "dev_0", shown, context) for _ in range(count)]
+    await end_all(held, [])
+    return [each.opened_ms for each in held]
 
 
 async def measure_single_cuts(scene: Scene, tunnels: int, cuts: int) -> tuple[list[float], float]:

@@ -19,7 +19,7 @@ _EITHER = '(principal in Group::"grp_sales" || principal in Role::"auditor")'
 _HANAKO = 'principal == Person::"per_hanako"'
 _RULES = """
 permit(principal, action, resource) when { SALES && context.mfa >= 2 }
-permit(principal, action, resource) when { SALES && context.mfa >= 2 } unless { context.findings > 0 }
+permit(principal, action, resource) when { SALES } unless { context.findings > 0 }
 permit(principal in Group::"grp_sales", action, resource in Kind::"http")
 permit(principal == Person::"per_hanako", action == Action::"open", resource)
 permit(principal == Group::"grp_sales", action, resource)

@@ -83,7 +83,8 @@ def test_a_session_is_opened_cut_by_a_verdict_and_told_with_the_reason(
         service.record_cuts(tx, cuts)
         service.record_cuts(tx, cuts)
         assert service.list_live(tx) == []
-        assert service.deny_list(tx, tx.now - timedelta(minutes=1)) == [opened.session.id]
+        (denied,) = service.deny_list(tx, tx.now - timedelta(minutes=1))
+        assert denied.id == opened.session.id
         assert service.refresh_session(tx, opened.session.id).session is None
         kinds = [r.kind for r in evidence.list_records(tx, kind="access.*")]
     assert kinds[:2] == ["access.cut", "access.opened"]

@@ -1,7 +1,7 @@
 """What is left of a policy for somebody of whom it is known where they and the resource belong.
 
-Cedar's ``in`` holds exactly where the entity is among those that ``context.make_entities`` names, so
-such a term at the head of a policy is decided before Cedar is asked. Only terms that hold are
+Cedar's ``in`` holds exactly where the entity is among those that ``context.make_entities`` names,
+so such a term at the head of a policy is decided before Cedar is asked. Only terms that hold are
 taken out, and only those that come first: nothing before them could have failed.
 """
 

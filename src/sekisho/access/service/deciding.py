@@ -29,6 +29,7 @@ from sekisho.access.store import policies as policy_store
 from sekisho.access.store import resources as resource_store
 from sekisho.access.store import sessions as store
 from sekisho.evidence import service as evidence
+from sekisho.evidence.model import NewRecord
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.i18n import Localized, Text
@@ -152,13 +153,13 @@ def end_by_hand_decision(
     return [(session, refuse(book, each, [said])) for session, each in pairs]
 
 
-def close_session(tx: Transaction, session_id: str, because: str) -> None:
-    """Note that a session was ended by its person or its peer; again is no error."""
-    live = store.end_sessions(tx, [(session_id, because[:100])])
-    for name in live:
-        evidence.record(
-            tx, kind="access.closed", subject=f"session:{name}", detail={"because": because[:100]}
-        )
+def close_sessions(tx: Transaction, session_ids: Sequence[str], because: str) -> None:
+    """Note that sessions were ended by their person or their peer; again is no error."""
+    why = because[:100]
+    live = store.end_sessions(tx, [(name, why) for name in session_ids])
+    evidence.record_many(tx, [
+        NewRecord("access.closed", f"session:{name}", {"because": why}, None) for name in live
+    ])  # fmt: skip
 
 
 def find_cuts(tx: Transaction, subjects: Collection[str] | None = None) -> list[Cut]:
@@ -166,14 +167,18 @@ def find_cuts(tx: Transaction, subjects: Collection[str] | None = None) -> list[
 
     Reads only, so that data can be stopped before anything is written.
     """
-    sessions = _concerned(tx, subjects)
-    cuts = _refused(tx, sessions)
-    named = [s.removeprefix("session:") for s in subjects or () if s.startswith("session:")]
+    return find_refused(tx, list_concerned(tx, subjects)) + find_cut_by_hand(tx, subjects or ())
+
+
+def find_cut_by_hand(tx: Transaction, subjects: Collection[str]) -> list[Cut]:
+    """Return those of the named sessions that somebody has ended in the register."""
+    named = [s.removeprefix("session:") for s in subjects if s.startswith("session:")]
     by_hand = [s for s in store.list_by_ids(tx, named) if s.ended_because == BY_HAND]
-    return cuts + [Cut(session, _ended(tx, session)) for session in by_hand]
+    return [Cut(session, _ended(tx, session)) for session in by_hand]
 
 
-def _concerned(tx: Transaction, subjects: Collection[str] | None) -> list[AccessSession]:
+def list_concerned(tx: Transaction, subjects: Collection[str] | None) -> list[AccessSession]:
+    """List the live sessions that a change of ``subjects`` can concern (None: all)."""
     kinds = {subject.partition(":")[0] for subject in subjects or ()}
     if subjects is None or kinds & _EVERYBODY:
         return store.list_live(tx, everything=True)
@@ -186,7 +191,8 @@ def _concerned(tx: Transaction, subjects: Collection[str] | None) -> list[Access
     )
 
 
-def _refused(tx: Transaction, sessions: Sequence[AccessSession]) -> list[Cut]:
+def find_refused(tx: Transaction, sessions: Sequence[AccessSession]) -> list[Cut]:
+    """Ask again for these sessions; return the refused. Reads only."""
     decisions = decide_many(tx, [session.request for session in sessions]) if sessions else []
     pairs = zip(sessions, decisions, strict=True)
     return [Cut(session, decision) for session, decision in pairs if not decision.allow]
@@ -206,8 +212,7 @@ def find_due(tx: Transaction) -> list[Cut]:
     """
     due = store.list_due(tx, _MOST_DUE)
     idle = [s for s in due if s.kind is ResourceKind.HTTP and s.checked_at + IDLE <= tx.now]
-    for session in idle:
-        close_session(tx, session.id, "idle")
+    close_sessions(tx, [session.id for session in idle], "idle")
     gone = {session.id for session in idle}
     asked = [session for session in due if session.id not in gone]
     decisions = decide_many(tx, [s.request for s in asked]) if asked else []
@@ -226,8 +231,13 @@ def list_live(tx: Transaction) -> list[AccessSession]:
     return store.list_live(tx, everything=True)
 
 
-def deny_list(tx: Transaction, since: datetime) -> list[str]:
-    """Return the ids of sessions that ended since then; their cookies may still look good."""
+def has_due(tx: Transaction) -> bool:
+    """Tell whether any session's decision has run out."""
+    return bool(store.list_due(tx, 1))
+
+
+def deny_list(tx: Transaction, since: datetime) -> list[AccessSession]:
+    """Return the sessions that ended since then; their cookies may still look good."""
     return store.list_ended_since(tx, since)
 
 

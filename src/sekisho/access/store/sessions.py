@@ -134,9 +134,9 @@ def list_due(tx: Transaction, limit: int) -> list[AccessSession]:
     return [_session(row) for row in tx.rows(query.order_by(SESSIONS.c.valid_until).limit(limit))]
 
 
-def list_ended_since(tx: Transaction, since: datetime) -> list[str]:
-    """List ids of sessions that ended at ``since`` or later."""
-    return [row.id for row in tx.rows(select(SESSIONS.c.id).where(SESSIONS.c.ended_at >= since))]
+def list_ended_since(tx: Transaction, since: datetime) -> list[AccessSession]:
+    """List sessions that ended at ``since`` or later."""
+    return [_session(row) for row in tx.rows(select(SESSIONS).where(SESSIONS.c.ended_at >= since))]
 
 
 def list_page(

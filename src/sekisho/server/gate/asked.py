@@ -3,6 +3,7 @@
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -93,6 +94,7 @@ def _own(attributes: Any) -> dict[str, str]:
     return {name: value.string_value for name, value in told["sekisho"].fields.items()}
 
 
+@lru_cache(maxsize=4_096)
 def read_certificate(pem: str) -> tuple[DeviceID | None, str]:
     """Return the device and serial number (hex) of a certificate that Envoy has verified."""
     if not pem:

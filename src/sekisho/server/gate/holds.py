@@ -1,21 +1,26 @@
 """Live sessions: each held stream of Envoy is one coroutine here, and can be cut at once.
 
 Envoy keeps the stream of its ext_proc filter open until the tunnel, WebSocket or long answer ends;
-an immediate response on it ends the session (``docs/adr/0011``).
+an immediate response on it ends the session (``docs/adr/0011``). Thousands are cut at once, so what
+is said to each was put into bytes beforehand.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
+import grpc
 import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as wire
-from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 
 log = structlog.get_logger()
 
 _FORBIDDEN = 403
 _REMEMBERED = 20_000
+_TAKEN_UP_SECONDS = 20.0
+"""An allowed tunnel that Envoy has not held by then never came to be."""
 
 
 class Holds:
@@ -24,14 +29,28 @@ class Holds:
     def __init__(self) -> None:
         self._streams: dict[str, set[asyncio.Future[None]]] = {}
         self._cut: dict[str, None] = {}
+        self._expected: dict[str, float] = {}
 
     def __len__(self) -> int:
         """Return how many sessions are held."""
         return len(self._streams)
 
+    def expect(self, session: str) -> None:
+        """Note that a tunnel was allowed, which Envoy will now open and hold."""
+        self._expected[session] = time.monotonic()
+
+    def take_overdue(self, now: float | None = None) -> list[str]:
+        """Return the tunnels that were allowed and never held, each once."""
+        late = (time.monotonic() if now is None else now) - _TAKEN_UP_SECONDS
+        overdue = [name for name, since in self._expected.items() if since <= late]
+        for name in overdue:
+            del self._expected[name]
+        return overdue
+
     def hold(self, session: str) -> asyncio.Future[None]:
         """Hold a session; the future is done once it is to be cut."""
         cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._expected.pop(session, None)
         self._streams.setdefault(session, set()).add(cut)
         if session in self._cut:
             cut.set_result(None)
@@ -65,7 +84,7 @@ Ended = Callable[[str], Awaitable[None]]
 """Called with a tunnel's session that ended without having been cut."""
 
 
-class Holder(external_processor_pb2_grpc.ExternalProcessorServicer):  # type: ignore[misc]  # untyped base
+class Holder:
     """Serves the held streams."""
 
     def __init__(self, holds: Holds, ended: Ended) -> None:
@@ -73,46 +92,70 @@ class Holder(external_processor_pb2_grpc.ExternalProcessorServicer):  # type: ig
         self._ended = ended
         self._tasks: set[asyncio.Future[None]] = set()
 
-    async def Process(  # noqa: N802 - gRPC's own name
-        self, requests: AsyncIterator[Any], context: Any
-    ) -> AsyncIterator[wire.ProcessingResponse]:
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return the gRPC service; answers are bytes already."""
+        process = grpc.stream_stream_rpc_method_handler(
+            self.process, request_deserializer=wire.ProcessingRequest.FromString
+        )
+        return grpc.method_handlers_generic_handler(
+            "envoy.service.ext_proc.v3.ExternalProcessor", {"Process": process}
+        )
+
+    async def process(self, requests: object, context: Any) -> None:
         """Hold one session until it ends or is cut."""
-        del context
-        first = await anext(requests, None)
-        session, is_tunnel = _session_of(first) if first is not None else ("", False)
+        del requests
+        first = await context.read()
+        session, is_tunnel = _session_of(first) if first is not grpc.aio.EOF else ("", False)
         if not session:
-            yield _refuse()
+            await context.write(_refusal())
             return
-        cut = self._holds.hold(session)
+        stream = _Stream(context, self._holds.hold(session))
+        stream.cut.add_done_callback(lambda _: self._start(stream.end()))
         try:
-            yield _go_on(first)
-            async for answer in _serve(requests, cut):
-                yield answer
+            await stream.serve(first)
         finally:
-            last = self._holds.release(session, cut)
-            if is_tunnel and last and not cut.done():
-                task = asyncio.ensure_future(self._ended(session))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            last = self._holds.release(session, stream.cut)
+            if is_tunnel and last and not stream.cut.done():
+                self._start(self._ended(session))
+            stream.cut.cancel()
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-async def _serve(
-    requests: AsyncIterator[Any], cut: asyncio.Future[None]
-) -> AsyncIterator[wire.ProcessingResponse]:
-    while True:
-        message = asyncio.ensure_future(anext(requests, None))
+class _Stream:
+    """One held stream; gRPC takes one answer at a time, so a cut waits for one under way."""
+
+    def __init__(self, context: Any, cut: asyncio.Future[None]) -> None:
+        self.cut = cut
+        self._context = context
+        self._writing = self._told = False
+        self._task = asyncio.current_task()
+
+    async def serve(self, message: Any) -> None:
+        """Answer what Envoy sends until it ends the stream, as it does after a refusal."""
+        while message is not grpc.aio.EOF:
+            if not self.cut.done():
+                self._writing = True
+                await self._context.write(_go_on(message.WhichOneof("request")))
+                self._writing = False
+                if self.cut.done():
+                    await self.end()
+            message = await self._context.read()
+
+    async def end(self) -> None:
+        """Tell Envoy to end the session; a stream that takes no word is broken off instead."""
+        if self._writing or self._told or self.cut.cancelled():
+            return
+        self._told = True
         try:
-            await asyncio.wait({message, cut}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not message.done():
-                message.cancel()
-        if cut.done():
-            yield _refuse()
-            return
-        got = message.result()
-        if got is None:
-            return
-        yield _go_on(got)
+            await self._context.write(_refusal())
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may stay open by it
+            log.info("a held stream was broken off", why=str(error))
+            if self._task is not None:
+                self._task.cancel()
 
 
 def _session_of(message: Any) -> tuple[str, bool]:
@@ -126,16 +169,17 @@ def _session_of(message: Any) -> tuple[str, bool]:
     return "", False
 
 
-def _go_on(message: Any) -> wire.ProcessingResponse:
+@lru_cache
+def _go_on(kind: str) -> bytes:
     """Answer a message with its own kind and no change."""
-    kind = message.WhichOneof("request")
     answer = wire.ProcessingResponse()
     getattr(answer, kind).SetInParent()
-    return answer
+    return bytes(answer.SerializeToString())
 
 
-def _refuse() -> wire.ProcessingResponse:
+@lru_cache
+def _refusal() -> bytes:
     answer = wire.ProcessingResponse()
     answer.immediate_response.status.code = _FORBIDDEN
     answer.immediate_response.details = "cut"
-    return answer
+    return bytes(answer.SerializeToString())

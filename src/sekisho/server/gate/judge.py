@@ -1,14 +1,16 @@
 """The gate's way to the room ``access``: each call is one transaction on a thread."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from sekisho.access import service as access
 from sekisho.access.model import (
     AccessRequest,
+    AccessSession,
     AccessSessionID,
     Cut,
     Opened,
@@ -20,8 +22,11 @@ from sekisho.kernel.changes import list_changes, newest_change
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.principal import SYSTEM
+from sekisho.server.gate.together import Together
 
 _T = TypeVar("_T")
+_MOST_TOGETHER = 32  # the first waits for the last, at 1 to 2 ms each
+_MOST_AT_ONCE = 100  # different requests, at about 1 ms each
 
 
 class House(Protocol):
@@ -47,6 +52,22 @@ class Answer:
     language: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen after a change.
+
+    ``cuts`` may not go on. ``left`` are live sessions that have to be asked about again as well:
+    too many to keep others waiting for. ``version`` is that of the resources, ``due`` tells
+    whether decisions have run out.
+    """
+
+    cursor: int
+    cuts: list[Cut]
+    left: list[AccessSession]
+    version: str
+    due: bool
+
+
 class Judge:
     """Asks ``access`` without keeping the loop waiting."""
 
@@ -54,6 +75,8 @@ class Judge:
         self._database = house.database
         self.clock = house.clock
         self._pool = ThreadPoolExecutor(threads, "judge")
+        self._opening = Together(self._open, _MOST_TOGETHER)
+        self._closing = Together(self._close, _MOST_TOGETHER)
 
     def now(self) -> float:
         """Return the present instant as Unix seconds."""
@@ -61,31 +84,46 @@ class Judge:
 
     async def open(self, request: AccessRequest) -> Answer:
         """Decide about a new session; it is in the register, committed, when this returns."""
-        return await self._write(lambda tx: _answer(tx, access.open_session(tx, request)))
+        return await self._opening.do(request)
+
+    async def _open(self, requests: Sequence[AccessRequest]) -> Sequence[Answer]:
+        return await self._write(
+            lambda tx: [_answer(tx, each) for each in access.open_sessions(tx, requests)]
+        )
 
     async def refresh(self, session: str) -> Answer:
         """Decide anew about a session."""
         name = AccessSessionID(session)
         return await self._write(lambda tx: _answer(tx, access.refresh_session(tx, name)))
 
-    async def close(self, session: str, because: str) -> None:
+    async def close(self, session: str) -> None:
         """Write down that a session has ended by itself."""
-        name = AccessSessionID(session)
-        await self._write(lambda tx: access.close_session(tx, name, because))
+        await self._closing.do(session)
 
-    async def close_left_tunnels(self) -> None:
-        """Write down that the tunnels of a former process have ended."""
+    async def _close(self, sessions: Sequence[str]) -> Sequence[None]:
+        await self.close_all(sessions, "closed")
+        return [None] * len(sessions)
 
-        def close(tx: Transaction) -> None:
-            for each in access.list_live(tx):
-                if each.kind is ResourceKind.TCP:
-                    access.close_session(tx, each.id, "gate_restarted")
+    async def close_all(self, sessions: Sequence[str], because: str) -> None:
+        """Write down that sessions have ended."""
+        await self._write(lambda tx: access.close_sessions(tx, sessions, because))
 
-        await self._write(close)
+    async def live(self) -> list[AccessSession]:
+        """Return every session that the register holds for live."""
+        return await self._read(access.list_live)
 
-    async def cuts(self, subjects: Collection[str] | None) -> list[Cut]:
-        """Return the live sessions that may not go on after a change of ``subjects``."""
-        return await self._read(lambda tx: access.find_cuts(tx, subjects))
+    async def denied(self, seconds: float) -> list[AccessSession]:
+        """Return the sessions that ended within so many seconds."""
+        since = self.clock.now() - timedelta(seconds=seconds)
+        return await self._read(lambda tx: access.deny_list(tx, since))
+
+    async def look(self, cursor: int) -> Look:
+        """See what changed behind ``cursor``, and whose sessions may not go on because of it."""
+        return await self._read(lambda tx: _look(tx, cursor))
+
+    async def refused(self, sessions: Sequence[AccessSession]) -> list[Cut]:
+        """Ask again for these sessions; return those that may not go on."""
+        return await self._read(lambda tx: access.find_refused(tx, sessions))
 
     async def due(self) -> list[Cut]:
         """Decide anew about sessions whose decision is too old; return those to cut."""
@@ -94,11 +132,6 @@ class Judge:
     async def record(self, cuts: Sequence[Cut]) -> None:
         """Write down what has been cut."""
         await self._write(lambda tx: access.record_cuts(tx, cuts))
-
-    async def changes(self, cursor: int) -> tuple[int, set[str]]:
-        """Return what changed behind ``cursor``, and the new cursor."""
-        found = await self._read(lambda tx: list_changes(tx, cursor))
-        return (found[-1].seq if found else cursor), {each.subject for each in found}
 
     async def newest_change(self) -> int:
         """Return the cursor of the present."""
@@ -125,9 +158,27 @@ class Judge:
         return await asyncio.get_running_loop().run_in_executor(self._pool, run)
 
 
+def _look(tx: Transaction, cursor: int) -> Look:
+    """See what changed; sessions that differ in their id alone are asked about once."""
+    found = list_changes(tx, cursor)
+    subjects = {each.subject for each in found}
+    concerned = access.list_concerned(tx, subjects) if subjects else []
+    at_once = len({each.request for each in concerned}) <= _MOST_AT_ONCE
+    cuts = access.find_cut_by_hand(tx, subjects)
+    return Look(
+        cursor=found[-1].seq if found else cursor,
+        cuts=cuts + (access.find_refused(tx, concerned) if at_once else []),
+        left=[] if at_once else concerned,
+        version=access.resources_version(tx),
+        due=access.has_due(tx),
+    )
+
+
 def _answer(tx: Transaction, opened: Opened) -> Answer:
     session = opened.session
-    person = identity.find_person(tx, session.person_id) if session else None
+    if session is None or session.kind is ResourceKind.TCP:  # a tunnel is told nothing
+        return Answer(opened)
+    person = identity.find_person(tx, session.person_id)
     if person is None:
         return Answer(opened)
     return Answer(opened, person.email, person.language)

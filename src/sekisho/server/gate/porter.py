@@ -6,7 +6,7 @@ fit is refused before anybody is asked about it.
 
 import secrets
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ class Porter(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc
     """Stands at both doors.
 
     ``portal`` is the address where people sign in. ``asked`` counts the questions of Envoy: none
-    of them comes from a request with a good cookie.
+    of them comes from a request with a good cookie. ``opened`` is told of each tunnel allowed.
     """
 
     judge: Judge
@@ -44,6 +44,7 @@ class Porter(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc
     portal: str
     directory: Directory = field(default_factory=Directory)
     asked: int = 0
+    opened: Callable[[str], None] = lambda _: None
     _cuts: dict[str, Cut] = field(default_factory=dict)
 
     def remember_cut(self, cut: Cut) -> None:
@@ -200,6 +201,7 @@ class Porter(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc
             language = asked.language
             reasons = answers.reasons_as_data(answer.opened.decision.reasons, language)
             return answers.say_json(answers.FORBIDDEN, {"reasons": reasons})
+        self.opened(session.id)
         told = {"session": session.id, "tunnel": "yes"}
         return answers.allow({}, told=told, answer_headers={"sekisho-session": session.id})
 

@@ -8,22 +8,26 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import structlog
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc
-from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 
-from sekisho.access.model import Cut, Door
+from sekisho.access.model import AccessSession, Door
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.installation import set_fact
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.bootstrap import House
 from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
 from sekisho.server.gate.certificates import gate_secrets
-from sekisho.server.gate.cookies import LIFE_SECONDS, CookieKey
+from sekisho.server.gate.cookies import CookieKey
+from sekisho.server.gate.cutting import Cutter, Denied
 from sekisho.server.gate.directory import Directory
 from sekisho.server.gate.holds import Holder, Holds
 from sekisho.server.gate.judge import Judge
@@ -40,6 +44,11 @@ log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
 _GRACE_SECONDS = 1.0
+_LAST_WORDS_SECONDS = 5.0
+_RENEW_SECONDS = 15.0
+"""How often the certificates are looked at; changed resources are seen at every look."""
+_TURN_SECONDS = 0.0005
+"""How long a thread that decides may keep the interpreter while streams wait to be told."""
 ALARM = "gate.refused"
 """The fact that says which update Envoy refused; empty while all is well."""
 
@@ -55,11 +64,12 @@ class Gate:
         self.board = Board(self._refused)
         self.key = CookieKey.load_or_create(folder, house.box)
         self.porter = Porter(
-            self.judge, self.key, TicketOffice.open(house.box), house.settings.portal_url
-        )
+            self.judge, self.key, TicketOffice.open(house.box), house.settings.portal_url,
+            opened=self.holds.expect,
+        )  # fmt: skip
+        self.cutter = Cutter(self.judge, self.holds, self._deny, self.porter.remember_cut)
         self._version = ""
-        self._denied: dict[str, tuple[str, float]] = {}
-        self._secrets: object = None
+        self._looked_at = 0.0
         self._plan: Plan | None = None
 
     def _refused(self, kind: str, why: str) -> None:
@@ -73,86 +83,79 @@ class Gate:
         """Publish the configuration if resources or certificates have changed."""
         version, resources = await self.judge.resources()
         secrets = await asyncio.to_thread(gate_secrets, self.house, resources)
+        self._looked_at = time.monotonic()
         if self._plan is not None and (version, secrets) == (self._version, self._plan.secrets):
             return
         settings = self.house.settings
         self._plan = Plan(
             doors={Door.DEVICE: settings.gate, Door.BROWSER: settings.gate_browser},
             resources=resources, secrets=secrets, jwks=self.key.jwks(),
-            denied=self._by_resource(), keep_tunnels=settings.gate_tunnels == "keep",
+            denied=self.cutter.denied(), keep_tunnels=settings.gate_tunnels == "keep",
         )  # fmt: skip
         self.porter.directory = Directory.of(resources)
         self.board.publish(make_shapes(self._plan))
         self._version = version
 
-    async def cut(self, cuts: list[Cut]) -> None:
-        """End what may not go on: streams first, then cookies, then the register."""
-        if not cuts:
-            return
-        now = self.judge.now()
-        for each in cuts:
-            self.holds.cut(each.session.id)
-            self.porter.remember_cut(each)
-            self._denied[each.session.id] = (each.session.resource_id, now + LIFE_SECONDS)
-        self._publish_denied(now)
-        await self.judge.record(cuts)
-        log.info("sessions cut", count=len(cuts))
-
-    def _publish_denied(self, now: float) -> None:
-        """Tell Envoy whose cookies are no longer good, while they could still be in time."""
-        self._denied = {s: kept for s, kept in self._denied.items() if kept[1] > now}
-        if self._plan is not None:
-            self.board.publish({ROUTES: make_routes(self._renewed(self._plan))})
-
-    def _renewed(self, plan: Plan) -> Plan:
-        self._plan = Plan(
-            plan.doors, plan.resources, plan.secrets, plan.jwks, self._by_resource(),
-            plan.keep_tunnels, plan.limits,
-        )  # fmt: skip
-        return self._plan
-
-    def _by_resource(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for session, (resource, _) in sorted(self._denied.items()):
-            found.setdefault(resource, []).append(session)
-        return found
+    def _deny(self, denied: Denied) -> None:
+        """Tell Envoy whose cookies are no longer good."""
+        if self._plan is not None and denied != self._plan.denied:
+            self._plan = replace(self._plan, denied=denied)
+            self.board.publish({ROUTES: make_routes(self._plan)})
 
     async def ended(self, session: str) -> None:
         """Write down that a tunnel has ended by itself."""
         with contextlib.suppress(SekishoError):
-            await self.judge.close(session, "closed")
+            await self.judge.close(session)
 
-    async def watch(self, nudges: Nudges) -> None:
+    async def watch(self, nudges: Nudges, cursor: int, live: Sequence[AccessSession]) -> None:
         """Look after every nudge, and once a second without one, for ever."""
-        cursor = await self.judge.newest_change()
-        await self.begin()
+        begun = asyncio.create_task(self.begin(live))
+        try:
+            while True:
+                try:
+                    cursor = await self._look(cursor)
+                except SekishoError as error:
+                    log.warning("the gate cannot look", why=str(error.message))
+                if begun.done():
+                    begun.result()
+                await nudges.wait(_LOOK_SECONDS)
+        finally:
+            begun.cancel()
+
+    async def begin(self, live: Sequence[AccessSession]) -> None:
+        """Deal with what a former process left, then with what comes up; for ever."""
         while True:
             try:
-                cursor = await self._look(cursor)
+                await self.cutter.begin(live)
+                break
             except SekishoError as error:
-                log.warning("the gate cannot look", why=str(error.message))
-            await nudges.wait(_LOOK_SECONDS)
-
-    async def begin(self) -> None:
-        """Take up what a former process left: its streams are gone, its cookies are not."""
-        await self.judge.close_left_tunnels()
-        await self.cut(await self.judge.cuts(None))
+                log.warning("what was left is not dealt with yet", why=str(error.message))
+                await asyncio.sleep(_LOOK_SECONDS)
+        await self.cutter.follow()
 
     async def _look(self, cursor: int) -> int:
-        cursor, subjects = await self.judge.changes(cursor)
-        if subjects:
-            await self.cut(await self.judge.cuts(subjects))
-        await self.cut(await self.judge.due())
-        await self.configure()
-        return cursor
+        seen = await self.judge.look(cursor)
+        self.cutter.cut(seen.cuts)
+        self.cutter.ask_again(seen.left)
+        if seen.due:
+            self.cutter.cut(await self.judge.due())
+        if seen.version != self._version or time.monotonic() > self._looked_at + _RENEW_SECONDS:
+            await self.configure()
+        for session in self.holds.take_overdue():
+            await self.ended(session)
+        return seen.cursor
 
 
 async def serve_gate(house: House) -> int:
     """Serve until told to stop (SIGTERM, SIGINT); return the exit code."""
     folder = gate_folder(house.settings.data)
     os.chdir(folder)  # sockets are named relative to it, see bootstrap.py
+    sys.setswitchinterval(_TURN_SECONDS)
     gate = Gate(house)
+    await gate.cutter.learn_denied()
     await gate.configure()
+    # Before anything new can open: what is live now was left by a former process.
+    cursor, live = await gate.judge.newest_change(), await gate.judge.live()
     server = _make_server(gate)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -160,7 +163,7 @@ async def serve_gate(house: House) -> int:
     async with Nudges(house).listening() as nudges, serve_sample(Path("sample.sock")):
         await server.start()
         log.info("gate started", device=str(house.settings.gate))
-        watching = asyncio.create_task(gate.watch(nudges))
+        watching = asyncio.create_task(gate.watch(nudges, cursor, live))
         following = asyncio.create_task(_follow_rulebook(house))
         ends = asyncio.create_task(stopping.wait())
         await asyncio.wait({watching, ends}, return_when=asyncio.FIRST_COMPLETED)
@@ -169,6 +172,8 @@ async def serve_gate(house: House) -> int:
         watching.cancel()
         if not ends.done():
             watching.result()
+        with contextlib.suppress(SekishoError, TimeoutError):
+            await asyncio.wait_for(gate.cutter.write_down(), _LAST_WORDS_SECONDS)
     return 0
 
 
@@ -185,8 +190,6 @@ def _make_server(gate: Gate) -> grpc.aio.Server:
     server = grpc.aio.server(options=[("grpc.max_concurrent_streams", 1_000_000)])
     external_auth_pb2_grpc.add_AuthorizationServicer_to_server(gate.porter, server)
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Configurer(gate.board), server)
-    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(
-        Holder(gate.holds, gate.ended), server
-    )
+    server.add_generic_rpc_handlers((Holder(gate.holds, gate.ended).handlers(),))
     server.add_insecure_port(f"unix:{DECISION_SOCKET}")
     return server
