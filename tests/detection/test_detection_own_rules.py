@@ -1,6 +1,7 @@
 """Our own rules on telework: each finds what it is for, and not its neighbour."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sekisho.detection.engine.shaping import Shaping, shape_value
 from sekisho.detection.hunting.rulesets import own_rules
 from sekisho.detection.language.loading import load_folder
 from sekisho.detection.mapping import own_routing
+from sekisho.detection.wording import find_in_titles, own_words, say_rule
 from support.logs import json_lines, windows_event
 
 CASES = Path(__file__).with_name("own_rules.json")
@@ -79,6 +81,54 @@ def test_guessing_at_any_server_and_what_came_of_it_is_found(
     assert set(titles(log, capsys)) == {"VPN or SSH Passwords Sprayed Over Many Accounts"}
     log.write_text(ssh_lines(5, 5), encoding="utf-8")
     assert not titles(log, capsys)
+
+
+def test_spraying_over_windows_log_ons_is_found_from_six_accounts_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "spray.jsonl"
+    bad = [
+        windows_event(4625, LogonType=3, IpAddress="203.0.113.9", TargetUserName=f"user{n % 5}")
+        for n in range(8)
+    ]
+    log.write_bytes(json_lines(bad))
+    assert not titles(log, capsys)
+    sixth = windows_event(4625, LogonType=10, IpAddress="203.0.113.9", TargetUserName="user5")
+    elsewhere = windows_event(4625, LogonType=10, IpAddress="10.0.0.7", TargetUserName="user5")
+    log.write_bytes(json_lines([*bad, elsewhere]))
+    assert not titles(log, capsys)
+    log.write_bytes(json_lines([*bad, sixth]))
+    assert set(titles(log, capsys)) == {"Passwords Sprayed Over Many Accounts From One Address"}
+
+
+def test_our_rules_speak_japanese_wherever_people_read_and_english_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = load_folder([own_rules()])
+    documents = [*loaded.rules, *loaded.correlations]
+    assert set(own_words()) == {document.id for document in documents}
+    japanese = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+    for document in documents:
+        words = own_words()[document.id]
+        assert (words.title.en, words.description.en) == (document.title, document.description)
+        assert tuple(each.en for each in words.harmless) == document.falsepositives
+        for said in (words.title, words.description, *words.harmless):
+            assert japanese.search(said.ja)
+            assert not japanese.search(said.en)
+    log = tmp_path / "auth.log"
+    log.write_text(ssh_lines(6, 6), encoding="utf-8")
+    page = tmp_path / "page.html"
+    asked = ["hunt", str(log), "--quiet", "--timezone", "UTC", "--language", "ja"]
+    main(asked)
+    assert "多数のアカウントへのVPN・SSHパスワードスプレー" in capsys.readouterr().out
+    assert "多数のアカウントへのVPN・SSHパスワードスプレー" in page.read_text(encoding="utf-8")
+
+
+def test_a_rule_under_another_title_goes_by_that() -> None:
+    rule_id = "b493d476-8d6b-596d-b64b-ae7ed6f65cb2"
+    assert say_rule(rule_id, "Ours Alone", "ja") == "Ours Alone"
+    assert say_rule(rule_id, "Shadow Copies or Recovery Deleted", "en").startswith("Shadow")
+    assert find_in_titles("シャドウコピー") == [rule_id]
 
 
 def test_guessing_over_rdp_and_what_came_of_it_is_found(

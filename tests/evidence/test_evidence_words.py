@@ -9,6 +9,8 @@ from sekisho.evidence.words import KINDS, name_kind
 from sekisho.kernel.i18n import translate
 
 _SOURCE = Path(sekisho.__file__).parent
+# What writes a record without naming its arguments: where the kind may stand.
+_POSITION = {"NewRecord": slice(1), "_record": slice(4)}
 
 
 def _written() -> Iterator[str]:
@@ -17,8 +19,8 @@ def _written() -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 named = [word.value for word in node.keywords if word.arg == "kind"]
-                first = node.args[:1] if _name(node) == "NewRecord" else []
-                for value in (*named, *first):
+                first = _POSITION.get(_name(node), slice(0))
+                for value in (*named, *node.args[first]):
                     kind = str(value.value) if isinstance(value, ast.Constant) else ""
                     if "." in kind and not kind.endswith("*"):  # a star asks for records
                         yield kind

@@ -37,7 +37,6 @@ TYPED_OF_RULES = [
     "SOCチームのルール集",
     "壊れたルール集",
     "Sekisho",
-    "File is not a zip file",
     "ATT&CK for Enterprise",
     "条件（condition）は、検索条件の名前を and・or・not・「1 of x*」でつなぎます。",
     *_TITLES,

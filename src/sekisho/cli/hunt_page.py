@@ -18,6 +18,7 @@ from sekisho.cli.hunt_words import (
 from sekisho.detection.engine.sightings import LEVELS, Sighting
 from sekisho.detection.engine.summary import Bin, Summary
 from sekisho.detection.model import Level
+from sekisho.detection.wording import say_rule
 from sekisho.kernel.i18n import msg, translate
 from sekisho.kernel.pages import Frame, Page, PageRenderer
 from sekisho.kernel.times import say_zone
@@ -42,6 +43,7 @@ def draw_page(timeline: Sequence[Sighting], summary: Summary, request: Request) 
         "outcome_words": OUTCOME_WORDS,
         "kind_words": KIND_WORDS,
         "histogram": draw_histogram(summary, request),
+        "called": lambda rule_id, title: say_rule(rule_id, title, request.language),
         "stamp": lambda time: say_stamp(time, request.zone),
         "tactic": lambda name: say_tactic(name, request.language),
         "bar": lambda count, most: draw_bar([Part("f-tactic", count)], most),

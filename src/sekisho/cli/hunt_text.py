@@ -19,6 +19,7 @@ from sekisho.detection.engine.logons import Outcome
 from sekisho.detection.engine.sightings import LEVELS, Sighting
 from sekisho.detection.engine.summary import Pivot, Summary
 from sekisho.detection.model import Level
+from sekisho.detection.wording import say_rule
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.kernel.times import say_day, say_zone
 
@@ -117,7 +118,7 @@ def _draw_run(run: Sequence[Sighting], sheet: Sheet) -> Iterator[str]:
     clock = _clock(first.match.time, sheet)
     lead = f"{_INDENT}{clock}  {sheet.level(first.match.level)}  "
     start = len(_INDENT) + len(clock) + 2 + _level_width(sheet) + 2
-    title = clean(first.match.rule_title)
+    title = clean(say_rule(first.match.rule_id, first.match.rule_title, sheet.language))
     if len(run) > 1:
         until = _clock(last.match.time, sheet)
         title += f"  ×{len(run)}" + (f" → {until}" if until != clock else "")
@@ -288,7 +289,9 @@ def _draw_rules(summary: Summary, sheet: Sheet) -> Iterator[str]:
         hosts = sheet.say(msg("%(n)s hosts", n=len(row.hosts))) if len(row.hosts) > 1 else ""
         tail = hosts or cut(clean(next(iter(row.hosts), "")), 24)
         room = sheet.columns - _level_width(sheet) - 13 - measure(tail)
-        title = pad(cut(clean(row.title), room), min(room, 70))
+        title = pad(
+            cut(clean(say_rule(row.rule_id, row.title, sheet.language)), room), min(room, 70)
+        )
         count = f"{row.count:>6,}"
         line = f"{_INDENT}{sheet.level(row.level)} {count}  {title}  {sheet.paint(tail, _DIM)}"
         yield line.rstrip()

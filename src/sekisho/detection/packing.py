@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from sekisho.detection.library import LARGEST_DOWNLOAD, LARGEST_RULE, MOST_FILES
 from sekisho.kernel.errors import InvalidInputError, TooLargeError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import Text, msg
 
 _MOST_UNPACKED = 256 * 1024 * 1024
 _SUFFIXES = frozenset({".yml", ".yaml"})
@@ -71,9 +71,18 @@ def _unzip(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
                 yield _plain(info.filename), text
     except _BROKEN as error:
         raise InvalidInputError(
-            msg("The archive “%(name)s” cannot be read: %(why)s", name=name, why=str(error)),
+            msg("The archive “%(name)s” cannot be read: %(why)s", name=name, why=_say(error)),
             hint=msg("Make it again as an ordinary ZIP archive without a password."),
         ) from error
+
+
+def _say(error: Exception) -> Text:
+    """Say in our own words why an archive cannot be read; zipfile's own are for programmers."""
+    if isinstance(error, NotImplementedError):
+        return msg("It is packed in a way that cannot be read here.")
+    if isinstance(error, RuntimeError):  # how zipfile asks for a password
+        return msg("It is protected with a password.")
+    return msg("It is damaged or not a ZIP archive.")
 
 
 def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

@@ -27,7 +27,7 @@ from markupsafe import Markup
 
 import sekisho
 from sekisho.kernel import times
-from sekisho.kernel.i18n import Text, localized, translate
+from sekisho.kernel.i18n import Localized, Text, localized, translate
 from sekisho.kernel.principal import ANONYMOUS, Principal
 
 CONTENT_TYPE = "text/html; charset=utf-8"
@@ -201,6 +201,7 @@ def make_context(frame: Frame) -> dict[str, object]:
         "_": partial(say, language),
         "_n": partial(say_count, language),
         "loc": partial(_say_content, language),
+        "sp": "" if language == "ja" else " ",  # between two sentences
         "query_with": partial(change_query, frame.query),
         **_time_words(frame),
     }
@@ -222,7 +223,9 @@ def say_count(language: str, one: str, many: str, n: int, **params: object) -> s
     return say(language, one if n == 1 else many, n=say_number(n), **params)
 
 
-def _say_content(language: str, texts: Mapping[str, str] | Text | str) -> str:
+def _say_content(language: str, texts: Mapping[str, str] | Localized | Text | str) -> str:
+    if isinstance(texts, Localized):
+        return texts.ja if language == "ja" else texts.en
     if isinstance(texts, Mapping):
         return localized(texts, language)
     return translate(texts, language) if isinstance(texts, Text) else texts

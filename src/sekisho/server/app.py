@@ -6,7 +6,7 @@ Wiring only. Rooms know nothing of each other's addresses, of cookies or of head
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -42,6 +42,7 @@ from sekisho.server.rooms import Roster, room_handlers, room_lifespans
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 
 _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
+_Request = Request[Any, Any, Any]
 
 
 def build_app(house: House) -> Litestar:
@@ -51,25 +52,10 @@ def build_app(house: House) -> Litestar:
     announcer = live.Announcer(house.database)
     frames = FrameMaker(house)
     replies = answers.Answers(PageRenderer(), frames)
-
-    async def enter(request: Request[Any, Any, Any]) -> None:
-        request.scope["sekisho.started"] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
-        try:
-            await door.admit(request)
-        finally:  # a refusal is said in the language of whoever was refused, too
-            at_check_in = request.scope["path"].startswith(DEVICE_PREFIXES)  # has no page
-            answers.current_frames.set(frames)
-            answers.current_frame.set(None if at_check_in else frames.make(request))
-
-    async def leave(response: Response[Any]) -> Response[Any]:
-        if answers.is_page(response):
-            return await sync_to_thread(replies.finish, response)
-        return response  # a check-in is not worth the way to a thread and back
-
     app = Litestar(
         route_handlers=[*room_handlers(), *live.HANDLERS, *metrics.HANDLERS, _static_files()],
-        before_request=enter,
-        after_request=leave,
+        before_request=_make_enter(door, frames),
+        after_request=_make_leave(replies),
         before_send=[_before_send],
         dependencies=_dependencies(house, announcer),
         exception_handlers={
@@ -83,11 +69,7 @@ def build_app(house: House) -> Litestar:
             _background(lambda: follow_rulebook(house)),
             *room_lifespans(house),
         ],
-        # Devices' replies are a few bytes, or a config that the desk holds ready; wrapping each in
-        # a compressor cost a third of the time of a check-in (docs/performance.md).
-        compression_config=CompressionConfig(
-            backend="gzip", minimum_size=2048, exclude=["^/api/osquery/"]
-        ),
+        compression_config=_compression(),
         openapi_config=_openapi(),
         logging_config=None,
         request_max_body_size=20_000_000,
@@ -95,6 +77,43 @@ def build_app(house: House) -> Litestar:
     roster.state = app.state
     app.asgi_handler = DeviceLane(app.asgi_handler, door, app.state)
     return app
+
+
+def _make_enter(door: FrontDoor, frames: FrameMaker) -> Callable[[_Request], Awaitable[None]]:
+    """Make what lets a request in, and remembers how a page for it would be framed."""
+
+    async def enter(request: _Request) -> None:
+        request.scope["sekisho.started"] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
+        try:
+            await door.admit(request)
+        finally:  # a refusal is said in the language of whoever was refused, too
+            at_check_in = request.scope["path"].startswith(DEVICE_PREFIXES)  # has no page
+            answers.current_frames.set(frames)
+            answers.current_frame.set(None if at_check_in else frames.make(request))
+
+    return enter
+
+
+def _make_leave(
+    replies: answers.Answers,
+) -> Callable[[Response[Any]], Awaitable[Response[Any]]]:
+    """Make what draws a page before it leaves."""
+
+    async def leave(response: Response[Any]) -> Response[Any]:
+        if answers.is_page(response):
+            return await sync_to_thread(replies.finish, response)
+        return response  # a check-in is not worth the way to a thread and back
+
+    return leave
+
+
+def _compression() -> CompressionConfig:
+    """Compress all but devices' replies.
+
+    Those are a few bytes, or a config that the desk holds ready; wrapping each in a compressor
+    cost a third of the time of a check-in (docs/performance.md).
+    """
+    return CompressionConfig(backend="gzip", minimum_size=2048, exclude=["^/api/osquery/"])
 
 
 def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]:

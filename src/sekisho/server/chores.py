@@ -35,44 +35,67 @@ _DEVICES_A_STEP = 40  # 3 to 4 ms each; meanwhile no answer of a device is writt
 
 def make_chores(house: House) -> list[Chore]:
     """List the worker's chores; those named first come first in each turn."""
-    settings = house.settings
-    destinations: list[Destination] = open_destinations(settings)
-    shelf = settings.data / "artefacts"
-    waiting = imports_folder(settings)
-    rulebook = Rulebook(settings)
-    fetcher = WebFetcher()
+    destinations: list[Destination] = open_destinations(house.settings)
     return [
         Chore("turned", 5, turned),
         Chore("seal evidence", 1, _in_transaction(evidence.seal_records)),
+        *_of_access(),
+        *_of_verdicts(house),
+        *_of_the_chain(house, destinations),
+        *_of_detection(),
+        *_of_old_things(house),
+        Chore("certificate", _HOUR, ensure_certificate),
+    ]
+
+
+def _of_access() -> list[Chore]:
+    """List what ends, or opens, somebody's way in."""
+    return [
         Chore("exceptions", 1, _in_transaction(controls.turn_exceptions)),
         Chore("people of exceptions", 60, _in_transaction(controls.relay_exceptions)),
         Chore("granted access", 5, _in_transaction(access.end_granted)),
         Chore("who would lose access", 1, lambda h: whatif.advance_whatifs(h.database)),
-        Chore("old changes", _HOUR, _in_transaction(
-            lambda tx: forget_changes(tx, tx.now - timedelta(hours=6)))),
-        Chore("old questions", _DAY, _in_transaction(
-            lambda tx: whatif.forget_whatifs(tx, tx.now - timedelta(days=7)))),
+    ]
+
+
+def _of_verdicts(house: House) -> list[Chore]:
+    """List what verdicts come from besides the answers of devices, and acts on many of them."""
+    waiting = imports_folder(house.settings)
+    rulebook = Rulebook(house.settings)
+    return [
         Chore("stale verdicts", 2, in_steps(
             lambda tx: controls.expire_stale(tx, _DEVICES_A_STEP) == _DEVICES_A_STEP)),
         Chore("imports", 1, in_steps(
             lambda tx: applying.apply_imports(tx, waiting, _DEVICES_A_STEP) > 0)),
         Chore("acts on many", 1, work_on_acts),
-        Chore("old acts", _HOUR, _in_transaction(acts.forget_acts)),
         Chore("joined imports", 600, _in_transaction(
             lambda tx: applying.join_imported(tx, known.list_known(tx)))),
-        Chore("files of imports", _HOUR, _in_transaction(
-            lambda tx: applying.remove_waiting_files(tx, waiting, WAITS))),
         Chore("documents", 30, _in_transaction(documents.spread_documents)),
         Chore("ending documents", _HOUR, _in_transaction(documents.remind_documents)),
         Chore("self-checks", 20, _in_transaction(turn_selfchecks)),
         Chore("controls", 10, rulebook.refresh),
         Chore("changed controls", 1, rulebook.settle),
+        Chore("daily figures", 600, _in_transaction(controls.write_trend)),
+    ]  # fmt: skip
+
+
+def _of_the_chain(house: House, destinations: list[Destination]) -> list[Chore]:
+    """List what keeps the chain of records provable."""
+    settings, shelf = house.settings, _shelf(house)
+    return [
         Chore("write checkpoint", 60, _in_transaction(
             lambda tx: evidence.write_due_checkpoint(tx, destinations, box=house.box))),
         Chore("deliver checkpoints", 30,
               lambda h: evidence.deliver_checkpoints(h.database, destinations)),
         Chore("verify evidence", _DAY, lambda h: evidence.verify_regularly(
             h.database, outside=_local_lines(settings.data), shelf=shelf)),
+    ]  # fmt: skip
+
+
+def _of_detection() -> list[Chore]:
+    """List what keeps the library of rules new."""
+    fetcher = WebFetcher()
+    return [
         Chore("own detection rules", 600,
               lambda h: detection.settle_own_rules(h.database, SYSTEM)),
         Chore("uploads of detection rules", 1,
@@ -80,17 +103,33 @@ def make_chores(house: House) -> list[Chore]:
         Chore("updates of detection rules", 600,
               lambda h: detection.update_sources(h.database, fetcher)),
         Chore("ending suppressions", _HOUR, _in_transaction(detection.remind_of_ends)),
-        Chore("daily figures", 600, _in_transaction(controls.write_trend)),
+    ]  # fmt: skip
+
+
+def _of_old_things(house: House) -> list[Chore]:
+    """List what forgets: everything that was kept only for a while."""
+    data, shelf, waiting = house.settings.data, _shelf(house), imports_folder(house.settings)
+    return [
+        Chore("old changes", _HOUR, _in_transaction(
+            lambda tx: forget_changes(tx, tx.now - timedelta(hours=6)))),
+        Chore("old questions", _DAY, _in_transaction(
+            lambda tx: whatif.forget_whatifs(tx, tx.now - timedelta(days=7)))),
+        Chore("old acts", _HOUR, _in_transaction(acts.forget_acts)),
+        Chore("files of imports", _HOUR, _in_transaction(
+            lambda tx: applying.remove_waiting_files(tx, waiting, WAITS))),
         Chore("old carves", 600, _in_transaction(
-            lambda tx: carves.end_old_carves(tx, settings.data / "carves"))),
+            lambda tx: carves.end_old_carves(tx, data / "carves"))),
         Chore("old sessions", _HOUR, _in_transaction(identity.forget_ended)),
         Chore("old looks", _DAY, _in_transaction(privacy.forget_old_looks)),
         Chore("ended certificates", _DAY, _in_transaction(certificates.forget_ended_certificates)),
         Chore("old reports", _HOUR, _in_transaction(cases.forget_old_reports)),
         Chore("orphaned artefacts", _DAY, _in_transaction(
             lambda tx: evidence.remove_orphans(tx, shelf=shelf))),
-        Chore("certificate", _HOUR, ensure_certificate),
     ]  # fmt: skip
+
+
+def _shelf(house: House) -> Path:
+    return house.settings.data / "artefacts"
 
 
 def in_steps(step: Callable[[Transaction], bool]) -> Callable[[House], None]:

@@ -51,7 +51,7 @@ TASKS = [
         before(days=3, hours=15),
         "高橋 遥",
         NOW + timedelta(days=3),
-        msg("Look and tell"),
+        msg("See how to fix it"),
     ),
     task(
         "critical",
@@ -60,7 +60,7 @@ TASKS = [
         before(hours=2),
         "三浦 千尋",
         NOW + timedelta(hours=9),
-        msg("Look and tell"),
+        msg("See how to fix it"),
     ),
     task(
         "high",
@@ -72,7 +72,7 @@ TASKS = [
         before(days=5),
         "大西 健",
         before(days=1),
-        msg("Look and tell"),
+        msg("See how to fix it"),
     ),
     task(
         "high",

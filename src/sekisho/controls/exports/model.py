@@ -26,6 +26,9 @@ class TakenFrom(StrEnum):
     UPLOAD = "upload"  # nobody said; it can be no older than the upload
 
 
+IMPORTED_PREFIX = "imp_"  # how the id of a device begins that only an export knows
+
+
 @dataclass(frozen=True, slots=True)
 class Import:
     """One export that was brought in."""

@@ -19,7 +19,13 @@ from sekisho.controls.exports.mapping import (
     read_mapping,
 )
 from sekisho.controls.exports.matching import KnownDevice, Outcome, Row, read_export
-from sekisho.controls.exports.model import Import, ImportedDevice, ImportState, TakenFrom
+from sekisho.controls.exports.model import (
+    IMPORTED_PREFIX,
+    Import,
+    ImportedDevice,
+    ImportState,
+    TakenFrom,
+)
 from sekisho.controls.faults import CatalogueError
 from sekisho.controls.reading import Source
 from sekisho.controls.service.judging import catalogue_in_force
@@ -34,7 +40,6 @@ from sekisho.kernel.settings import Settings
 
 RIGHT = "controls.write"
 WAITS = timedelta(hours=24)
-IMPORTED_PREFIX = "imp_"  # how the id of a device begins that only an export knows
 _LONGEST_NAME = 300
 _SAMPLE = 5
 
@@ -285,6 +290,11 @@ def page_imported(
     """Return one page of devices that only an export knows. Needs ``controls.read``."""
     tx.principal.require("controls.read")
     return store.page_imported(tx, search, limit, offset)
+
+
+def count_imported(tx: Transaction) -> int:
+    """Count the devices that only an export knows, nothing else."""
+    return store.count_imported(tx)
 
 
 def name_imported(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:

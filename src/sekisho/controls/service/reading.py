@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sekisho.controls import engine
+from sekisho.controls.exports.model import IMPORTED_PREFIX
 from sekisho.controls.model import Severity, Verdict, VerdictKind
 from sekisho.controls.service.judging import catalogue_in_force
 from sekisho.controls.store import figures, verdicts
@@ -190,11 +191,15 @@ def list_standings(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[Devi
     return found
 
 
-def count_standings(tx: Transaction) -> dict[str, int]:
-    """Count devices by their worst verdict: ``fail``, ``unknown``, ``pass``."""
-    counts = figures.count_settled_standings(tx, tx.now)
-    for standing in _overdue(tx).values():
-        counts[standing.worst] += 1
+def count_standings(tx: Transaction, *, imported: bool = True) -> dict[str, int]:
+    """Count devices by their worst verdict: ``fail``, ``unknown``, ``pass``.
+
+    Devices that only an export knows count like all others, unless ``imported`` is False.
+    """
+    counts = figures.count_settled_standings(tx, tx.now, imported=imported)
+    for device_id, standing in _overdue(tx).items():
+        if imported or not device_id.startswith(IMPORTED_PREFIX):
+            counts[standing.worst] += 1
     return counts
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, case, delete, func, insert, not_, select
 
+from sekisho.controls.exports.model import IMPORTED_PREFIX
 from sekisho.controls.model import VerdictKind
 from sekisho.controls.store.tables import COUNTS, SUBJECTS, TREND, VERDICTS, VERSIONS
 from sekisho.kernel.db import Transaction, chunked, upsert
@@ -123,12 +124,19 @@ def list_overdue_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]
     return found
 
 
-def count_settled_standings(tx: Transaction, now: datetime) -> dict[str, int]:
+def count_settled_standings(
+    tx: Transaction, now: datetime, *, imported: bool = True
+) -> dict[str, int]:
     """Return how many of all other devices stand how, in one pass without sorting."""
     fails = func.sum(case((SUBJECTS.c.failing > 0, 1), else_=0))
     doubts = func.sum(case((and_(SUBJECTS.c.failing == 0, SUBJECTS.c.unknown > 0), 1), else_=0))
     counted = [fails, doubts, func.count()]
-    row = tx.execute(select(*counted).where(_is_settled(now))).one()
+    wanted = select(*counted).where(_is_settled(now))
+    if not imported:
+        wanted = wanted.where(
+            not_(SUBJECTS.c.device_id.startswith(IMPORTED_PREFIX, autoescape=True))
+        )
+    row = tx.execute(wanted).one()
     counts = {_FAIL: int(row[0] or 0), _UNKNOWN: int(row[1] or 0)}
     return {**counts, _PASS: int(row[2]) - sum(counts.values())}
 

@@ -176,6 +176,11 @@ def page_imported(
     return [_device(row) for row in tx.rows(page.limit(limit).offset(offset))], int(total or 0)
 
 
+def count_imported(tx: Transaction) -> int:
+    """Count the devices that only an export knows."""
+    return int(tx.scalar(select(func.count()).select_from(IMPORTED)) or 0)
+
+
 def save_imported(tx: Transaction, devices: Sequence[ImportedDevice]) -> None:
     """Insert devices that only an export knows, or take over what it says of them now."""
     rows = [{name: getattr(device, name) for name in _IMPORTED} for device in devices]

@@ -16,6 +16,7 @@ from sekisho.detection.library import WORDS_OF_KIND, WORDS_OF_LEVEL, RuleWish
 from sekisho.detection.model import Level
 from sekisho.detection.pages.whys import write_lines
 from sekisho.detection.pages.words import WORDS_OF_STATE, paging
+from sekisho.detection.wording import find_words, say_title
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError
 from sekisho.kernel.i18n import msg
@@ -61,7 +62,7 @@ def show_rules(
     context = {
         "found": found, "counts": counts, "sources": sources, "filters": filters,
         "products": products, "levels": WORDS_OF_LEVEL, "kinds": WORDS_OF_KIND,
-        "states": WORDS_OF_STATE, "reach": _reach(technique, tactic),
+        "states": WORDS_OF_STATE, "called": say_title, "reach": _reach(technique, tactic),
         **paging(found.total, found.page, found.page_size),
     }  # fmt: skip
     return Page("detection/rules.html", context)
@@ -100,10 +101,14 @@ def _rule_page(
     with database.read(principal) as tx:
         file = service.get_rule(tx, rule_id)
         now = tx.now
+    rule = file.listed.rule
+    words = find_words(rule.id, rule.title)
     context = {
-        "file": file, "levels": WORDS_OF_LEVEL, "kinds": WORDS_OF_KIND, "fault": fault,
+        "called": say_title(rule.id, rule.title), "about": words.description if words else None,
+        "harmless": words.harmless if words else (), "file": file,
+        "levels": WORDS_OF_LEVEL, "kinds": WORDS_OF_KIND, "fault": fault,
         "form": form or {}, "why": why,
-        "tagged": read_tags(file.listed.rule.tags, own_attack_table()),
+        "tagged": read_tags(rule.tags, own_attack_table()),
         "tactics": {t.id: t.name for t in own_attack_table().tactics},
         "first_day": (now + timedelta(days=1)).date().isoformat(),
         "ends_on": (now + timedelta(days=_DEFAULT_DAYS)).date().isoformat(),
@@ -225,7 +230,7 @@ def show_suppressions(
     with database.read(principal) as tx:
         found = service.list_suppressions(tx, ended=bool(ended), page=page, page_size=PER_PAGE)
         now = tx.now
-    context = {"found": found, "ended": bool(ended), "moment": now,
+    context = {"found": found, "ended": bool(ended), "moment": now, "called": say_title,
                **paging(found.total, found.page, found.page_size)}  # fmt: skip
     return Page("detection/suppressions.html", context)
 

@@ -13,6 +13,7 @@ from sekisho.detection import service
 from sekisho.detection.library import LARGEST_DOWNLOAD
 from sekisho.detection.pages.words import WORDS_OF_STAGED
 from sekisho.detection.store.sources import unpack_text
+from sekisho.detection.wording import say_title
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError, TooLargeError
 from sekisho.kernel.pages import Page
@@ -140,6 +141,7 @@ def show_staged(
         "staged": staged, "words": WORDS_OF_STAGED, "faults": service.unpack_faults(said),
         "counts": said.get("counts", {}), "named": said.get("named", {}),
         "why": unpack_text(said.get("message")), "hint": unpack_text(said.get("hint")),
+        "called": say_title,
     }  # fmt: skip
     return Page("detection/staged.html", context)
 

@@ -13,6 +13,7 @@ from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Event
 from sekisho.detection.service.library import find_kept, read_text
 from sekisho.detection.store import rules
+from sekisho.detection.wording import say_title
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError
 from sekisho.kernel.i18n import msg
@@ -31,7 +32,10 @@ def explain_event(tx: Transaction, rule_id: str, text: str) -> tuple[Explanation
     kept = find_kept(tx, rule_id)
     if kept.kind is not DocumentKind.RULE:
         raise ConflictError(
-            msg("“%(title)s” judges matches of other rules, not single events.", title=kept.title),
+            msg(
+                "“%(title)s” judges matches of other rules, not single events.",
+                title=say_title(kept.id, kept.title),
+            ),
             hint=msg("Ask the rules it names."),
         )
     event = read_event(text)

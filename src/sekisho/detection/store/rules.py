@@ -10,6 +10,7 @@ from sqlalchemy.sql import ColumnElement
 from sekisho.detection.library import DocumentKind, KeptRule, RuleWish
 from sekisho.detection.model import Level, LogSource
 from sekisho.detection.store.tables import RULES, SUPPRESSIONS, TUNINGS
+from sekisho.detection.wording import find_in_titles
 from sekisho.kernel.db import Transaction
 
 _PIECE = 500
@@ -132,7 +133,8 @@ def _holds(column: "ColumnElement[str]", word: str) -> ColumnElement[bool]:
 
 def _mentions(word: str) -> ColumnElement[bool]:
     columns = (RULES.c.title, RULES.c.id, RULES.c.file, RULES.c.techniques, RULES.c.tags)
-    return or_(*(column.icontains(word, autoescape=True) for column in columns))
+    said = (column.icontains(word, autoescape=True) for column in columns)
+    return or_(*said, RULES.c.id.in_(find_in_titles(word)))
 
 
 def _states(now: datetime) -> dict[str, ColumnElement[bool]]:

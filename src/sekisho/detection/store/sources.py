@@ -10,10 +10,13 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sekisho.detection.library import Origin, Source
 from sekisho.detection.model import RuleFault
 from sekisho.detection.store.tables import FAULTS, FILES, RULES, SOURCES
+from sekisho.kernel import i18n
 from sekisho.kernel.db import Transaction
-from sekisho.kernel.i18n import Text
+from sekisho.kernel.i18n import Localized, Text
 
 _PIECE = 500
+# Parameters that are kept as they are; everything else is kept as its text.
+_KEPT = (int, float, Text, Localized, OSError)
 
 
 def list_sources(tx: Transaction) -> list[Source]:
@@ -43,15 +46,15 @@ def _read(row: Row[Any]) -> Source:
 
 def unpack_text(packed: Any) -> Text | None:
     """Return a text as it was packed."""
-    return None if packed is None else Text(packed["id"], packed["params"])
+    return None if packed is None else i18n.unpack_text(packed)
 
 
 def pack_text(text: Text | None) -> dict[str, object] | None:
     """Return a text as JSON that can be said in either language later."""
     if text is None:
         return None
-    params = {n: v if isinstance(v, int | float) else str(v) for n, v in text.params.items()}
-    return {"id": text.id, "params": params}
+    params = {n: v if isinstance(v, _KEPT) else str(v) for n, v in text.params.items()}
+    return i18n.pack_text(Text(text.id, params))
 
 
 def insert_source(tx: Transaction, source: Source) -> None:

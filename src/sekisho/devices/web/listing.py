@@ -152,7 +152,7 @@ def list_units(tx: Transaction) -> Sequence[tuple[str, str, int]]:
 def count_standings(tx: Transaction) -> dict[str, int]:
     """Count devices by their worst verdict; whoever sees some devices only, these."""
     if tx.principal.allows("devices.read"):
-        return controls.count_standings(tx)
+        return controls.count_standings(tx, imported=False)
     counts = {}
     for kind in ("fail", "unknown", "pass"):
         narrow = DeviceFilter(only=controls.list_devices_standing(tx, kind))

@@ -19,6 +19,11 @@ def clean_name(name: str) -> str:
 def clean_email(email: str) -> str:
     """Return an e-mail address in lower case; raise InvalidInputError if it cannot be one."""
     plain = email.strip().lower()
+    if not plain:
+        raise InvalidInputError(
+            msg("There is no e-mail address."),
+            hint=msg("Something like name@example.jp is expected."),
+        )
     user, _, domain = plain.rpartition("@")
     good = user and "." in domain.strip(".") and not any(c.isspace() for c in plain)
     if not good or len(plain) > LONGEST_EMAIL or not plain.isprintable():

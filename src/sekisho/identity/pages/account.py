@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 from sekisho.identity import service
 from sekisho.identity.engine.rights import covers
 from sekisho.identity.model import WORDS_OF_METHOD, WORDS_OF_STRENGTH
-from sekisho.identity.roles import TOKEN_SCOPES, WORDS_OF_ROLE
+from sekisho.identity.roles import TOKEN_SCOPES, WORDS_OF_ROLE, WORDS_OF_SCOPE
 from sekisho.identity.visits import AnyRequest, better_address, read_site
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError
@@ -232,7 +232,13 @@ def _tokens_page(database: Database, principal: Principal, secret: str = "") -> 
     held = principal.rights
     scopes = [s for s in TOKEN_SCOPES if any(covers(right, s) for right in held)]
     default_end = (today + dt.timedelta(days=90)).isoformat()
-    context = {"tokens": tokens, "scopes": scopes, "secret": secret, "default_end": default_end}
+    context = {
+        "tokens": tokens,
+        "scopes": scopes,
+        "words_of_scope": WORDS_OF_SCOPE,
+        "secret": secret,
+        "default_end": default_end,
+    }
     return Page("identity/tokens.html", context)
 
 

@@ -40,7 +40,10 @@ THINGS: Mapping[str, Text] = {
     "record": msg("Record"), "token": msg("API token"), "control": msg("Rule"),
     "carve": msg("Files"), "finding": msg("Finding"), "exception": msg("Exception"),
     "unit": msg("Unit"), "group": msg("Group"), "selfcheck": msg("Self-check"),
-    "act": msg("Act on many"), "view": msg("View"),
+    "act": msg("Act on many"), "view": msg("View"), "report": msg("Report"),
+    "document": msg("Document"), "import": msg("Import"), "mapping": msg("Columns of an import"),
+    "channel": msg("Channel"), "rules": msg("Source of detection rules"),
+    "rule": msg("Detection rule"), "artifact": msg("Kept file"),
 }  # fmt: skip
 _COUNTED = ("sealed", "outside", "problems")  # numbers in the detail of a verification
 # Rooms whose records a person looks for; the chip filters by "<room>.*".

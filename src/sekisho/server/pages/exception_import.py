@@ -1,6 +1,6 @@
 """Reading in exceptions that so far existed on paper: the file, the plan, then all or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from litestar import get, post
@@ -25,11 +25,13 @@ from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
 from sekisho.server.pages.exception_views import KIND_WORDS, zone_of
 
-EXAMPLE = (
-    "rule,scope,for,ownership,reason,measure,until,since,asked by,source\n"
-    "uac-on,person,tanaka@example.jp,company,古い業務ソフトのため,社内網に接続しない,2026-12-20,"
-    "2026-04-01,田中 結衣,例外申請書 2026-014\n"
-)
+_HEADS = "rule,scope,for,ownership,reason,measure,until,since,asked by,source\n"
+EXAMPLES: Mapping[str, str] = {
+    "ja": f"{_HEADS}uac-on,person,tanaka@example.jp,company,古い業務ソフトのため,"
+    "社内網に接続しない,2026-12-20,2026-04-01,田中 結衣,例外申請書 2026-014\n",
+    "en": f"{_HEADS}uac-on,person,tanaka@example.jp,company,An old program needs it,"
+    "Kept off the company network,2026-12-20,2026-04-01,Yui Tanaka,Form 2026-014\n",
+}
 Upload = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)]
 Typed = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
@@ -43,7 +45,7 @@ def show_import(principal: NamedDependency[Principal]) -> Page:
 
 def _page(fault: SekishoError | None) -> Page:
     return Page("pages/exception_import.html", {
-        "fault": fault, "example": EXAMPLE, "heads": HEADS, "required": REQUIRED,
+        "fault": fault, "examples": EXAMPLES, "heads": HEADS, "required": REQUIRED,
         "most": MOST_LINES,
     }, status=fault.status if fault else 200)  # fmt: skip
 

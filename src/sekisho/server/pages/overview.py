@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from sekisho.controls import service as controls
 from sekisho.controls.dated import list_dated
+from sekisho.controls.exports.model import IMPORTED_PREFIX
 from sekisho.controls.model import Catalogue, Localized
 from sekisho.controls.service import imports
 from sekisho.controls.service.reading import DayFigures, read_day
@@ -163,7 +164,7 @@ def _next_step(group: Sequence[Finding]) -> tuple[str, Text]:
     control = first.key.rsplit(":", 1)[-1] if first.kind is FindingKind.COMPLIANCE else ""
     if len(group) > 1 and control:
         return f"/controls/{control}", msg("See the devices")
-    if device.startswith(imports.IMPORTED_PREFIX):
+    if device.startswith(IMPORTED_PREFIX):
         return "/imports/devices", msg("See the device")
     if kind == "device" and control:
         return f"/devices/{device}?open={control}", msg("See how to fix it")
@@ -271,7 +272,7 @@ def show_overview(
 
 def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overview:
     """Gather the page; a handful of queries, whatever the number of devices."""
-    total = inventory.count_enrolled(tx)
+    total = inventory.count_enrolled(tx) + imports.count_imported(tx)
     standings = controls.count_standings(tx)
     tasks, more = read_tasks(tx) if tx.principal.allows("findings.read") else ([], 0)
     counts = controls.count_verdicts(tx)

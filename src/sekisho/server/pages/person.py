@@ -14,8 +14,10 @@ from litestar.types import ControllerRouterHandler
 
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
+from sekisho.devices.web.people import say_actor
 from sekisho.devices.words import STATE_WORDS
 from sekisho.evidence import service as evidence
+from sekisho.evidence.words import name_kind
 from sekisho.identity import service as identity
 from sekisho.identity.model import WORDS_OF_METHOD, Assignment, PersonState, Role
 from sekisho.identity.pages.account import several
@@ -25,7 +27,7 @@ from sekisho.identity.roles import WORDS_OF_ROLE
 from sekisho.identity.visits import AnyRequest
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError, StepUpNeededError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import UnitID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
@@ -36,6 +38,7 @@ from sekisho.server.leaving import end_person
 
 Form = URLEncodedBody[dict[str, Any]]
 Act = Callable[[Transaction, str, Mapping[str, Any]], object]
+Words = Text | str
 
 _SHOWN_DEVICES = 50
 _SHOWN_RECORDS = 20
@@ -68,12 +71,11 @@ def person_page(
         dossier = identity.read_dossier(tx, person_id)
         unit = dossier.person.unit_id
         writes = principal.allows("identity.write", unit)
-        choices, records = list_choices(tx), _records(tx, person_id)
+        choices = list_choices(tx)
         context = {
             "dossier": dossier, "person": dossier.person, "choices": choices,
             "places": {choice.id: choice.path for choice in choices},
-            "devices": _devices(tx, person_id), "records": records,
-            "actors": _actors(tx, records or []),
+            "devices": _devices(tx, person_id), "records": _records(tx, person_id),
             "leaders": _leaders(tx, person_id) if writes else [],
             "roles": list(Role), "words_of_role": WORDS_OF_ROLE, "words_of_state": WORDS_OF_STATE,
             "words_of_method": WORDS_OF_METHOD, "device_words": STATE_WORDS, "link": link,
@@ -101,16 +103,14 @@ def _devices(tx: Transaction, person_id: str) -> list[Any] | None:
     return list(inventory.list_devices(tx, narrow, limit=_SHOWN_DEVICES).devices)
 
 
-def _records(tx: Transaction, person_id: str) -> list[Any] | None:
+def _records(tx: Transaction, person_id: str) -> list[tuple[Any, Words, Words]] | None:
+    """Return what is on record about the person: the record, what happened, and who did it."""
     if not tx.principal.allows("evidence.read"):
         return None
-    return list(evidence.list_records(tx, subject=f"person:{person_id}", limit=_SHOWN_RECORDS))
-
-
-def _actors(tx: Transaction, records: list[Any]) -> dict[str, str]:
-    """Return the names of the people who did what the records say."""
-    ids = [r.actor.removeprefix("person:") for r in records if r.actor.startswith("person:")]
-    return {f"person:{key}": name for key, name in identity.find_names(tx, ids).items()}
+    found = list(evidence.list_records(tx, subject=f"person:{person_id}", limit=_SHOWN_RECORDS))
+    ids = [r.actor.removeprefix("person:") for r in found if r.actor.startswith("person:")]
+    names = {f"person:{key}": name for key, name in identity.find_names(tx, ids).items()}
+    return [(r, name_kind(r.kind), say_actor(r.actor, names)) for r in found]
 
 
 def _leaders(tx: Transaction, person_id: str) -> list[Any]:

@@ -99,7 +99,7 @@ class OwnView:
     state: str
     ownership: str
     system: str
-    consent: Sequence[str]
+    consent: Sequence[tuple[str, str]]
     consented_at: datetime | None
     failing: Sequence[VerdictRow]
     unproven: Sequence[VerdictRow]
@@ -244,12 +244,19 @@ def _meter(
     return charts.draw_meter(total, left, label)
 
 
-def _consent_lines(device: Device, settings: Settings, language: str) -> Sequence[str]:
+def _consent_lines(device: Device, settings: Settings, language: str) -> Sequence[tuple[str, str]]:
+    """Return the paragraphs of the text, each with its own heading (empty: none)."""
     if device.state is not DeviceState.CONSENT:
         return ()
     text = consent_text(language, settings.organisation)
     paragraphs = [part.strip() for part in text.split("\n\n")]
-    return [part.replace("**", "") for part in paragraphs if part and not part.startswith("#")]
+    return [_parted(part) for part in paragraphs if part and not part.startswith("#")]
+
+
+def _parted(paragraph: str) -> tuple[str, str]:
+    _, marked, rest = paragraph.partition("**")
+    head, _, words = rest.partition("**")
+    return (head.rstrip("."), words.strip()) if marked else ("", paragraph)
 
 
 @post("/my/devices/{device_id:str}/{act:str}", sync_to_thread=True)
