@@ -117,11 +117,12 @@ def test_our_rules_speak_japanese_wherever_people_read_and_english_in_json(
             assert not japanese.search(said.en)
     log = tmp_path / "auth.log"
     log.write_text(ssh_lines(6, 6), encoding="utf-8")
-    page = tmp_path / "page.html"
     asked = ["hunt", str(log), "--quiet", "--timezone", "UTC", "--language", "ja"]
-    main(asked)
-    assert "多数のアカウントへのVPN・SSHパスワードスプレー" in capsys.readouterr().out
-    assert "多数のアカウントへのVPN・SSHパスワードスプレー" in page.read_text(encoding="utf-8")
+    for form in ("text", "html"):
+        main([*asked, "--format", form])
+        said = capsys.readouterr().out
+        assert "多数のアカウントへのVPN・SSHパスワードスプレー" in said
+        assert "VPN or SSH Passwords Sprayed" not in said
 
 
 def test_a_rule_under_another_title_goes_by_that() -> None:

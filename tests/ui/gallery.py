@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import Frame, Page, PageRenderer, Tab, Tabs
 from sekisho.kernel.principal import Principal, PrincipalKind
-from ui.made_up import devices, lists, own, records, rules, today
+from ui.made_up import decisions, devices, lists, own, records, rules, today
 from ui.made_up.common import NOW
 
 POLICY = (
@@ -61,6 +61,8 @@ PAGES: dict[str, tuple[str, Context]] = {
     "my_private": ("pages/my.html", own.my_private),
     "my_consent": ("pages/my.html", own.my_consent),
     "my_none": ("pages/my_none.html", own.my_none),
+    "my_decisions": ("pages/my_decisions.html", decisions.decisions),
+    "my_decision": ("pages/my_decision.html", decisions.decision),
     "error_500": (
         "error.html",
         lambda _: {
@@ -68,6 +70,16 @@ PAGES: dict[str, tuple[str, Context]] = {
             "message": msg("Something went wrong inside Sekisho; nothing was changed."),
             "hint": msg("Try again; if it stays, give the administrator the number below."),
             "request_id": "req_01JDC6",
+        },
+    ),
+    "error_503": (
+        "error.html",
+        lambda _: {
+            "status": 503,
+            "message": msg(
+                "The database cannot be used now: %(why)s", why=msg("It is busy with other work.")
+            ),
+            "hint": msg("Check the disk space and that the database runs; nothing was changed."),
         },
     ),
     "error": (

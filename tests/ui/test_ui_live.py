@@ -7,7 +7,7 @@ import psutil
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from ui.tour import Town, open_town, register
+from ui.tour_town import Town, open_town, register
 
 pytestmark = pytest.mark.browser
 

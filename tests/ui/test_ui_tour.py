@@ -12,11 +12,12 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from ui.faults import find_foreign_words, find_violations, measure_excess
-from ui.tour import EMPTY, FIRST, SIGNED_IN, STRANGER, Look, open_town, walk_all
+from ui.tour import EMPTY, FIRST, SIGNED_IN, STRANGER, Look, walk_all
 from ui.tour_detection import TYPED_OF_RULES
 from ui.tour_exceptions import TYPED
 from ui.tour_people import TYPED_OF_PEOPLE
 from ui.tour_proofs import DATA
+from ui.tour_town import open_town
 
 pytestmark = pytest.mark.browser
 

@@ -5,119 +5,24 @@ brings people and devices in, and takes a picture of every page in two widths, t
 two themes, so that each can be looked at. ``test_ui_tour`` walks the same way with axe-core.
 """
 
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page
 
-from fakes.osqueryd import Osqueryd
-from support.browser import add_authenticator, running_chromium
-from support.running import Running, running_up
-from support.visiting import Post, make_kit, public_client, query, wait_until
+from support.visiting import query, wait_until
 from ui.faults import measure_excess
 from ui.tour_detection import DETECTION, settle_detection
 from ui.tour_exceptions import EXCEPTION_STOPS, settle_exceptions
-from ui.tour_people import PEOPLE, settle_people
+from ui.tour_people import PEOPLE, first_of, settle_people
 from ui.tour_proofs import PROOFS, settle_proofs
+from ui.tour_town import WAIT_SECONDS, Town, open_town, register, settle
 
 WIDTHS = (1440, 390)
 LANGUAGES = ("ja", "en")
 THEMES = ("light", "dark")
-POLICY = "fleet_policy_query_"
-WAIT_SECONDS = 60
-
-
-@dataclass(slots=True)
-class Town:
-    """A running installation, whoever is signed in to it, and devices by name."""
-
-    up: Running
-    browser: Browser
-    folder: Path
-    wire: httpx.Client
-    admin: BrowserContext
-    stranger: BrowserContext
-    devices: dict[str, str] = field(default_factory=dict)
-    hosts: dict[str, Osqueryd] = field(default_factory=dict)
-    link: str = ""
-
-    def url(self, path: str) -> str:
-        return f"{self.up.url}{path}"
-
-    def enrol(self, name: str, ownership: str, failing: int = 0) -> str:
-        """Enrol a Windows computer of the administrator's and let it answer once."""
-        owner = str(query(self.up, "SELECT id FROM identity_people ORDER BY id")[0][0])
-        archive = self.folder / f"{name}.zip"
-        kit = make_kit(
-            self.up, archive, "--ownership", ownership, "--owner", owner, "--label", name
-        )
-        host = Osqueryd(
-            Post(self.wire), kit["secret"], host_identifier=f"uuid-{name}", hostname=name
-        )
-        host.enroll()
-        self.hosts[name] = host
-        rows = query(self.up, "SELECT id FROM devices ORDER BY id DESC LIMIT 1")
-        self.devices[name] = str(rows[0][0])
-        self.answer(name, failing)
-        return self.devices[name]
-
-    def answer(self, name: str, failing: int = 0) -> int:
-        """Let a device answer what is due, "no" to the first ``failing`` rules; count the rules."""
-        host = self.hosts[name]
-        host.read()
-        rules = sorted(q for q in host.pending.get("queries", {}) if q.startswith(POLICY))
-        for rule in rules[:failing]:
-            host.pending["queries"][rule] = []
-        if host.pending:
-            host.write()
-        return len(rules)
-
-
-def register(town: Town) -> None:
-    """Become the first administrator by a passkey, then invite somebody."""
-    page = town.admin.new_page()
-    add_authenticator(town.admin, page)
-    page.goto(town.up.ready["first_admin_url"])
-    page.fill("#name", "佐伯 航")
-    page.fill("#email", "saeki@example.jp")
-    page.click("[data-passkey] button")
-    page.wait_for_url("**/account/recovery-codes")
-    page.goto(town.url("/people"))
-    page.fill("#i-name", "高橋 遥")
-    page.fill("#i-email", "takahashi@example.jp")
-    page.locator("section[aria-labelledby=h-invite] button").click()
-    found = re.search(r"https?://\S+/start/\S+", page.inner_text("main"))
-    assert found
-    town.link = found[0]
-    page.close()
-
-
-def settle(town: Town) -> None:
-    """Bring in devices in every state of their life."""
-    wait_until(
-        lambda: query(town.up, "SELECT 1 FROM control_verdicts WHERE kind = 'pass'"),
-        WAIT_SECONDS, "this machine's verdicts",
-    )  # fmt: skip
-    town.devices["here"] = str(query(town.up, "SELECT id FROM devices ORDER BY id")[0][0])
-    town.enrol("mnt-l-0231", "company", failing=3)
-    for name in ("jitaku-active", "jitaku-paused", "jitaku-withdrawn", "jitaku-consent"):
-        town.enrol(name, "private")
-    page = town.admin.new_page()
-    for name in ("jitaku-active", "jitaku-paused", "jitaku-withdrawn"):
-        page.goto(town.url(f"/my/devices/{town.devices[name]}"))
-        page.click("form[action$='/consent'] button")
-        town.answer(name, failing=1)
-    for name, act in (("jitaku-paused", "pause"), ("jitaku-withdrawn", "withdraw")):
-        page.goto(town.url(f"/my/devices/{town.devices[name]}"))
-        page.click(f"form[action$='/{act}'] button")
-    page.goto(town.url(f"/devices/{town.devices['mnt-l-0231']}"))
-    page.close()
 
 
 Walk = Callable[[Town, Page], None]
@@ -284,6 +189,7 @@ EMPTY: dict[str, Walk] = {
     "notices_none": go("/notices"), "reports_none": go("/reports"),
     "my_none": go("/my"), "kits_none": go("/devices/kits"),
     "units_none": go("/people/units"), "groups_none": go("/people/groups"),
+    "my_decisions_none": go("/my/decisions"),
     "exceptions_none": go("/exceptions"), "my_exceptions_none": go("/my/exceptions"),
 }  # fmt: skip
 STRANGER: dict[str, Walk] = {
@@ -310,6 +216,9 @@ SIGNED_IN: dict[str, Walk] = {
     "notices": go("/notices"),
     "my_notices": _told,
     "overview": go("/"),
+    "findings": go("/findings"),
+    "finding": first_of("/findings", "tr.row th a"),
+    "acts": go("/acts"),
     "devices": go("/devices"),
     "devices_no_match": go("/devices?q=nothing-of-the-kind"),
     "device_here": go("/devices/{here}"),
@@ -355,22 +264,6 @@ SIGNED_IN: dict[str, Walk] = {
     **PEOPLE,
     **DETECTION,
 }
-
-
-@contextmanager
-def open_town(folder: Path) -> Iterator[Town]:
-    """Start ``sekisho up --yes`` and a browser; nobody is registered yet."""
-    with (
-        running_up(folder / "data", "--yes") as up,
-        running_chromium() as browser,
-        public_client(up) as wire,
-    ):
-        yield Town(up, browser, folder, wire, open_context(browser), open_context(browser))
-
-
-def open_context(browser: Browser) -> BrowserContext:
-    """Open a browser of its own, whose pages stand still (no transition half-way in a picture)."""
-    return browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", reduced_motion="reduce")
 
 
 Look = Callable[[str, str, Page], None]

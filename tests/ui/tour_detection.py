@@ -1,12 +1,13 @@
 """Stops of the tour about detection rules: list, one rule, coverage, sources, what is held back."""
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from playwright.sync_api import Page
 
 from sekisho.detection.attack import own_attack_table
@@ -21,14 +22,21 @@ _TITLES = (
 )  # fmt: skip
 _TAGS = ("t1219.002", "t1133", "t1490", "t1070.001", "t1046", "t1136.001")
 _LEVELS = ("critical", "high", "high", "medium", "low", "informational")
+EVENT = (
+    '{"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational", "User": "MINATO\\\\svc",'
+    ' "Image": "C:\\\\Tools\\\\rc.exe", "CommandLine": "rc.exe sample-0"}'
+)
+GUESSES = (
+    "".join(
+        f"Nov 23 01:20:{n:02} gw sshd[7]: Failed password for user{n % 7} from 198.51.100.7 "
+        "port 4 ssh2\n"
+        for n in range(12)
+    )
+    + "Nov 23 01:25:00 gw sshd[7]: Accepted password for taro from 198.51.100.7 port 4 ssh2\n"
+)
 REASON = "バックアップ用のサービスアカウントによる定期処理。2027年3月の更改で廃止予定"
 CONDITION = "User|startswith: svc_backup"
-# Rules are written in English by whoever shares them, and so are the names of ATT&CK.
-_OWN_TITLES = [
-    document["title"]
-    for path in Path(str(files("sekisho").joinpath("content/rules"))).glob("*.yml")
-    for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
-]
+# The names of ATT&CK are English.
 _TECHNIQUES = [technique.name for technique in own_attack_table().techniques.values()]
 # What people and rules wrote, in whatever language.
 TYPED_OF_RULES = [
@@ -40,7 +48,6 @@ TYPED_OF_RULES = [
     "ATT&CK for Enterprise",
     "条件（condition）は、検索条件の名前を and・or・not・「1 of x*」でつなぎます。",
     *_TITLES,
-    *_OWN_TITLES,
     *_TECHNIQUES,
 ]
 
@@ -106,6 +113,32 @@ def _upload(town: Any, page: Page, name: str, content: bytes) -> str:
     return staged
 
 
+def _why(event: str) -> Any:
+    """Ask why a rule matches one event, or does not."""
+
+    def walk(town: Any, page: Page) -> None:
+        page.goto(town.url(f"/detection/rules/{_ID.format(0)}"))
+        page.fill("#event", event)
+        with page.expect_navigation():
+            page.click("form[action*='/why'] button")
+
+    return walk
+
+
+def _hunt(town: Any, page: Page) -> None:
+    """Hunt through a log of guesses and look at the report, which is a file of its own."""
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    language, folder = cookies["sekisho_language"], Path(town.folder)
+    report = folder / f"hunt-{language}.html"
+    (folder / "auth.log").write_text(GUESSES, encoding="utf-8")
+    command = [sys.executable, "-m", "sekisho", "hunt", "auth.log", "--format", "html", "--quiet",
+               "--language", language, "--timezone", "Asia/Tokyo",
+               "--output", str(report)]  # fmt: skip
+    done = subprocess.run(command, cwd=folder, env={**os.environ, "HOME": str(folder)}, check=False)
+    assert done.returncode == 1, "something was to be found"
+    page.goto(report.as_uri())
+
+
 def _to(path: str) -> Any:
     return lambda town, page: page.goto(town.url(path.format(**town.devices)))
 
@@ -114,6 +147,11 @@ DETECTION = {
     "rules": _to("/detection/rules"),
     "rules_no_match": _to("/detection/rules?q=nothing-of-the-kind"),
     "rule": _to(f"/detection/rules/{_ID.format(0)}"),
+    "rule_own": _to("/detection/rules/31216b91-7d52-55e4-926c-4066da6e568b"),
+    "rule_why": _why(EVENT),
+    "rule_why_not": _why(EVENT.replace("sample-0", "sample-7")),
+    "rule_why_wrong": _why("{"),
+    "hunt_report": _hunt,
     "rule_off": _to(f"/detection/rules/{_ID.format(4)}"),
     "rules_coverage": _to("/detection/coverage"),
     "rules_held_back": _to("/detection/suppressions"),

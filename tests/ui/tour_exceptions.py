@@ -89,6 +89,7 @@ EXCEPTION_STOPS: dict[str, Walk] = {
     "exception_import": _go("/exceptions/import"),
     "exception_plan": lambda town, page: read_paper(town, page, _lines()),
     "exception_faults": lambda town, page: read_paper(town, page, _lines() + WRONG),
+    "my_decision": _go("/my/decisions/{asked}"),
     "my_exceptions": _go("/my/exceptions"),
     "my_exception": _go("/my/exceptions/{asked}"),
     "my_exception_new": _go("/my/exceptions/new"),

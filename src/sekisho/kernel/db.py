@@ -42,6 +42,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.errors import UnavailableError
+from sekisho.kernel.i18n import Text as Words
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.principal import Principal
 
@@ -235,9 +236,25 @@ def _translated() -> Iterator[None]:
         yield
     except exc.OperationalError as error:
         raise UnavailableError(
-            msg("The database cannot be used now: %(why)s", why=error.orig),
+            msg("The database cannot be used now: %(why)s", why=_say_reason(error.orig)),
             hint=msg("Check the disk space and that the database runs; nothing was changed."),
         ) from error
+
+
+# What SQLite and PostgreSQL say most, in words for whoever reads the page.
+_REASONS: Mapping[str, Words] = {
+    "database is locked": msg("It is busy with other work."),
+    "lock timeout": msg("It is busy with other work."),
+    "disk is full": msg("The disk is full."),
+    "No space left": msg("The disk is full."),
+    "readonly database": msg("It may only be read."),
+    "disk I/O error": msg("The disk does not answer."),
+}
+
+
+def _say_reason(said: object) -> Words | str:
+    found = (text for part, text in _REASONS.items() if part in str(said))
+    return next(found, str(said))
 
 
 def _make_engine(url: str) -> Engine:

@@ -116,12 +116,14 @@ def my_consent(language: str) -> dict[str, Any]:
     view.passing, view.comfort = [], msg("Nothing is read before you consent.")
     lines = {
         "ja": [
-            "会社のルールが守られているかを、はい・いいえだけで確かめます。",
-            "ファイルやメールの中身は読みません。",
+            ("", "版: 2026-11"),
+            ("目的", "会社のルールが守られているかを、はい・いいえだけで確かめます。"),
+            ("読み取らないもの", "ファイルやメールの中身は読みません。"),
         ],
         "en": [
-            "Whether the company's rules are kept is checked, as yes or no only.",
-            "What is in files and mail is not read.",
+            ("", "Version 2026-11"),
+            ("What it is for", "Whether the company's rules are kept, as yes or no only."),
+            ("What is never read", "What is in files and mail."),
         ],
     }
     view.consent = lines[language]
