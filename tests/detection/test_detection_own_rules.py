@@ -120,9 +120,9 @@ def test_our_rules_speak_japanese_wherever_people_read_and_english_in_json(
     asked = ["hunt", str(log), "--quiet", "--timezone", "UTC", "--language", "ja"]
     for form in ("text", "html"):
         main([*asked, "--format", form])
-        said = capsys.readouterr().out
-        assert "多数のアカウントへのVPN・SSHパスワードスプレー" in said
-        assert "VPN or SSH Passwords Sprayed" not in said
+        written = capsys.readouterr().out
+        assert "多数のアカウントへのVPN・SSHパスワードスプレー" in written
+        assert "VPN or SSH Passwords Sprayed" not in written
 
 
 def test_a_rule_under_another_title_goes_by_that() -> None:
