@@ -1,138 +1,23 @@
 """The gate as it runs: a real Envoy, the decision process, a real database, raw connections."""
 
-import socket
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
 from sekisho.access.engine import builtin
-from sekisho.access.model import Resource, ResourceKind, Trust, Upstream
-from sekisho.identity.model import Role
 from sekisho.kernel.i18n import translate
 from sekisho.kernel.installation import get_fact
-from sekisho.kernel.principal import SYSTEM, Principal
+from sekisho.kernel.principal import SYSTEM
 from sekisho.server.gate.bootstrap import gate_folder
 from sekisho.server.gate.cookies import CookieKey
-from support.gate_house import SECRET, GateHouse, gate_house, wait_for
-from support.upstream import read_head, upstreams
-
-
-@dataclass
-class Scene:
-    """One house with an app, a tunnel and an app for any browser."""
-
-    home: GateHouse
-    admin: Principal
-    hanako: Principal
-    app: Resource
-    shell: Resource
-    open_app: Resource
-    sockets: list[ssl.SSLSocket] = field(default_factory=list)
-
-    def connect(
-        self, device: str = "dev_1", *, authority: str = "", credential: str | None = None
-    ) -> tuple[ssl.SSLSocket, bytes]:
-        """Ask for a tunnel; return the socket and the head of the answer."""
-        authority = authority or f"{self.shell.public_host}:{self.shell.upstreams[0].port}"
-        shown = self.home.credential(self.hanako, "dev_1") if credential is None else credential
-        sock = self.dial(device)
-        sock.sendall(
-            f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
-            f"Proxy-Authorization: Bearer {shown}\r\nAccept-Language: ja\r\n\r\n".encode()
-        )
-        return sock, read_head(sock)
-
-    def dial(self, device: str = "dev_1", name: str = "localhost") -> ssl.SSLSocket:
-        address = self.home.settings.gate
-        raw = socket.create_connection((address.host, address.port), 10)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sockets.append(self.home.tls(device).wrap_socket(raw, server_hostname=name))
-        return self.sockets[-1]
-
-    def hang_up(self) -> None:
-        for each in self.sockets:
-            each.close()
-        self.sockets.clear()
-
-    def raw(self, head: str, device: str = "dev_1") -> bytes:
-        """Send a hand-made request to the app's host and return the head of the answer."""
-        with self.dial(device, self.app.public_host) as sock:
-            sock.sendall(head.encode("latin-1"))
-            try:
-                return read_head(sock)
-            except OSError:
-                return b""
-
-    def stream(self, head: str) -> "Stream":
-        sock = self.dial("dev_1", self.app.public_host)
-        sock.sendall(head.encode())
-        return Stream(sock, read_head(sock))
-
-
-@dataclass
-class Stream:
-    """A connection on which bytes go on; notes when that ended."""
-
-    sock: ssl.SSLSocket
-    head: bytes
-    ended: float = 0.0
-    pieces: int = 0
-    thread: threading.Thread = field(init=False)
-
-    def watch(self, *, echo: bool = False) -> "Stream":
-        self.thread = threading.Thread(target=self._watch, args=(echo,), daemon=True)
-        self.thread.start()
-        wait_for(lambda: self.pieces > 3 or bool(self.ended), lambda: "nothing flows", 20)
-        return self
-
-    def _watch(self, echo: bool) -> None:
-        try:
-            while True:
-                if echo:
-                    self.sock.sendall(b"ping")
-                if not self.sock.recv(65536):
-                    break
-                self.pieces += 1
-        except OSError:
-            pass
-        self.ended = time.monotonic()
-
-    def cut_after(self, began: float) -> float:
-        wait_for(lambda: bool(self.ended), lambda: "it was not cut", 10)
-        return self.ended - began
+from support.gate_house import SECRET, wait_for
+from support.gate_scene import Scene, Stream, gate_scene
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with gate_house(tmp_path_factory.mktemp("gate")) as home, upstreams() as (app, echo):
-        town = home.town
-        admin = town.add("admin", Role.ADMIN)
-        hanako = town.add("hanako")
-        town.give(hanako, "dev_1")
-        town.give(hanako, "dev_2")
-        for device in ("dev_1", "dev_2"):
-            home.certify(device)
-        here = (Upstream("127.0.0.1", app),)
-        made = Scene(
-            home,
-            admin,
-            hanako,
-            town.publish(admin, public_host="wiki.localhost", upstreams=here),
-            town.publish(
-                admin, key="ssh", kind=ResourceKind.TCP, public_host="ssh.localhost",
-                upstreams=(Upstream("127.0.0.1", echo),),
-            ),
-            town.publish(
-                admin, key="open", public_host="open.localhost", upstreams=here,
-                least_trust=Trust.BROWSER,
-            ),
-        )  # fmt: skip
-        town.rule(admin)
-        home.start()
+    with gate_scene(tmp_path_factory.mktemp("gate")) as made:
         yield made
 
 

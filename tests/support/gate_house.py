@@ -70,7 +70,14 @@ class GateHouse:
             ]  # fmt: skip
             addresses = {
                 f"SEKISHO_{each.upper()}": str(getattr(self.settings, each))
-                for each in ("public", "admin", "gate", "gate_browser", "gate_tunnels")
+                for each in (
+                    "public",
+                    "admin",
+                    "gate",
+                    "gate_browser",
+                    "gate_tunnels",
+                    "database_url",
+                )
             }
             log = (self.folder / f"{name}.log").open("ab")
             self.processes[name] = subprocess.Popen(
@@ -131,10 +138,10 @@ class GateHouse:
             )
         return time.monotonic()
 
-    def certify(self, device: str) -> Path:
+    def certify(self, device: str, file: str = "", age: dt.timedelta = dt.timedelta()) -> Path:
         """Give a device a certificate and key of its own; return their file."""
-        path = self.folder / f"{device}.pem"
-        now = SystemClock().now()
+        path = self.folder / f"{file or device}.pem"
+        now = SystemClock().now() - age
         issued, text = make_certificate(self.house.authority, device, now)
         kept = Certificate(issued, now + dt.timedelta(days=7), now, None, f"t-{issued}")
         with self.house.database.write(SYSTEM) as tx:

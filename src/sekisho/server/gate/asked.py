@@ -42,8 +42,11 @@ class Asked:
 
     @property
     def is_tunnel(self) -> bool:
-        """Tell whether this is a CONNECT for a tunnel (RFC 9110 section 9.3.6)."""
-        return self.method == "CONNECT" and not self.headers.get(":protocol")
+        """Tell whether this is a CONNECT for a tunnel (RFC 9110 section 9.3.6).
+
+        A WebSocket of HTTP/2 (RFC 8441) is none: Envoy has turned it into a GET by then.
+        """
+        return self.method == "CONNECT"
 
     @property
     def is_visit(self) -> bool:

@@ -2,7 +2,8 @@
 
 Envoy checks it by itself; when it is too old the decision process reads it once more, whatever its
 age, to know whose session is to be decided anew. It is of use on one host at one door, and at the
-device door only over a connection that shows the same device's certificate.
+device door only over a connection that shows the very certificate it was given to: a device's
+former certificate may be revoked, which Envoy does not know.
 """
 
 import base64
@@ -98,7 +99,8 @@ def make_claims(session: AccessSession, email: str, now: float) -> dict[str, obj
         "iss": ISSUER, "aud": session.resource_id, "sub": session.person_id, "sid": session.id,
         "door": session.door.value, "email": email, "iat": int(now), "exp": int(ends),
     }  # fmt: skip
-    return claims | ({"dev": session.device_id} if session.device_id else {})
+    bound = {"dev": session.device_id, "crt": session.serial} if session.device_id else {}
+    return claims | bound
 
 
 def _name(key: ec.EllipticCurvePrivateKey) -> str:

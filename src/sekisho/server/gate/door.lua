@@ -36,7 +36,17 @@ local function is_good(handle, claims, route)
   if DOOR == "browser" then return true end
   local tls = handle:streamInfo():downstreamSslConnection()
   if tls == nil or not tls:peerCertificateValidated() then return false end
-  return tls:uriSanPeerCertificate()[1] == "sekisho:device:" .. claims["dev"]
+  if tls:uriSanPeerCertificate()[1] ~= "sekisho:device:" .. claims["dev"] then return false end
+  return string.match(tls:serialNumberPeerCertificate(), "^0*(.*)$") == claims["crt"]
+end
+
+-- HTTP/2 has no key for a WebSocket (RFC 8441 section 5); an app that speaks HTTP/1.1 wants one.
+local function add_key(handle, headers, stream)
+  if stream:protocol() ~= "HTTP/2" or headers:get("sec-websocket-key") ~= nil then return end
+  if string.lower(headers:get("upgrade") or "") ~= "websocket" then return end
+  local key = {}
+  for place = 1, 16 do key[place] = string.char(math.random(0, 255)) end
+  headers:add("sec-websocket-key", handle:base64Escape(table.concat(key)))
 end
 
 function envoy_on_request(handle)
@@ -48,9 +58,7 @@ function envoy_on_request(handle)
   local told = stream:dynamicMetadata()
   told:set("sekisho", "door", DOOR)
   if state ~= nil and state ~= "" then told:set("sekisho", "state", state) end
-  if method == "CONNECT" and headers:get(":protocol") == nil then
-    return
-  end
+  if method == "CONNECT" then return end
   local server = stream:requestedServerName()
   if server ~= "" and string.lower(server) ~= host_of(headers:get(":authority")) then
     handle:respond({[":status"] = "421", ["content-type"] = "text/plain"}, "421 Misdirected Request\n")
@@ -58,6 +66,7 @@ function envoy_on_request(handle)
   end
   local route = handle:metadata()
   if route:get("resource") == nil then return end
+  add_key(handle, headers, stream)
   if is_good(handle, claims, route) then
     headers:add(PREFIX .. "user", claims["sub"])
     headers:add(PREFIX .. "email", claims["email"])

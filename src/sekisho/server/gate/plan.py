@@ -27,10 +27,12 @@ class Limits:
 
     connections: int = 20_000
     header_seconds: int = 10
+    body_seconds: int = 3600  # a whole upload; whoever sends nothing is idle much sooner
     handshake_seconds: int = 10
     idle_seconds: int = 300
     header_kib: int = 48
     headers: int = 100
+    kept_seconds: int = 12 * 3600  # of a tunnel that may outlive the decision process
     close_milliseconds: int = 50
     upstream_seconds: int = 5
     long_bytes: int = 1 << 20
@@ -51,7 +53,8 @@ class Plan:
 
     ``doors`` say where each listens. ``jwks`` is the public key of cookies (RFC 7517). ``denied``
     names, per resource, access sessions whose cookie is no longer good. ``keep_tunnels``: tunnels
-    outlive the decision process (new ones never open without it).
+    outlive the decision process (new ones never open without it). ``generation`` names the process
+    then: what lived on without one cannot be held again, so a new one's name ends it in seconds.
     """
 
     doors: Mapping[Door, Address]
@@ -60,4 +63,5 @@ class Plan:
     jwks: str
     denied: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keep_tunnels: bool = False
+    generation: str = ""
     limits: Limits = field(default_factory=Limits)

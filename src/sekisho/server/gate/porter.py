@@ -85,6 +85,12 @@ class Porter(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc
         if claims is None or not _fits(claims, asked, resource):
             return self._ask_to_sign_in(asked, resource)
         answer = await self.judge.refresh(str(claims["sid"]))
+        session = answer.opened.session
+        if session is not None and session.serial != asked.serial and asked.door is Door.DEVICE:
+            # The device was given a new certificate, or shows one that is no longer good.
+            answer = await self.judge.open(
+                _request(asked, resource, session.person_id, session.sign_in)
+            )
         if answer.opened.session is not None:
             return self._let_in(asked, answer)
         if asked.is_visit and _ids(answer) & _SIGN_IN_AGAIN:

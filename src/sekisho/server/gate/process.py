@@ -68,11 +68,16 @@ class Gate:
             opened=self.holds.expect,
         )  # fmt: skip
         self.cutter = Cutter(self.judge, self.holds, self._deny, self.porter.remember_cut)
+        self._alarm: tuple[str, str] | None = None
+        self._started = f"{self.judge.now():.3f}"
         self._version = ""
         self._looked_at = 0.0
         self._plan: Plan | None = None
 
     def _refused(self, kind: str, why: str) -> None:
+        if (kind, why) == self._alarm:
+            return
+        self._alarm = (kind, why)
         asyncio.get_running_loop().run_in_executor(None, self._remember, kind, why)
 
     def _remember(self, kind: str, why: str) -> None:
@@ -90,7 +95,8 @@ class Gate:
         self._plan = Plan(
             doors={Door.DEVICE: settings.gate, Door.BROWSER: settings.gate_browser},
             resources=resources, secrets=secrets, jwks=self.key.jwks(),
-            denied=self.cutter.denied(), keep_tunnels=settings.gate_tunnels == "keep",
+            denied=self.cutter.denied(), keep_tunnels=(keep := settings.gate_tunnels == "keep"),
+            generation=f".{self._started}" if keep else "",
         )  # fmt: skip
         self.porter.directory = Directory.of(resources)
         self.board.publish(make_shapes(self._plan))

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from sekisho.access.model import Door, Resource, ResourceKind, Upstream
+from sekisho.server.gate.cookies import LIFE_SECONDS
 from sekisho.server.gate.directory import door_of, ports_of
 from sekisho.server.gate.plan import (
     COOKIES,
@@ -67,6 +68,7 @@ def _listener(door: Door, plan: Plan) -> Shape:
         "listener_filters_timeout": f"{plan.limits.handshake_seconds}s",
         "filter_chains": [
             {
+                "name": door.value + plan.generation,
                 "filters": [_connection_manager(door, plan)],
                 "transport_socket": _tls(door),
                 "transport_socket_connect_timeout": f"{plan.limits.handshake_seconds}s",
@@ -137,6 +139,7 @@ def _connection_manager(door: Door, plan: Plan) -> Shape:
         },
         max_request_headers_kb=limits.header_kib,
         request_headers_timeout=f"{limits.header_seconds}s",
+        request_timeout=f"{limits.body_seconds}s",
         stream_idle_timeout=f"{limits.idle_seconds}s",
         delayed_close_timeout=f"{limits.close_milliseconds / 1000}s",
     )  # fmt: skip
@@ -168,6 +171,8 @@ def _jwt(door: Door, jwks: str) -> Shape:
         "payload_in_metadata": "claims",
         "clock_skew_seconds": 1,  # 0 would mean the default of 60
         "require_expiration": True,
+        # A cookie that lasts longer was made while our clock was wrong: it is decided anew.
+        "max_lifetime": f"{LIFE_SECONDS}s",
         "jwt_cache_config": {"jwt_cache_size": 20_000},
         "local_jwks": {"inline_string": jwks},
     }
@@ -242,7 +247,7 @@ def _router() -> Shape:
 def _routes(door: Door, plan: Plan) -> Shape:
     hosts = [_virtual_host(r, door, plan) for r in plan.resources if r.kind is ResourceKind.HTTP
              and door_of(r) is door]  # fmt: skip
-    tunnels = [_tunnel(r) for r in plan.resources if r.kind is ResourceKind.TCP]
+    tunnels = [_tunnel(r, plan) for r in plan.resources if r.kind is ResourceKind.TCP]
     elsewhere = {
         "name": "elsewhere",
         "domains": ["*"],
@@ -278,7 +283,8 @@ def _virtual_host(resource: Resource, door: Door, plan: Plan) -> Shape:
     }
 
 
-def _tunnel(resource: Resource) -> Shape:
+def _tunnel(resource: Resource, plan: Plan) -> Shape:
+    longest = {"max_stream_duration": f"{plan.limits.kept_seconds}s"}
     return {
         "name": resource.id,
         "domains": [f"{resource.public_host.lower()}:{port}" for port in ports_of(resource)],
@@ -290,6 +296,7 @@ def _tunnel(resource: Resource) -> Shape:
                     "cluster": resource.id,
                     "timeout": "0s",
                     "idle_timeout": "0s",
+                    **({"max_stream_duration": longest} if plan.keep_tunnels else {}),
                     "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
                 },
             }
