@@ -256,7 +256,8 @@ def test_a_websocket_and_a_tunnel_over_http_2_are_cut(scene: Scene, cookie: str)
             while not line.answers[stream].ended:
                 line.read()
         assert time.monotonic() - began < 2
-        assert browser.get(_fields(host, ("cookie", cookie))).status in {RESET, 403}
+        again = _fields(host, ("cookie", cookie))
+        wait_for(lambda: browser.get(again).status == 403, scene.home.log, 2)
     finally:
         scene.home.mend("dev_1")
 
