@@ -6,162 +6,27 @@ cores, so ratios and CPU time say more than rates. Needs wrk; uses the tests' ho
 
 import argparse
 import asyncio
-import contextlib
-import json
 import re
 import resource as system_limits
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
-from bench.house import describe_machine, end_process, free_port, wait_for_port
+from bench import gate_tunnels
+from bench.gate_scene import Scene, running_scene
+from bench.gate_tunnels import Flow, quantile
+from bench.house import describe_machine
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-
-from sekisho.access.model import Door, Resource, ResourceKind, Trust, Upstream
-from sekisho.identity import service as identity
-from sekisho.identity.model import Role
-from sekisho.kernel.ids import PersonID
-from sekisho.kernel.principal import SYSTEM, Principal
-from sekisho.kernel.settings import Address
-from sekisho.server.gate import shapes
 from sekisho.server.gate.bootstrap import gate_folder
-from sekisho.server.gate.certificates import gate_secrets
 from sekisho.server.gate.cookies import CookieKey
-from sekisho.server.gate.envoy import find_envoy
-from sekisho.server.gate.plan import Plan
-from support.gate_house import GateHouse, gate_house
-from support.upstream import upstreams
 
-_BODY = "x" * 90
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-_THREADS = 2
-
-
-@dataclass
-class Scene:
-    """The running gate, a bare Envoy with the same TLS, and their upstream."""
-
-    home: GateHouse
-    admin: Principal
-    person: Principal
-    app: Resource
-    shell: Resource
-    bare: Address
-    upstream: int
-    bare_process: psutil.Process
-
-    @property
-    def envoy(self) -> psutil.Process:
-        """Return the gate's Envoy."""
-        return psutil.Process(self.home.processes["envoy"].pid)
-
-    @property
-    def decision(self) -> psutil.Process:
-        """Return the decision process."""
-        return psutil.Process(self.home.processes["gate"].pid)
-
-
-@contextlib.contextmanager
-def envoy(config: dict[str, Any], folder: Path, name: str, port: int) -> Iterator[psutil.Process]:
-    """Run an Envoy of a configuration of its own."""
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(config))
-    command = [
-        str(find_envoy("", folder)), "-c", str(path), "--use-dynamic-base-id", "--log-level",
-        "error", "--concurrency", str(_THREADS),
-    ]  # fmt: skip
-    log = folder / f"{name}.log"
-    with log.open("ab") as file:
-        child = subprocess.Popen(command, stdout=file, stderr=file)
-    try:
-        wait_for_port(port, child, log)
-        yield psutil.Process(child.pid)
-    finally:
-        end_process(child)
-
-
-def upstream_config(port: int) -> dict[str, Any]:
-    """Return an Envoy that answers every request by itself: the upstream, as fast as can be."""
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
-        ".HttpConnectionManager",
-        "stat_prefix": "upstream",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-            {"match": {"prefix": "/"}, "direct_response": {
-                "status": 200, "body": {"inline_string": _BODY}}}]}]},
-        "http_filters": [{"name": "router", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
-    }  # fmt: skip
-    listener = {
-        "name": "upstream",
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-    }
-    return {"static_resources": {"listeners": [listener]}}
-
-
-def bare_config(plan: Plan) -> dict[str, Any]:
-    """Return the gate's own configuration with everything that decides taken out."""
-    made = shapes.make_shapes(plan)
-    secrets = {each["name"]: each for each in made[shapes.SECRET]}
-    routes = {each["name"]: each for each in made[shapes.ROUTES]}
-    for listener in made[shapes.LISTENER]:
-        chain = listener["filter_chains"][0]
-        manager = chain["filters"][0]["typed_config"]
-        manager["http_filters"] = [manager["http_filters"][-1]]
-        for upgrade in manager["upgrade_configs"]:
-            upgrade["filters"] = [upgrade["filters"][-1]]
-        manager.pop("rds")
-        manager["route_config"] = routes[listener["name"]]
-        tls = chain["transport_socket"]["typed_config"]["common_tls_context"]
-        tls.pop("tls_certificate_sds_secret_configs")
-        tls["tls_certificates"] = [secrets["server"]["tls_certificate"]]
-        if tls.pop("validation_context_sds_secret_config", None):
-            tls["validation_context"] = secrets["devices"]["validation_context"]
-    return {"static_resources": {
-        "listeners": made[shapes.LISTENER], "clusters": made[shapes.CLUSTER]}}  # fmt: skip
-
-
-@contextlib.contextmanager
-def running_scene(folder: Path) -> Iterator[Scene]:
-    """Run everything."""
-    port = free_port()
-    with contextlib.ExitStack() as stack:
-        _, echo = stack.enter_context(upstreams())
-        stack.enter_context(envoy(upstream_config(port), folder, "upstream", port))
-        home = stack.enter_context(gate_house(folder))
-        town = home.town
-        admin, person = town.add("admin", Role.ADMIN), town.add("person")
-        app = town.publish(
-            admin, public_host="localhost", upstreams=(Upstream("127.0.0.1", port),),
-            least_trust=Trust.BROWSER,
-        )  # fmt: skip
-        shell = town.publish(
-            admin, key="echo", kind=ResourceKind.TCP, public_host="echo.localhost",
-            upstreams=(Upstream("127.0.0.1", echo),),
-        )  # fmt: skip
-        town.rule(admin)
-        town.give(person, "dev_0")
-        home.certify("dev_0")
-        doors = {door: Address("127.0.0.1", free_port()) for door in Door}
-        plan = Plan(doors, [app, shell], gate_secrets(home.house, [app, shell]), '{"keys": []}')
-        bare_port = doors[Door.BROWSER].port
-        # Tunnels of the bare Envoy go by the names of the gate's own port.
-        bare = stack.enter_context(envoy(bare_config(plan), folder, "bare", bare_port))
-        home.start()
-        yield Scene(home, admin, person, app, shell, doors[Door.BROWSER], port, bare)
-
-
-# ── requests ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -266,158 +131,6 @@ def show_requests(found: dict[str, list[Run]]) -> None:
     print(f"added p99 with 2 at once: {ours[2] - calm[2]:+.2f} ms (floor 1 ms)")
 
 
-# ── tunnels ──────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass
-class Held:
-    """An open tunnel of the load, and when data stopped on it."""
-
-    device: str
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    opened_ms: float
-    ended: float = 0.0
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def watch(self, *, echo: bool) -> None:
-        """Read until the end; with ``echo`` small pieces go both ways all the time."""
-        with contextlib.suppress(OSError, EOFError):
-            while True:
-                if echo:
-                    self.writer.write(b"ping")
-                if not await self.reader.read(100):
-                    break
-                await asyncio.sleep(0.05)
-        self.ended = time.monotonic()
-        self.over.set()
-
-
-async def open_one(scene: Scene, device: str, credential: str, context: Any) -> Held:
-    """Open one tunnel; the time is that of the CONNECT alone."""
-    gate = scene.home.settings.gate
-    reader, writer = await asyncio.open_connection(
-        gate.host, gate.port, ssl=context, server_hostname="localhost"
-    )
-    authority = f"{scene.shell.public_host}:{scene.shell.upstreams[0].port}"
-    began = time.perf_counter()
-    writer.write(
-        f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
-        f"Proxy-Authorization: Bearer {credential}\r\n\r\n".encode()
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200"):
-        raise SystemExit(f"no tunnel: {head[:200]!r}\n{scene.home.log()}")
-    return Held(device, reader, writer, (time.perf_counter() - began) * 1000)
-
-
-async def open_many(scene: Scene, devices: Sequence[str], count: int) -> list[Held]:
-    """Open ``count`` tunnels over the devices in turn, 8 at a time."""
-    contexts = {each: scene.home.tls(each) for each in set(devices)}
-    shown = {each: scene.home.credential(scene.person, each) for each in set(devices)}
-    gate = asyncio.Semaphore(8)
-
-    async def one(number: int) -> Held:
-        device = devices[number % len(devices)]
-        async with gate:
-            return await open_one(scene, device, shown[device], contexts[device])
-
-    return list(await asyncio.gather(*(one(number) for number in range(count))))
-
-
-async def measure_opening(scene: Scene, count: int) -> list[float]:
-    """Return the milliseconds of CONNECTs made one after the other."""
-    context, shown = scene.home.tls("dev_0"), scene.home.credential(scene.person, "dev_0")
-    held = [await open_one(scene, "dev_0", shown, context) for _ in range(count)]
-    await end_all(held, [])
-    return [each.opened_ms for each in held]
-
-
-async def measure_single_cuts(scene: Scene, tunnels: int, cuts: int) -> tuple[list[float], float]:
-    """Cut single tunnels of many; return the milliseconds of each, and KiB a held tunnel."""
-    devices = [f"dev_{number}" for number in range(1, cuts + 1)]
-    for device in devices:
-        scene.home.town.give(scene.person, device)
-        scene.home.certify(device)
-    before = memory(scene)
-    held = await open_many(scene, devices, cuts)
-    held += await open_many(scene, ["dev_0"], tunnels - cuts)
-    await asyncio.sleep(1)
-    kib = (memory(scene) - before) / tunnels / 1024
-    watching = [
-        asyncio.create_task(each.watch(echo=place < cuts)) for place, each in enumerate(held)
-    ]
-    await asyncio.sleep(1)
-    found = []
-    for each in held[:cuts]:
-        committed = await asyncio.to_thread(scene.home.fail, each.device)
-        await each.over.wait()
-        found.append((each.ended - committed) * 1000)
-    await end_all(held, watching)
-    return found, kib
-
-
-async def measure_mass_cut(scene: Scene, tunnels: int) -> tuple[list[float], float]:
-    """Cut all tunnels of a person who is signed out; return the milliseconds of each."""
-    held = await open_many(scene, ["dev_0"], tunnels)
-    watching = [asyncio.create_task(each.reader.read()) for each in held]
-    ends: list[float] = []
-    for task in watching:
-        task.add_done_callback(lambda _: ends.append(time.monotonic()))
-    await asyncio.sleep(1)
-    committed = await asyncio.to_thread(_sign_out, scene)
-    refused = await asyncio.to_thread(_refused_after, scene, committed)
-    await asyncio.wait(watching, timeout=60)
-    if len(ends) < tunnels:
-        raise SystemExit(f"{tunnels - len(ends)} tunnels were not cut\n{scene.home.log()}")
-    await end_all(held, watching)
-    return sorted((each - committed) * 1000 for each in ends), refused
-
-
-def _sign_out(scene: Scene) -> float:
-    with scene.home.house.database.write(SYSTEM) as tx:
-        identity.sign_out_everywhere(tx, PersonID(scene.person.id), "bench")
-    return time.monotonic()
-
-
-def _refused_after(scene: Scene, committed: float) -> float:
-    """Return after how many milliseconds a new tunnel is refused."""
-
-    async def ask() -> bool:
-        try:
-            context = scene.home.tls("dev_0")
-            credential = scene.home.credential(scene.person, "dev_0")
-            await open_one(scene, "dev_0", credential, context)
-        except SystemExit:
-            return True
-        return False
-
-    while not asyncio.run(ask()):
-        pass
-    return (time.monotonic() - committed) * 1000
-
-
-def memory(scene: Scene) -> float:
-    """Return the resident bytes of Envoy and the decision process."""
-    return float(scene.envoy.memory_info().rss + scene.decision.memory_info().rss)
-
-
-async def end_all(held: Sequence[Held], watching: Sequence[asyncio.Task[Any]]) -> None:
-    """Close what is still open."""
-    for each in held:
-        each.writer.close()
-    for task in watching:
-        task.cancel()
-    await asyncio.gather(*watching, return_exceptions=True)
-    await asyncio.sleep(1)
-
-
-def quantile(values: Sequence[float], part: float) -> float:
-    """Return the value below which ``part`` of the values lie."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -425,8 +138,9 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=50)
     parser.add_argument("--mass", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--only", choices=("requests", "tunnels", "mass"))
+    parser.add_argument("--only", choices=("requests", "flow", "tunnels", "mass"))
     chosen = parser.parse_args()
     hard = system_limits.getrlimit(system_limits.RLIMIT_NOFILE)[1]
     system_limits.setrlimit(system_limits.RLIMIT_NOFILE, (hard, hard))
@@ -437,19 +151,45 @@ def main() -> None:
     ):
         if chosen.only in {None, "requests"}:
             show_requests(measure_requests(scene, chosen.rounds, chosen.seconds))
+        if chosen.only in {None, "flow"}:
+            show_flow([gate_tunnels.measure_flow(scene, chosen.mib << 20)
+                       for _ in range(chosen.rounds)])  # fmt: skip
         if chosen.only in {None, "tunnels"}:
-            opening = asyncio.run(measure_opening(scene, 200))
-            print(f"\nCONNECT with its record: p50 {quantile(opening, 0.5):.1f} ms, "
-                  f"p99 {quantile(opening, 0.99):.1f} ms (floor p50 5 ms)")  # fmt: skip
-            cuts, kib = asyncio.run(measure_single_cuts(scene, chosen.tunnels, chosen.cuts))
-            print(f"verdict committed → data stops, one of {chosen.tunnels}: p50 "
-                  f"{quantile(cuts, 0.5):.0f} ms, p99 {quantile(cuts, 0.99):.0f} ms "
-                  f"({len(cuts)} cuts, floor 100 ms); {kib:.0f} KiB each, floor 120")  # fmt: skip
+            show_tunnels(scene, chosen.tunnels, chosen.cuts)
         if chosen.only in {None, "mass"}:
-            ends, refused = asyncio.run(measure_mass_cut(scene, chosen.mass))
-            print(f"signed out → all {chosen.mass} tunnels stop: first {ends[0]:.0f} ms, half "
-                  f"{quantile(ends, 0.5):.0f} ms, last {ends[-1]:.0f} ms (floor 1000 ms); "
-                  f"a new one is refused after {refused:.0f} ms (floor 100 ms)")  # fmt: skip
+            show_mass_cut(scene, chosen.mass, chosen.cuts)
+
+
+def show_flow(rounds: Sequence[dict[str, Flow]]) -> None:
+    """Print what one stream gets through (medians over the rounds)."""
+    rate = {n: statistics.median(each[n].rate for each in rounds) for n in rounds[0]}
+    cpu = {n: statistics.median(each[n].cpu for each in rounds) for n in rounds[0]}
+    print("\n| one stream | MB a second | Envoy CPU s a GiB |\n|---|---|---|")
+    for name, much in rate.items():
+        print(f"| {name} | {much:,.0f} | {cpu[name]:.2f} |")
+    print(f"tunnel / bare Envoy's tunnel: {rate['gate'] / rate['bare Envoy']:.0%} of the bytes a "
+          f"second (floor 90 %), {cpu['bare Envoy'] / cpu['gate']:.0%} by Envoy's CPU")  # fmt: skip
+
+
+def show_tunnels(scene: Scene, tunnels: int, cuts: int) -> None:
+    """Print how tunnels open, what they weigh and how single ones are cut."""
+    opening = asyncio.run(gate_tunnels.measure_opening(scene, 200))
+    print(f"\nCONNECT with its record: p50 {quantile(opening, 0.5):.1f} ms, "
+          f"p99 {quantile(opening, 0.99):.1f} ms (floor p50 5 ms)")  # fmt: skip
+    took, kib = asyncio.run(gate_tunnels.measure_single_cuts(scene, tunnels, cuts))
+    print(f"verdict committed → data stops, one of {tunnels}: p50 {quantile(took, 0.5):.0f} ms, "
+          f"p99 {quantile(took, 0.99):.0f} ms ({len(took)} cuts, floor 100 ms); "
+          f"{kib:.0f} KiB each, floor 120")  # fmt: skip
+
+
+def show_mass_cut(scene: Scene, tunnels: int, devices: int) -> None:
+    """Print how long it takes until everything is cut."""
+    cut = asyncio.run(gate_tunnels.measure_mass_cut(scene, tunnels, devices))
+    ends, refused, written = cut
+    print(f"policy in force → all {tunnels} tunnels of {devices} devices stop: first "
+          f"{ends[0]:.0f} ms, half {quantile(ends, 0.5):.0f} ms, last {ends[-1]:.0f} ms (floor "
+          f"1000 ms); a new one is refused after {refused:.0f} ms (floor 100 ms); all written "
+          f"after {written:.0f} ms")  # fmt: skip
 
 
 if __name__ == "__main__":
