@@ -19,6 +19,8 @@ from sekisho.kernel.db import Database
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.installation import get_fact
 from sekisho.kernel.principal import SYSTEM
+from sekisho.kernel.settings import Settings
+from sekisho.server.gate.figures import read_figures
 
 registry = CollectorRegistry()
 REQUESTS = Counter("sekisho_requests", "Requests answered.", ["route", "status"], registry=registry)
@@ -34,6 +36,17 @@ SEALED = Gauge("sekisho_evidence_sealed", "Records in the chain.", registry=regi
 FINDINGS = Gauge("sekisho_findings_open", "Open findings.", registry=registry)
 WORKER = Gauge(
     "sekisho_worker_age_seconds", "Time since the worker's last turn.", registry=registry
+)
+GATE_REQUESTS = Gauge(
+    "sekisho_gate_requests", "Requests at the gate since Envoy's start.", registry=registry
+)
+GATE_ASKED = Gauge(
+    "sekisho_gate_asked",
+    "Streams from Envoy to the decision process since its start; a good cookie causes none.",
+    registry=registry,
+)
+GATE_OPEN = Gauge(
+    "sekisho_gate_open", "Tunnels and WebSockets open at the gate now.", registry=registry
 )
 
 # The worker turns every second; after this long without a turn something is wrong with it.
@@ -71,7 +84,10 @@ def healthz(database: NamedDependency[Database], clock: NamedDependency[Clock]) 
     opt={"listener": "admin", "anonymous": True},
     tags=["operation"],
 )
-def metrics(database: NamedDependency[Database], clock: NamedDependency[Clock]) -> bytes:
+def metrics(
+    database: NamedDependency[Database], clock: NamedDependency[Clock],
+    settings: NamedDependency[Settings],
+) -> bytes:  # fmt: skip
     """Give all figures in Prometheus' text form (admin listener only)."""
     with database.read(SYSTEM) as tx:
         state = evidence.get_state(tx)
@@ -79,6 +95,11 @@ def metrics(database: NamedDependency[Database], clock: NamedDependency[Clock]) 
         UNSEALED.set(state.unsealed)
         FINDINGS.set(findings.count_open(tx))
         WORKER.set(clock.now().timestamp() - float(get_fact(tx, "worker.turned_at", 0.0)))
+    gate = read_figures(settings.data / "gate")
+    if gate is not None:
+        GATE_REQUESTS.set(gate.requests)
+        GATE_ASKED.set(gate.asked)
+        GATE_OPEN.set(gate.upgraded)
     return generate_latest(registry)
 
 

@@ -14,6 +14,9 @@ from sekisho.server.gate.shapes import DECISION_CLUSTER
 DECISION_SOCKET = "decision.sock"
 ADMIN_SOCKET = "envoy.sock"
 BOOTSTRAP = "envoy.json"
+# Until Envoy has come back to a restarted decision process nobody can call a cookie back; by itself
+# it would wait up to 30 seconds.
+_COME_BACK_SOON = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}}
 _H2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MONITORS = "envoy.extensions.resource_monitors.downstream_connections.v3"
 
@@ -42,7 +45,8 @@ def make_bootstrap(limits: Limits) -> dict[str, Any]:
             "ads_config": {
                 "api_type": "GRPC",
                 "transport_api_version": "V3",
-                "grpc_services": [{"envoy_grpc": {"cluster_name": DECISION_CLUSTER}}],
+                "grpc_services": [{"envoy_grpc": {
+                    "cluster_name": DECISION_CLUSTER, "retry_policy": _COME_BACK_SOON}}],
             },
             "cds_config": {"ads": {}, "resource_api_version": "V3"},
             "lds_config": {"ads": {}, "resource_api_version": "V3"},
