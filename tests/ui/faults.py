@@ -15,6 +15,8 @@ _ENGLISH = re.compile(
     r"|nobody|until|all|show|save|remove|make|other)\b",
     re.IGNORECASE,
 )
+# A full stop is as wide as a letter and brings its own distance.
+_GAP = re.compile(r"[。！？] +\S")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 # Text that the page itself says: no code, no names (people, labels and devices are data), nothing
@@ -56,7 +58,7 @@ def measure_excess(page: Page) -> int:
 
 
 def find_foreign_words(page: Page, language: str, names: list[str], data: str = "nav") -> list[str]:
-    """List texts of a page that are not in its language; ``names`` and ``data`` are let pass.
+    """List texts of a page not written as its language is; ``names`` and ``data`` are let pass.
 
     ``names`` are what people typed; ``data`` is a selector of what holds only that.
     """
@@ -68,4 +70,6 @@ def find_foreign_words(page: Page, language: str, names: list[str], data: str = 
             plain = plain.replace(name, "")
         if strange.search(plain):
             found.append(f"not {language}: {text[:120]!r}")
+        if language == "ja" and (gap := _GAP.search(plain)):
+            found.append(f"a gap between two sentences: {plain[max(0, gap.start() - 40) :][:80]!r}")
     return found

@@ -39,6 +39,7 @@ from sekisho.ui import charts
 from sekisho.ui.charts import Part
 
 MOST_LOOKS = 20
+_PLATFORMS = {"windows": "Windows", "darwin": "macOS", "linux": "Linux"}
 CHANGED = "control.verdict_changed"
 PURPOSES = {
     "verdicts": msg("Opened the page of this device"),
@@ -263,7 +264,8 @@ def read_history(
 
 def describe(device: Device) -> list[tuple[Text, str]]:
     """Return what is known of the machine; a private one has told no names and serials."""
-    system = f"{device.os_name} {device.os_version}".strip() or device.platform.value
+    system = f"{device.os_name} {device.os_version}".strip()
+    system = system or _PLATFORMS.get(device.platform.value, "")
     facts = [(msg("System"), system), (msg("Agent"), device.agent_version)]
     if device.ownership is Ownership.COMPANY:
         facts = [
