@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Request
 
 from support.visiting import query, wait_until
 from ui.faults import measure_excess
@@ -23,6 +23,7 @@ from ui.tour_town import WAIT_SECONDS, Town, open_town, register, settle
 WIDTHS = (1440, 390)
 LANGUAGES = ("ja", "en")
 THEMES = ("light", "dark")
+UNFOLDED = {"sign_in_code", "my_company"}
 
 
 Walk = Callable[[Town, Page], None]
@@ -202,13 +203,14 @@ STRANGER: dict[str, Walk] = {
     "error_429": _guess,
 }
 SIGNED_IN: dict[str, Walk] = {
+    "my_ways_none": go("/my/notices/ways"),
+    "notices_mail": _mail_server,
     "my_ways": go("/my/notices/ways"),
     "my_report_new": go("/my/reports/new"),
     "my_report": _reported,
     "my_report_answered": _answered,
     "my_reports": go("/my/reports"),
     "reports": go("/reports"),
-    "notices_mail": _mail_server,
     "notices_mail_fails": press("/notices/channels/mail", "form[action$='/test'] button"),
     "notices_teams_new": go("/notices/channels/new?kind=teams"),
     "notices_slack_new": go("/notices/channels/new?kind=slack"),
@@ -270,7 +272,7 @@ Look = Callable[[str, str, Page], None]
 
 
 def walk_all(town: Town, look: Look, wanted: set[str] | None = None) -> None:
-    """Walk everywhere in both languages and call ``look(name, language, page)`` at each stop."""
+    """Walk everywhere and call ``look(name, language, page)`` at each stop, once a language."""
     _walk(town, town.stranger, FIRST, look, wanted)
     register(town)
     _walk(town, town.admin, EMPTY, look, wanted)
@@ -288,14 +290,31 @@ def _walk(
     wanted: set[str] | None,
 ) -> None:  # fmt: skip
     page = context.new_page()
-    for language in LANGUAGES:
-        cookie = {"name": "sekisho_language", "value": language, "url": town.up.url}
-        context.add_cookies([cookie])  # type: ignore[list-item] # a plain dict of its shape
-        for name, walk in stops.items():
-            if not wanted or name in wanted:
+    methods = [""]
+    page.on("request", lambda request: _note_navigation(request, methods))
+    for name, walk in stops.items():
+        if wanted and name not in wanted:
+            continue
+        for language in LANGUAGES:
+            cookie = {"name": "sekisho_language", "value": language, "url": town.up.url}
+            context.add_cookies([cookie])  # type: ignore[list-item] # a plain dict of its shape
+            if language == LANGUAGES[0] or not _is_its_address(name, page, methods[-1]):
                 walk(town, page)
-                look(name, language, page)
+            else:
+                page.goto(page.url)
+            look(name, language, page)
     page.close()
+
+
+def _note_navigation(request: Request, methods: list[str]) -> None:
+    if request.is_navigation_request():
+        methods.append(request.method)
+
+
+def _is_its_address(name: str, page: Page, method: str) -> bool:
+    """Tell whether opening a page's address again shows the same: no form sent, nothing opened."""
+    staged = name in UNFOLDED or not page.url.startswith("http")
+    return method == "GET" and not staged and not page.locator("dialog[open]").count()
 
 
 def take_pictures(folder: Path, wanted: set[str], variants: set[str]) -> None:
