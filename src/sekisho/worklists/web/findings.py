@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from sekisho.controls import service as controls
 from sekisho.controls.model import Catalogue, VerdictKind
-from sekisho.controls.service import ExceptionFilter
+from sekisho.controls.service import ExceptionFilter, imports
 from sekisho.devices.service import many
 from sekisho.devices.web.listing import list_units
 from sekisho.findings.model import DayCount, Finding, FindingKind, NoteKind
@@ -158,16 +158,18 @@ def make_rows(tx: Transaction, found: Sequence[Finding]) -> list[FindingRow]:
     """Make the lines of a page: findings, their devices, and the names of people."""
     ids = [f.subject.removeprefix("device:") for f in found if f.subject.startswith("device:")]
     devices, people = many.find_known(tx, ids), service.find_people(tx, found)
+    alone = imports.name_imported(tx, ids)
     names = name_people(tx, [*people.values(), *(finding.owner for finding in found)])
     rows = []
     for finding in found:
-        device = devices.get(finding.subject.removeprefix("device:"))
+        device_id = finding.subject.removeprefix("device:")
+        device = devices.get(device_id)
         person = people[finding.subject] or ""
         rows.append(FindingRow(
             finding.id, finding.title, finding.severity.value, WORDS_OF_KIND[finding.kind],
-            device.title if device else "", device.id if device else "", names.get(person, ""),
-            person, finding.first_seen_at, finding.last_seen_at, finding.due_at,
-            finding.due_at is not None and finding.due_at < tx.now, finding.times,
+            device.title if device else alone.get(device_id, ""), device.id if device else "",
+            names.get(person, ""), person, finding.first_seen_at, finding.last_seen_at,
+            finding.due_at, finding.due_at is not None and finding.due_at < tx.now, finding.times,
             finding.status.value == "open", names.get(finding.owner or "", ""), finding.closed_at,
         ))  # fmt: skip
     return rows
