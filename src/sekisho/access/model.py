@@ -34,6 +34,12 @@ class ResourceKind(StrEnum):
     VNC = "vnc"
 
 
+DESKTOPS = frozenset({ResourceKind.RDP, ResourceKind.VNC})
+"""What is shown in the browser by the gate's own page."""
+PAGES = DESKTOPS | {ResourceKind.HTTP}
+"""What a browser opens by a host name of its own."""
+
+
 class Trust(IntEnum):
     """What is in front of the person, weakest first; a resource names the least it takes."""
 

@@ -11,6 +11,8 @@ KINDS: Mapping[str, Text] = {
     "access.cut_all_confirmed": msg("Every connection cut"),
     "access.cut_all_withdrawn": msg("Order to cut everything taken back"),
     "access.denied": msg("Access refused"),
+    "access.desktop_ended": msg("Desktop in the browser ended or refused"),
+    "access.desktop_opened": msg("Desktop in the browser opened"),
     "access.grant_ended": msg("Temporary access ended"),
     "access.granted": msg("Temporary access granted"),
     "access.networks_changed": msg("Named networks changed"),

@@ -42,6 +42,7 @@ from sekisho.access.service.deciding import (
     refresh_session,
     resources_version,
 )
+from sekisho.access.service.desktops import record_desktop
 from sekisho.access.service.lists import (
     cut_around,
     find_decisions,
@@ -143,6 +144,7 @@ __all__ = [
     "open_sessions",
     "propose_policies",
     "record_cuts",
+    "record_desktop",
     "refresh_session",
     "refuse_version",
     "remove_resource",

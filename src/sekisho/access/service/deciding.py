@@ -205,24 +205,25 @@ def record_cuts(tx: Transaction, cuts: Sequence[Cut]) -> None:
     log_cuts(tx, [cut for cut in cuts if cut.session.id in live], Outcome.CUT)
 
 
-def find_due(tx: Transaction) -> list[Cut]:
+def find_due(tx: Transaction, in_use: Collection[str] = ()) -> list[Cut]:
     """Ask again for sessions whose decision ran out; renew the good, return those to cut.
 
-    Web apps that nobody uses any more are closed on the way.
+    ``in_use`` are those that the gate holds a stream of. Web apps and desktops that nobody uses any
+    more are closed on the way; of a tunnel the gate says itself when it ends.
     """
     due = store.list_due(tx, _MOST_DUE)
-    idle = [s for s in due if s.kind is ResourceKind.HTTP and s.checked_at + IDLE <= tx.now]
-    close_sessions(tx, [session.id for session in idle], "idle")
-    gone = {session.id for session in idle}
-    asked = [session for session in due if session.id not in gone]
+    used = {s.id for s in due if s.kind is ResourceKind.TCP or s.id in in_use}
+    idle = {s.id for s in due if s.id not in used and s.checked_at + IDLE <= tx.now}
+    close_sessions(tx, sorted(idle), "idle")
+    asked = [session for session in due if session.id not in idle]
     decisions = decide_many(tx, [s.request for s in asked]) if asked else []
     pairs = list(zip(asked, decisions, strict=True))
-    held = [(s, d) for s, d in pairs if d.allow and s.kind is not ResourceKind.HTTP]
-    other = [(s, d) for s, d in pairs if d.allow and s.kind is ResourceKind.HTTP]
-    for some, used in ((held, True), (other, False)):
-        rows = [(str(s.id), d.valid_until, d.policy_version) for s, d in some]
-        store.renew_sessions(tx, rows, used=used)
-    identity.keep_sessions(tx, [s.sign_in for s, _ in held])
+    good = [(s, d) for s, d in pairs if d.allow]
+    for is_used in (True, False):
+        rows = [(str(s.id), d.valid_until, d.policy_version) for s, d in good
+                if (s.id in used) is is_used]  # fmt: skip
+        store.renew_sessions(tx, rows, used=is_used)
+    identity.keep_sessions(tx, [s.sign_in for s, _ in good if s.id in used])
     return [Cut(session, decision) for session, decision in pairs if not decision.allow]
 
 

@@ -59,9 +59,19 @@ class Cutter:
         """Judge what a former process left: its streams are gone, its cookies are not."""
         await self._sweep({each.id: each for each in live})
         await self.write_down()
-        tunnels = [each.id for each in live if each.kind is ResourceKind.TCP]
-        for start in range(0, len(tunnels), _MOST_WRITTEN):
-            await self._judge.close_all(tunnels[start : start + _MOST_WRITTEN], "gate_restarted")
+        await self.close([each for each in live if each.kind is not ResourceKind.HTTP])
+
+    async def close(
+        self, sessions: Sequence[AccessSession], because: str = "gate_restarted"
+    ) -> None:
+        """Close sessions whose streams are gone; a desktop's cookie opens no other from now on."""
+        ends = self._judge.now() + LIFE_SECONDS
+        for each in sessions:
+            self._holds.cut(each.id)
+            self._deny(each, ends)
+        names = [each.id for each in sessions]
+        for start in range(0, len(names), _MOST_WRITTEN):
+            await self._judge.close_all(names[start : start + _MOST_WRITTEN], because)
 
     def cut(self, cuts: Iterable[Cut]) -> None:
         """Stop data now; the record follows."""

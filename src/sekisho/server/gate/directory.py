@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sekisho.access.model import Door, Resource, ResourceKind, Trust
+from sekisho.access.model import PAGES, Door, Resource, ResourceKind, Trust
 from sekisho.server.gate.asked import Asked, host_of
 
 
@@ -31,7 +31,7 @@ class Directory:
         made = cls(resources)
         for each in resources:
             host = each.public_host.lower()
-            if each.kind is ResourceKind.HTTP:
+            if each.kind in PAGES:
                 made._pages[door_of(each), host] = each
             elif each.kind is ResourceKind.TCP:
                 for port in ports_of(each):
@@ -48,6 +48,10 @@ class Directory:
         if asked.door is not Door.DEVICE or not port.isdecimal():
             return None
         return self._tunnels.get((host_of(asked.authority), int(port)))
+
+    def find_by_id(self, wanted: str) -> Resource | None:
+        """Return a resource in force by its id."""
+        return next((each for each in self.resources if each.id == wanted), None)
 
     def find_tunnel(self, name: str) -> tuple[Resource, int] | None:
         """Return a TCP resource by ``KEY``, ``HOST`` or ``HOST:PORT``, and the port."""

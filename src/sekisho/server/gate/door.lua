@@ -65,7 +65,11 @@ function envoy_on_request(handle)
     return
   end
   local route = handle:metadata()
-  if route:get("resource") == nil then return end
+  if route:get("resource") == nil then
+    if own ~= nil and own ~= "" then told:set("sekisho", "cookie", own) end
+    return
+  end
+  if route:get("desktop") ~= nil then told:set("sekisho", "ends", route:get("desktop")) end
   add_key(handle, headers, stream)
   if is_good(handle, claims, route) then
     headers:add(PREFIX .. "user", claims["sub"])

@@ -75,13 +75,17 @@ class Holds:
             each.set_result(None)
         return len(streams)
 
+    def sessions(self) -> list[str]:
+        """List the sessions that are held."""
+        return list(self._streams)
+
     def was_cut(self, session: str) -> bool:
         """Tell whether a session was cut lately."""
         return session in self._cut
 
 
-Ended = Callable[[str], Awaitable[None]]
-"""Called with a tunnel's session that ended without having been cut."""
+Ended = Callable[[str, str], Awaitable[None]]
+"""Called with a session that ended with its stream, without having been cut, and its desktop."""
 
 
 class Holder:
@@ -105,7 +109,7 @@ class Holder:
         """Hold one session until it ends or is cut."""
         del requests
         first = await context.read()
-        session, is_tunnel = _session_of(first) if first is not grpc.aio.EOF else ("", False)
+        session, ends, desktop = _session_of(first) if first is not grpc.aio.EOF else _NONE
         if not session:
             await context.write(_refusal())
             return
@@ -115,8 +119,8 @@ class Holder:
             await stream.serve(first)
         finally:
             last = self._holds.release(session, stream.cut)
-            if is_tunnel and last and not stream.cut.done():
-                self._start(self._ended(session))
+            if ends and last and not stream.cut.done():
+                self._start(self._ended(session, desktop))
             stream.cut.cancel()
 
     def _start(self, work: Awaitable[None]) -> None:
@@ -158,15 +162,21 @@ class _Stream:
                 self._task.cancel()
 
 
-def _session_of(message: Any) -> tuple[str, bool]:
-    """Return the session that the script or ext_authz left, and whether it is a tunnel's."""
+def _session_of(message: Any) -> tuple[str, bool, str]:
+    """Return the session that the script or ext_authz left, and how it ends.
+
+    Whether it ends with this stream, and then whose desktop it shows ("" for none).
+    """
     told = message.metadata_context.filter_metadata
-    for namespace in ("envoy.filters.http.ext_authz", "sekisho"):
+    found: dict[str, str] = {}
+    for namespace in ("sekisho", "envoy.filters.http.ext_authz"):
         if namespace in told:
-            found = told[namespace].fields.get("session")
-            if found is not None and found.string_value:
-                return str(found.string_value), "tunnel" in told[namespace].fields
-    return "", False
+            found |= {n: v.string_value for n, v in told[namespace].fields.items()}
+    desktop = found.get("ends", "")
+    return found.get("session", ""), bool(desktop) or "tunnel" in found, desktop
+
+
+_NONE = ("", False, "")
 
 
 @lru_cache

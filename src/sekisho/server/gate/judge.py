@@ -1,7 +1,7 @@
 """The gate's way to the room ``access``: each call is one transaction on a thread."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -125,13 +125,22 @@ class Judge:
         """Ask again for these sessions; return those that may not go on."""
         return await self._read(lambda tx: access.find_refused(tx, sessions))
 
-    async def due(self) -> list[Cut]:
-        """Decide anew about sessions whose decision is too old; return those to cut."""
-        return await self._write(access.find_due)
+    async def due(self, held: Collection[str]) -> list[Cut]:
+        """Decide anew about sessions whose decision is too old; return those to cut.
+
+        ``held`` are those with an open stream: in use, whoever asked last.
+        """
+        return await self._write(lambda tx: access.find_due(tx, held))
 
     async def record(self, cuts: Sequence[Cut]) -> None:
         """Write down what has been cut."""
         await self._write(lambda tx: access.record_cuts(tx, cuts))
+
+    async def record_desktop(self, session: str, opened: bool, detail: dict[str, object]) -> None:
+        """Write down what became of a session's desktop."""
+        await self._write(
+            lambda tx: access.record_desktop(tx, session, opened=opened, detail=detail)
+        )
 
     async def newest_change(self) -> int:
         """Return the cursor of the present."""

@@ -18,6 +18,13 @@ OWN_PREFIX = "/.sekisho/"
 ISSUER = "sekisho-gate"
 SAMPLE_HOST = "sample.sekisho.internal"
 """The upstream that is the gate's own small sample app."""
+DESKTOP_SOCKET = "desktop.sock"
+"""Where the gate serves the pages of desktops in the browser."""
+RELAY_SOCKET = "relay.sock"
+"""Where the relay takes their WebSockets."""
+RELAY_PATH = "/socket"
+RESOURCE_HEADER = IDENTITY_PREFIX + "resource"
+"""Tells the gate's own pages which resource is meant; set by the route alone."""
 DEVICE_SAN = "sekisho:device:"
 
 

@@ -163,8 +163,8 @@ class Porter(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc
                 return self._describe_tunnel(wanted.get("resource", ""), asked.language)
             case "credential" if asked.device is not None:
                 return self._give_credential(asked)
-            case "why" if asked.device is not None:
-                return self._say_why(asked, wanted.get("session", ""))
+            case "why":
+                return self._say_why(asked, resource, wanted.get("session", ""))
         return answers.refuse(answers.NOT_FOUND, "404 Not Found\n")
 
     async def _enter(
@@ -236,10 +236,16 @@ class Porter(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc
             return answers.say_json(answers.NOT_SIGNED_IN, {"error": text})
         return answers.say_json(200, {"credential": self.key.sign(_credential(ticket, asked, now))})
 
-    def _say_why(self, asked: Asked, session: str) -> wire.CheckResponse:
-        """Say why a session of this device ended; nothing about anybody else's."""
-        cut = self._cuts.get(session)
-        if cut is None or cut.session.device_id != asked.device:
+    def _say_why(self, asked: Asked, resource: Resource | None, session: str) -> wire.CheckResponse:
+        """Say why a session ended, to its own device or cookie; nothing about anybody else's."""
+        claims = self.key.read(asked.cookie) if asked.cookie and resource is not None else None
+        if claims is not None and resource is not None and _fits(claims, asked, resource):
+            cut = self._cuts.get(str(claims["sid"]))
+        else:
+            cut = self._cuts.get(session) if asked.device is not None else None
+            if cut is not None and cut.session.device_id != asked.device:
+                cut = None
+        if cut is None:
             return answers.say_json(200, {"cut": False, "reasons": []})
         reasons = answers.reasons_as_data(cut.decision.reasons, asked.language)
         return answers.say_json(200, {"cut": True, "reasons": reasons})

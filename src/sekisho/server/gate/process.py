@@ -19,11 +19,12 @@ import structlog
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc
 
-from sekisho.access.model import AccessSession, Door
+from sekisho.access.model import AccessSession, Door, Resource
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.installation import set_fact
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.bootstrap import House
+from sekisho.server.desktop.office import DesktopOffice
 from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
 from sekisho.server.gate.certificates import gate_secrets
 from sekisho.server.gate.cookies import CookieKey
@@ -31,10 +32,11 @@ from sekisho.server.gate.cutting import Cutter, Denied
 from sekisho.server.gate.directory import Directory
 from sekisho.server.gate.holds import Holder, Holds
 from sekisho.server.gate.judge import Judge
+from sekisho.server.gate.local import serve_local
 from sekisho.server.gate.nudges import Nudges
-from sekisho.server.gate.plan import Plan
+from sekisho.server.gate.plan import DESKTOP_SOCKET, Plan
 from sekisho.server.gate.porter import Porter
-from sekisho.server.gate.sample import serve_sample
+from sekisho.server.gate.sample import answer_sample
 from sekisho.server.gate.shapes import ROUTES, make_routes, make_shapes
 from sekisho.server.gate.tickets import TicketOffice
 from sekisho.server.gate.xds import Board, Configurer
@@ -43,6 +45,8 @@ from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
+_BACK_SECONDS = 120.0
+"""A desktop's connection that ended may be opened again so long without a new sign-in."""
 _GRACE_SECONDS = 1.0
 _LAST_WORDS_SECONDS = 5.0
 _RENEW_SECONDS = 15.0
@@ -70,9 +74,14 @@ class Gate:
         self.cutter = Cutter(self.judge, self.holds, self._deny, self.porter.remember_cut)
         self._alarm: tuple[str, str] | None = None
         self._started = f"{self.judge.now():.3f}"
+        self.desktops = DesktopOffice(self._find, self.judge.record_desktop)
+        self._left: dict[str, float] = {}
         self._version = ""
         self._looked_at = 0.0
         self._plan: Plan | None = None
+
+    def _find(self, resource: str) -> Resource | None:
+        return self.porter.directory.find_by_id(resource)
 
     def _refused(self, kind: str, why: str) -> None:
         if (kind, why) == self._alarm:
@@ -108,10 +117,27 @@ class Gate:
             self._plan = replace(self._plan, denied=denied)
             self.board.publish({ROUTES: make_routes(self._plan)})
 
-    async def ended(self, session: str) -> None:
-        """Write down that a tunnel has ended by itself."""
+    async def ended(self, session: str, desktop: str = "") -> None:
+        """Write down that a tunnel has ended by itself; a desktop's page may come back soon."""
+        if desktop:
+            self._left[session] = self.judge.now() + _BACK_SECONDS
+            return
         with contextlib.suppress(SekishoError):
             await self.judge.close(session)
+
+    async def _close_left(self) -> None:
+        """Close sessions of desktops that nobody came back to.
+
+        Their cookies could open another connection that the register does not know: those are
+        refused from then on, and the page comes back in by a new decision.
+        """
+        now, held = self.judge.now(), set(self.holds.sessions())
+        self._left = {s: ends for s, ends in self._left.items() if s not in held}
+        over = {session for session, ends in self._left.items() if ends <= now}
+        if over:
+            live = [each for each in await self.judge.live() if each.id in over]
+            await self.cutter.close(live, "closed")
+            self._left = {s: ends for s, ends in self._left.items() if s not in over}
 
     async def watch(self, nudges: Nudges, cursor: int, live: Sequence[AccessSession]) -> None:
         """Look after every nudge, and once a second without one, for ever."""
@@ -144,11 +170,13 @@ class Gate:
         self.cutter.cut(seen.cuts)
         self.cutter.ask_again(seen.left)
         if seen.due:
-            self.cutter.cut(await self.judge.due())
+            self.cutter.cut(await self.judge.due(self.holds.sessions()))
         if seen.version != self._version or time.monotonic() > self._looked_at + _RENEW_SECONDS:
             await self.configure()
         for session in self.holds.take_overdue():
             await self.ended(session)
+        if self._left:
+            await self._close_left()
         return seen.cursor
 
 
@@ -166,7 +194,11 @@ async def serve_gate(house: House) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with Nudges(house).listening() as nudges, serve_sample(Path("sample.sock")):
+    async with (
+        Nudges(house).listening() as nudges,
+        serve_local(Path("sample.sock"), answer_sample),
+        serve_local(Path(DESKTOP_SOCKET), gate.desktops.answer),
+    ):
         await server.start()
         log.info("gate started", device=str(house.settings.gate))
         watching = asyncio.create_task(gate.watch(nudges, cursor, live))
@@ -174,6 +206,7 @@ async def serve_gate(house: House) -> int:
         ends = asyncio.create_task(stopping.wait())
         await asyncio.wait({watching, ends}, return_when=asyncio.FIRST_COMPLETED)
         await server.stop(_GRACE_SECONDS)
+        await gate.desktops.stop()
         following.cancel()
         watching.cancel()
         if not ends.done():

@@ -1,17 +1,11 @@
 """A small app to see the gate work with: it shows what an app behind the gate is told."""
 
-import asyncio
-import contextlib
 import html
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Mapping
 
 from sekisho.kernel.i18n import Text, msg, preferred_language, translate
+from sekisho.server.gate.local import Head, Said
 from sekisho.server.gate.plan import IDENTITY_PREFIX
-
-_LONGEST_LINE = 8192
-_MOST_LINES = 200
-_SECONDS = 30
 
 _TITLE = msg("You came through the gate")
 _TEXT = msg(
@@ -21,44 +15,13 @@ _TEXT = msg(
 _TRY = msg("Break a rule on your device or sign out in the portal, and load this page again.")
 
 
-@contextlib.asynccontextmanager
-async def serve_sample(path: Path) -> AsyncIterator[None]:
-    """Serve the sample at a Unix socket while the block runs."""
-    await asyncio.to_thread(path.unlink, missing_ok=True)
-    server = await asyncio.start_unix_server(_serve, path, limit=_LONGEST_LINE)
-    try:
-        yield
-    finally:
-        server.close()
+async def answer_sample(head: Head) -> Said:
+    """Answer a request with what was told with it."""
+    body = make_page(head.headers).encode()
+    return Said(body, headers={"content-security-policy": "default-src 'none'; style-src 'self'"})
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
-        async with asyncio.timeout(_SECONDS):
-            headers = await _read_head(reader)
-            body = make_page(headers).encode()
-            writer.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\n"
-                b"content-security-policy: default-src 'none'; style-src 'self'\r\n"
-                b"cache-control: no-store\r\nconnection: close\r\n"
-                b"content-length: %d\r\n\r\n%b" % (len(body), body)
-            )
-            await writer.drain()
-    writer.close()
-
-
-async def _read_head(reader: asyncio.StreamReader) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for _ in range(_MOST_LINES):
-        line = (await reader.readuntil(b"\r\n")).decode("latin-1").strip()
-        if not line:
-            break
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    return headers
-
-
-def make_page(headers: dict[str, str]) -> str:
+def make_page(headers: Mapping[str, str]) -> str:
     """Return the page for a request with these headers."""
     language = preferred_language(headers.get("accept-language", ""))
     shown = sorted((n, v) for n, v in headers.items() if n.startswith(IDENTITY_PREFIX))

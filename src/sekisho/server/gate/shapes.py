@@ -6,22 +6,20 @@ Source: Envoy 1.40's API reference; docs/adr/0011 says why each filter stands wh
 import ipaddress
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any
 
-from sekisho.access.model import Door, Resource, ResourceKind, Upstream
+from sekisho.access.model import DESKTOPS, Door, Resource, Upstream
 from sekisho.server.gate.cookies import LIFE_SECONDS
-from sekisho.server.gate.directory import door_of, ports_of
 from sekisho.server.gate.plan import (
     COOKIES,
+    DESKTOP_SOCKET,
     IDENTITY_PREFIX,
     ISSUER,
-    OWN_PREFIX,
+    RELAY_SOCKET,
     SAMPLE_HOST,
     Limits,
     Plan,
 )
-
-Shape = dict[str, Any]
+from sekisho.server.gate.routes import DESKTOP_CLUSTER, LUA, RELAY_CLUSTER, Shape, routes_of
 
 _TYPES = "type.googleapis.com/envoy."
 _HTTP = _TYPES + "extensions.filters.http."
@@ -33,14 +31,17 @@ ORDER = (CLUSTER, SECRET, LISTENER, ROUTES)
 """In this order changes are sent, so that nothing names what is not there yet."""
 
 DECISION_CLUSTER = "decision"
-_LUA = "envoy.filters.http.lua"
 _ADS = {"ads": {}, "resource_api_version": "V3"}
 
 
 def make_shapes(plan: Plan) -> Mapping[str, list[Shape]]:
     """Return all resources of Envoy, by type."""
     return {
-        CLUSTER: [_cluster(r, plan.limits) for r in plan.resources],
+        CLUSTER: [
+            *(_cluster(r, plan.limits) for r in plan.resources if r.kind not in DESKTOPS),
+            _own(DESKTOP_CLUSTER, DESKTOP_SOCKET),
+            _own(RELAY_CLUSTER, RELAY_SOCKET),
+        ],
         SECRET: _secrets(plan),
         LISTENER: [_listener(door, plan) for door in plan.doors],
         ROUTES: make_routes(plan),
@@ -49,7 +50,7 @@ def make_shapes(plan: Plan) -> Mapping[str, list[Shape]]:
 
 def make_routes(plan: Plan) -> list[Shape]:
     """Return the routes alone: what a change of the deny list needs."""
-    return [_routes(door, plan) for door in plan.doors]
+    return [routes_of(door, plan) for door in plan.doors]
 
 
 # ── listeners ────────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +192,7 @@ def _door_script(door: Door) -> Shape:
     head = f'local DOOR = "{door.value}"\nlocal COOKIE = "{COOKIES[door]}"\n'
     script = files("sekisho.server.gate").joinpath("door.lua").read_text(encoding="utf-8")
     return _extension(
-        _LUA, _HTTP + "lua.v3.Lua", default_source_code={"inline_string": head + script}
+        LUA, _HTTP + "lua.v3.Lua", default_source_code={"inline_string": head + script}
     )
 
 
@@ -241,70 +242,18 @@ def _router() -> Shape:
     )
 
 
-# ── routes ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def _routes(door: Door, plan: Plan) -> Shape:
-    hosts = [_virtual_host(r, door, plan) for r in plan.resources if r.kind is ResourceKind.HTTP
-             and door_of(r) is door]  # fmt: skip
-    tunnels = [_tunnel(r, plan) for r in plan.resources if r.kind is ResourceKind.TCP]
-    elsewhere = {
-        "name": "elsewhere",
-        "domains": ["*"],
-        "routes": [{"match": {"prefix": "/"}, "direct_response": {
-            "status": 421, "body": {"inline_string": "421 Misdirected Request\n"}}}],
-    }  # fmt: skip
-    return {
-        "name": door.value,
-        "virtual_hosts": [*hosts, *(tunnels if door is Door.DEVICE else []), elsewhere],
-        "validate_clusters": False,
-        "ignore_port_in_host_matching": False,
-    }
-
-
-def _virtual_host(resource: Resource, door: Door, plan: Plan) -> Shape:
-    host = resource.public_host.lower()
-    known: Shape = {"resource": resource.id}
-    known |= dict.fromkeys(plan.denied.get(resource.id, ()), True)
-    good = {
-        "match": {"prefix": "/"},
-        "metadata": {"filter_metadata": {_LUA: known}},
-        "route": {"cluster": resource.id, "timeout": "0s", "auto_host_rewrite": False,
-                  "idle_timeout": f"{plan.limits.idle_seconds}s"},
-    }  # fmt: skip
-    own = {
-        "match": {"prefix": OWN_PREFIX},
-        "direct_response": {"status": 404, "body": {"inline_string": "404\n"}},
-    }
-    return {
-        "name": resource.id,
-        "domains": [host, f"{host}:{plan.doors[door].port}"],
-        "routes": [own, good],
-    }
-
-
-def _tunnel(resource: Resource, plan: Plan) -> Shape:
-    longest = {"max_stream_duration": f"{plan.limits.kept_seconds}s"}
-    return {
-        "name": resource.id,
-        "domains": [f"{resource.public_host.lower()}:{port}" for port in ports_of(resource)],
-        "routes": [
-            {
-                "match": {"connect_matcher": {}},
-                "metadata": {"filter_metadata": {_LUA: {"resource": resource.id}}},
-                "route": {
-                    "cluster": resource.id,
-                    "timeout": "0s",
-                    "idle_timeout": "0s",
-                    **({"max_stream_duration": longest} if plan.keep_tunnels else {}),
-                    "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
-                },
-            }
-        ],
-    }
-
-
 # ── clusters and secrets ─────────────────────────────────────────────────────────────────────────
+
+
+def _own(name: str, socket: str) -> Shape:
+    """Return a cluster of our own at a Unix socket."""
+    end = {"endpoint": {"address": {"pipe": {"path": socket}}}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [end]}]},
+    }
 
 
 def _cluster(resource: Resource, limits: Limits) -> Shape:

@@ -14,7 +14,8 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from google.protobuf import any_pb2, json_format
 
 from sekisho.server.gate import messages  # noqa: F401 - registers the types that shapes name
-from sekisho.server.gate.shapes import ORDER, Shape
+from sekisho.server.gate.routes import Shape
+from sekisho.server.gate.shapes import ORDER
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from sekisho.access import service as access
-from sekisho.access.model import Door, Resource, ResourceKind
+from sekisho.access.model import PAGES, Door, Resource
 from sekisho.identity.service.sessions import require_person
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import InvalidInputError, NotFoundError
@@ -79,7 +79,7 @@ def _find(tx: Transaction, wanted: str) -> Resource:
     found = [
         each
         for each in access.list_resources_for_gate(tx)
-        if each.id == wanted and each.kind is ResourceKind.HTTP
+        if each.id == wanted and each.kind in PAGES
     ]
     if not found:
         raise NotFoundError(msg("There is no such app."), hint=msg("Look for it in My apps."))
