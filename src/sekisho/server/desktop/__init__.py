@@ -1,1 +1,1 @@
-"""Desktops in the browser: RDP by RDCleanPath and VNC, relayed and filtered (docs/adr/0016)."""
+"""Desktops in the browser: RDP by RDCleanPath and VNC, relayed and filtered (docs/adr/0017)."""
