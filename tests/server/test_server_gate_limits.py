@@ -24,6 +24,7 @@ from sekisho.server.gate import shapes
 from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
 from sekisho.server.gate.cookies import CookieKey
 from sekisho.server.gate.plan import Limits, Plan, Secrets
+from sekisho.server.gate.routes import Shape
 from sekisho.server.gate.xds import Board, Configurer
 from support.gate_house import free_port, wait_for
 from support.upstream import read_head, upstreams
@@ -43,7 +44,7 @@ class Line:
     trusted: str
     told: list[tuple[str, str]]
 
-    def publish(self, made: dict[str, list[shapes.Shape]]) -> None:
+    def publish(self, made: dict[str, list[Shape]]) -> None:
         self.loop.call_soon_threadsafe(self.board.publish, made)
 
     def dial(self) -> socket.socket:

@@ -97,8 +97,8 @@ def test_a_cut_is_heard_once_whenever_it_comes(when: str) -> None:
     async def run() -> tuple[list[str], list[str], int]:
         holds, ended = Holds(), []
 
-        async def end(session: str) -> None:
-            ended.append(session)
+        async def end(session: str, desktop: str) -> None:
+            ended.append(session + desktop)
 
         line = Line("acs_1")
         if when == "before":
@@ -127,8 +127,8 @@ def test_a_stream_that_takes_no_word_is_broken_off() -> None:
         line, holds = Line("acs_1"), Holds()
         line.go_on.set()
 
-        async def end(session: str) -> None:
-            raise AssertionError(session)
+        async def end(session: str, desktop: str) -> None:
+            raise AssertionError(session, desktop)
 
         serving = asyncio.create_task(Holder(holds, end).process(None, line))
         await line.taking.wait()
