@@ -153,3 +153,18 @@ def test_an_allowed_tunnel_that_never_came_is_found_once() -> None:
         assert holds.take_overdue(now=1e12) == []
 
     asyncio.run(run())
+
+
+def test_of_thousands_all_are_told_though_none_of_them_ends() -> None:
+    async def run() -> int:
+        holds = Holds()
+        streams = [holds.hold(f"acs_{n}") for n in range(1_000)]
+        for n in range(1_000):
+            assert holds.cut(f"acs_{n}") == 1
+        assert holds.was_cut("acs_999")
+        assert not streams[999].done()  # questions are answered in between
+        assert holds.hold("acs_999").done()  # yet nothing of it opens any more
+        await asyncio.wait_for(asyncio.gather(*streams), 5)
+        return sum(each.done() for each in streams)
+
+    assert asyncio.run(run()) == 1_000

@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 from sekisho.access.store.tables import DECISIONS
 from sekisho.kernel.db import Transaction
 
+_INSERT = insert(DECISIONS)
 SORTS = {"at": DECISIONS.c.last_at, "times": DECISIONS.c.times, "reason": DECISIONS.c.reason,
          "outcome": DECISIONS.c.outcome}  # fmt: skip
 
@@ -56,7 +57,7 @@ def insert_entries(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Add lines."""
     if entries:
         rows = [{name: getattr(each, name) for name in Entry.__slots__} for each in entries]
-        tx.execute(insert(DECISIONS), rows)
+        tx.execute(_INSERT, rows)
 
 
 def repeat_entry(tx: Transaction, same: str, since: datetime) -> bool:

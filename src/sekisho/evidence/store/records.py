@@ -22,16 +22,17 @@ from sekisho.evidence.store.tables import chain, erasures, payloads, records
 from sekisho.kernel.db import Transaction
 
 _HEAD = 1
+_INSERT_RECORDS, _INSERT_PAYLOADS = insert(records), insert(payloads)
 
 
 def insert_records(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Append records; they are unsealed until the sealer has passed."""
-    tx.execute(insert(records), list(rows))
+    tx.execute(_INSERT_RECORDS, list(rows))
 
 
 def insert_payloads(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Keep the payloads of records."""
-    tx.execute(insert(payloads), list(rows))
+    tx.execute(_INSERT_PAYLOADS, list(rows))
 
 
 def lock_head(tx: Transaction) -> Row[Any]:

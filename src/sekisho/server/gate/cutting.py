@@ -140,6 +140,8 @@ class Cutter:
 
     async def write_down(self) -> None:
         """Write down every cut, and leave the one writer to others in between."""
+        while self._holds.is_telling:  # noqa: ASYNC110 - data stops first
+            await asyncio.sleep(_SOON_SECONDS)
         while self._unwritten:
             some = list(self._unwritten.values())[:_MOST_WRITTEN]
             began = time.monotonic()

@@ -7,6 +7,7 @@ is said to each was put into bytes beforehand.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,9 @@ log = structlog.get_logger()
 
 _FORBIDDEN = 403
 _REMEMBERED = 20_000
+_AT_ONCE = 256
+_PATIENCE_SECONDS = 0.05
+"""A stream that was told ends within a millisecond or so; for one that does not nobody waits."""
 _TAKEN_UP_SECONDS = 20.0
 """An allowed tunnel that Envoy has not held by then never came to be."""
 
@@ -30,6 +34,9 @@ class Holds:
         self._streams: dict[str, set[asyncio.Future[None]]] = {}
         self._cut: dict[str, None] = {}
         self._expected: dict[str, float] = {}
+        self._to_tell: deque[asyncio.Future[None]] = deque()
+        self._told = 0
+        self._again: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         """Return how many sessions are held."""
@@ -60,24 +67,50 @@ class Holds:
         """Let a stream go; tell whether it was the session's last one."""
         streams = self._streams.get(session, set())
         streams.discard(cut)
+        if cut.done():
+            self._told = max(0, self._told - 1)
+            self._tell()
         if streams:
             return False
         self._streams.pop(session, None)
         return True
 
     def cut(self, session: str) -> int:
-        """Cut every stream of a session, also one that is just being opened; return how many."""
+        """Cut every stream of a session, also one that is just being opened; return how many.
+
+        Of thousands some hundred are told at a time, so that questions are answered in between.
+        """
         self._cut[session] = None
         if len(self._cut) > _REMEMBERED:
             del self._cut[next(iter(self._cut))]
         streams = [each for each in self._streams.get(session, ()) if not each.done()]
-        for each in streams:
-            each.set_result(None)
+        self._to_tell.extend(streams)
+        self._tell()
         return len(streams)
 
     def sessions(self) -> list[str]:
         """List the sessions that are held."""
         return list(self._streams)
+
+    @property
+    def is_telling(self) -> bool:
+        """Tell whether streams still have to be told."""
+        return bool(self._to_tell)
+
+    def _tell(self) -> None:
+        """Tell the next streams: as many as have ended since, and after a moment in any case."""
+        while self._to_tell and self._told < _AT_ONCE:
+            cut = self._to_tell.popleft()
+            if not cut.done():
+                cut.set_result(None)
+                self._told += 1
+        if self._to_tell and self._again is None:
+            self._again = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._tell_more)
+
+    def _tell_more(self) -> None:
+        self._again = None
+        self._told = 0
+        self._tell()
 
     def was_cut(self, session: str) -> bool:
         """Tell whether a session was cut lately."""
@@ -119,7 +152,7 @@ class Holder:
             await stream.serve(first)
         finally:
             last = self._holds.release(session, stream.cut)
-            if ends and last and not stream.cut.done():
+            if ends and last and not self._holds.was_cut(session):
                 self._start(self._ended(session, desktop))
             stream.cut.cancel()
 
