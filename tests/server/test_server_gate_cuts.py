@@ -96,7 +96,7 @@ def test_tunnels_stop_while_nothing_can_be_written_and_a_crash_loses_no_record(
         assert set(_live(scene)) == live
         _kill_gate(scene)
     scene.home.start("gate")
-    wait_for(lambda: not _live(scene), scene.home.log, 30)
+    wait_for(lambda: not _live(scene), scene.home.log)
     with scene.home.house.database.read(SYSTEM) as tx:
         cut = {each.subject for each in evidence.list_records(tx, kind="access.cut", limit=500)}
     assert {f"session:{each}" for each in live} <= cut
@@ -113,8 +113,8 @@ def test_a_cookie_that_was_cut_stays_so_over_a_restart(scene: Scene) -> None:
     _kill_gate(scene)
     asked = _figures(scene).asked
     scene.home.start("gate")
-    wait_for(lambda: _figures(scene).asked > asked, scene.home.log, 20)  # Envoy is configured anew
-    wait_for(lambda: scene.connect()[1].startswith(b"HTTP/1.1 200"), scene.home.log, 20)
+    wait_for(lambda: _figures(scene).asked > asked, scene.home.log)  # Envoy is configured anew
+    wait_for(lambda: scene.connect()[1].startswith(b"HTTP/1.1 200"), scene.home.log)
     assert not _is_open(scene, cookie)
 
 
@@ -126,5 +126,5 @@ def test_what_turns_bad_while_the_gate_restarts_is_cut_when_it_is_back(scene: Sc
     assert stream.cut_after(began) < 5
     assert _is_open(scene, cookie)  # for as long as a cookie lives, which nobody can call back now
     scene.home.start("gate")
-    wait_for(lambda: not _is_open(scene, cookie), scene.home.log, 20)
-    wait_for(lambda: not _live(scene), scene.home.log, 20)
+    wait_for(lambda: not _is_open(scene, cookie), scene.home.log)
+    wait_for(lambda: not _live(scene), scene.home.log)
