@@ -91,6 +91,29 @@ def test_secrets_that_ended_were_revoked_or_never_were(
     assert codes == {"expired", "revoked"}
 
 
+def test_kits_are_found_by_label_and_state_a_page_at_a_time(
+    make_osqueryd: Any, make_kit: Any, clock: Any, database: Database, admin: Principal
+) -> None:
+    for label, life in (("営業部 50%", 1), ("営業部 2027年春", 30), ("経理部", 30), ("開発部", 30)):
+        kit = make_kit(label=label, life=timedelta(days=life))
+        if label == "経理部":
+            make_osqueryd(secret=kit.secret.reveal()).enroll()
+    with database.write(admin) as tx:
+        kits.revoke_kit(tx, kit.kit.id)
+    clock.advance(days=2)
+    with database.read(admin) as tx:
+        for state, label in (("ended", "営業部 50%"), ("open", "営業部 2027年春"),
+                             ("used", "経理部"), ("revoked", "開発部")):  # fmt: skip
+            page = kits.page_kits(tx, "", state, limit=9, offset=0)
+            assert [kit.label for kit in page.kits] == [label]
+            assert [kits.kit_state(kit, tx.now) for kit in page.kits] == [state]
+        assert page.counts == {"open": 1, "used": 1, "ended": 1, "revoked": 1}
+        second = kits.page_kits(tx, "営業部", "", limit=1, offset=1)
+        assert ([kit.label for kit in second.kits], second.total) == (["営業部 50%"], 2)
+        assert kits.page_kits(tx, "0%", "", limit=9, offset=0).total == 1
+        assert kits.label_kits(tx, {kit.kit.id, "kit_nobody"}) == {kit.kit.id: "開発部"}
+
+
 def test_the_wrong_ownership_is_told_as_such(make_osqueryd: Any, make_kit: Any) -> None:
     private = make_kit(ownership=Ownership.PRIVATE).secret.reveal()
     host = make_osqueryd(secret=private)

@@ -49,7 +49,7 @@ PAGES: dict[str, tuple[str, Context]] = {
     "device": ("devices/device.html", devices.device),
     "device_new": ("devices/device.html", devices.device_new),
     "kits": ("devices/kits.html", devices.kits),
-    "kits_none": ("devices/kits.html", lambda _: {"pending": [], "kits": []}),
+    "kits_none": ("devices/kits.html", devices.kits_none),
     "kit_new": ("devices/kit_new.html", devices.kit_new),
     "kit_made": ("devices/kit_made.html", devices.kit_made),
     "controls": ("controls/list.html", rules.control_list),

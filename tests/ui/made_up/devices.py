@@ -5,6 +5,7 @@ from types import SimpleNamespace as S
 from typing import Any
 
 from sekisho.devices.service.searching import DeviceSearch
+from sekisho.devices.web.kits import STATES
 from sekisho.devices.web.listing import COLUMNS, USUAL_COLUMNS
 from sekisho.kernel.i18n import msg
 from sekisho.ui import charts
@@ -202,6 +203,10 @@ def device_new(language: str) -> dict[str, Any]:
     return context
 
 
+def kits_none(_language: str) -> dict[str, Any]:
+    return {"pending": [], "kits": [], "counts": {"open": 0}}
+
+
 def kits(_language: str) -> dict[str, Any]:
     pending = [
         S(
@@ -258,7 +263,11 @@ def kits(_language: str) -> dict[str, Any]:
             made_by="三浦 千尋",
         ),
     ]
-    return {"pending": pending, "kits": listed}
+    return {
+        "pending": pending, "kits": listed, "filters": {"q": "", "state": ""}, "states": STATES,
+        "counts": {"open": 12, "used": 230, "ended": 7, "revoked": 1},
+        "page": 2, "pages": 5, "total": 250, "first": 51, "last": 100,
+    }  # fmt: skip
 
 
 def kit_new(_language: str) -> dict[str, Any]:

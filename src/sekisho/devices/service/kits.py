@@ -1,5 +1,6 @@
 """Enrolment kits: made once, shown once, bound, ended."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -102,6 +103,28 @@ def list_kits(tx: Transaction, limit: int = 200) -> list[Kit]:
     """Return the newest kits. Needs ``devices.read``."""
     tx.principal.require("devices.read")
     return store.list_kits(tx, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class KitPage:
+    """One page of kits, how many match, and how many there are in each state."""
+
+    kits: list[Kit]
+    total: int
+    counts: dict[str, int]
+
+
+def page_kits(tx: Transaction, search: str, state: str, *, limit: int, offset: int) -> KitPage:
+    """Return one page of the kits whose label holds ``search``. Needs ``devices.read``."""
+    tx.principal.require("devices.read")
+    found, total = store.page_kits(tx, search.strip(), state, limit, offset)
+    return KitPage(found, total, store.count_kits(tx))
+
+
+def label_kits(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
+    """Return id → label of these kits. Needs ``devices.read``."""
+    tx.principal.require("devices.read")
+    return store.label_kits(tx, ids)
 
 
 def kit_state(kit: Kit, now: datetime) -> str:

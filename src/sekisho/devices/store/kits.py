@@ -1,13 +1,15 @@
 """SQL about enrolment kits."""
 
+from collections.abc import Collection
 from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from sekisho.devices.model import Kit, KitKind, Ownership
 from sekisho.devices.store.tables import KITS
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Transaction, chunked
 
 _COLUMNS = [KITS.c[item.name] for item in fields(Kit)]
 
@@ -28,6 +30,47 @@ def find_kit(tx: Transaction, *, digest: str = "", kit_id: str = "") -> Kit | No
 def list_kits(tx: Transaction, limit: int) -> list[Kit]:
     """Return the newest kits."""
     return [_kit(row) for row in tx.rows(select(*_COLUMNS).order_by(KITS.c.id.desc()).limit(limit))]
+
+
+def page_kits(
+    tx: Transaction, search: str, state: str, limit: int, offset: int
+) -> tuple[list[Kit], int]:
+    """Return one page of kits, the newest first, and how many match.
+
+    ``search`` is found in the label; ``state`` is a word of ``service.kits.kit_state`` or empty.
+    """
+    wanted = [KITS.c.label.icontains(search, autoescape=True)] if search else []
+    wanted += _states(tx.now).get(state, [])
+    total = int(tx.scalar(select(func.count()).select_from(KITS).where(*wanted)) or 0)
+    page = select(*_COLUMNS).where(*wanted).order_by(KITS.c.id.desc()).limit(limit).offset(offset)
+    return [_kit(row) for row in tx.rows(page)], total
+
+
+def count_kits(tx: Transaction) -> dict[str, int]:
+    """Return how many kits are in each state."""
+    return {
+        state: int(tx.scalar(select(func.count()).select_from(KITS).where(*wanted)) or 0)
+        for state, wanted in _states(tx.now).items()
+    }
+
+
+def label_kits(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
+    """Return id → label of these kits."""
+    found: dict[str, str] = {}
+    for some in chunked(sorted(ids)):
+        rows = tx.rows(select(KITS.c.id, KITS.c.label).where(KITS.c.id.in_(some)))
+        found |= {row.id: row.label for row in rows}
+    return found
+
+
+def _states(now: datetime) -> dict[str, list[ColumnElement[bool]]]:
+    lives = [KITS.c.revoked_at.is_(None), KITS.c.ends_at > now]
+    return {
+        "open": [*lives, KITS.c.used_devices < KITS.c.max_devices],
+        "used": [*lives, KITS.c.used_devices >= KITS.c.max_devices],
+        "ended": [KITS.c.revoked_at.is_(None), KITS.c.ends_at <= now],
+        "revoked": [KITS.c.revoked_at.is_not(None)],
+    }
 
 
 def list_open_kits_of(tx: Transaction, owner_id: str) -> list[Kit]:

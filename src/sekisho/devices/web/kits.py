@@ -10,7 +10,7 @@ from litestar import get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import Body, FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -35,13 +35,18 @@ from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import InvalidInputError, SekishoError
 from sekisho.kernel.i18n import Text, msg
-from sekisho.kernel.ids import KitID, PersonID
+from sekisho.kernel.ids import PersonID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 
 MOST_PENDING = 100
+PER_PAGE = 50
+STATES: Mapping[str, Text] = {
+    "open": msg("Can be used"), "used": msg("Used up"), "ended": msg("Ran out"),
+    "revoked": msg("Revoked"),
+}  # fmt: skip
 MOST_PEOPLE = 500
 EMPTY_FORM: Mapping[str, object] = {
     "ownership": "company", "kind": "device", "label": "", "owner": "", "max_devices": 10,
@@ -92,17 +97,26 @@ class Way:
 
 
 @get("/devices/kits", sync_to_thread=True)
-def show_kits(principal: NamedDependency[Principal], database: NamedDependency[Database]) -> Page:
+def show_kits(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    q: FromQuery[str] = "",
+    wanted: Annotated[str, QueryParameter(name="state")] = "",
+    page: FromQuery[int] = 1,
+) -> Page:
     """List the kits, and the devices that wait for approval above them."""
-    waiting = DeviceFilter(state=DeviceState.PENDING)
+    waiting, offset = DeviceFilter(state=DeviceState.PENDING), (max(1, page) - 1) * PER_PAGE
     with database.read(principal) as tx:
-        kits = service.list_kits(tx)
+        found = service.page_kits(tx, q, wanted, limit=PER_PAGE, offset=offset)
         pending = inventory.list_devices(tx, waiting, sort="enrolled_at", limit=MOST_PENDING)
-        makers = name_actors(tx, {kit.created_by for kit in kits})
-    labels = {kit.id: kit.label for kit in kits}
+        makers = name_actors(tx, {kit.created_by for kit in found.kits})
+        labels = service.label_kits(tx, {d.kit_id for d in pending.devices if d.kit_id})
     return Page("devices/kits.html", {
-        "kits": [_kit_row(kit, makers) for kit in kits],
+        "kits": [_kit_row(kit, makers) for kit in found.kits],
         "pending": [_pending_row(device, labels) for device in pending.devices],
+        "filters": {"q": q, "state": wanted}, "counts": found.counts, "states": STATES,
+        "page": max(1, page), "pages": -(-found.total // PER_PAGE), "total": found.total,
+        "first": offset + 1, "last": offset + len(found.kits),
     })  # fmt: skip
 
 
@@ -114,7 +128,7 @@ def _kit_row(kit: Kit, makers: Mapping[str, str]) -> KitRow:
     )  # fmt: skip
 
 
-def _pending_row(device: Device, labels: Mapping[KitID, str]) -> PendingRow:
+def _pending_row(device: Device, labels: Mapping[str, str]) -> PendingRow:
     kit = labels.get(device.kit_id, "") if device.kit_id else ""
     return PendingRow(
         device.id, device.title, device.ownership.value,
