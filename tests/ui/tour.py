@@ -72,18 +72,29 @@ def _invited(town: Town, page: Page) -> None:
         page.locator("section[aria-labelledby=h-invite] button").click()
 
 
+_GUESSES = """async () => {
+  const form = document.querySelector("form[action='/sign-in/code']");
+  const sent = new URLSearchParams(new FormData(form));
+  sent.set("email", "takahashi@example.jp");
+  sent.set("code", "000000");
+  for (let tries = 1; tries <= 30; tries += 1) {
+    const answer = await fetch(form.action, {method: "POST", body: sent});
+    if (answer.status === 429) return tries;
+  }
+  return 0;
+}"""
+
+
 def _guess(town: Town, page: Page) -> None:
-    """Guess codes until the door asks to wait."""
-    for _ in range(30):
-        page.goto(town.url("/sign-in"))
-        page.locator("details summary").last.click()
-        page.fill("#email", "takahashi@example.jp")
-        page.fill("#code", "000000")
-        with page.expect_navigation():
-            page.locator("form[action='/sign-in/code'] button").click()
-        if "429" in page.inner_text("main"):
-            return
-    raise AssertionError("thirty guesses were let through")
+    """Guess codes until the door asks to wait, and look at what it says."""
+    page.goto(town.url("/sign-in"))
+    assert page.evaluate(_GUESSES), "thirty guesses were let through"
+    page.locator("details summary").last.click()
+    page.fill("#email", "takahashi@example.jp")
+    page.fill("#code", "000000")
+    with page.expect_navigation():
+        page.locator("form[action='/sign-in/code'] button").click()
+    assert "429" in page.inner_text("main")
 
 
 def _wrong_code(town: Town, page: Page) -> None:

@@ -86,7 +86,7 @@ def settle_detection(town: Any) -> None:
     page.goto(town.url(f"/detection/rules/{_ID.format(0)}"))
     page.click("details summary")
     page.fill("#condition", CONDITION)
-    page.fill("#why", REASON)
+    page.fill("#held-why", REASON)
     with page.expect_navigation():
         page.click("form[action$='/suppress'] button")
     town.devices["staged_broken"] = _upload(town, page, "壊れたルール集", b"PK\x03\x04broken")

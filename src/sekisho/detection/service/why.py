@@ -1,5 +1,6 @@
 """Why a rule of the library did or did not match one event, down to the field."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,10 @@ from sekisho.detection.store import rules
 from sekisho.detection.wording import say_title
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import Text, msg
 
 LARGEST_EVENT = 1024 * 1024
+_AT_BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def explain_event(tx: Transaction, rule_id: str, text: str) -> tuple[Explanation, Event]:
@@ -46,6 +48,14 @@ def explain_event(tx: Transaction, rule_id: str, text: str) -> tuple[Explanation
     return explain(rule, event, own_routing(), rule_set.filters), event
 
 
+def _say_fault(error: Exception) -> Text:
+    """Say in our own words what is wrong with a JSON text; the decoder's are English."""
+    place = _AT_BYTE.search(str(error))
+    if place:
+        return msg("This is no JSON: something else is expected at byte %(n)s.", n=place[1])
+    return msg("This is no JSON: it ends too early, or is nested too deeply.")
+
+
 def read_event(text: str) -> Event:
     """Read one event from JSON; raise InvalidInputError with what was got and what is expected."""
     hint = msg("Paste one event as JSON, such as one line of an exported log.")
@@ -54,9 +64,7 @@ def read_event(text: str) -> Event:
     try:
         value: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InvalidInputError(
-            msg("This is no JSON: %(why)s", why=str(error)), hint=hint
-        ) from None
+        raise InvalidInputError(_say_fault(error), hint=hint) from None
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, Mapping) or not value:
