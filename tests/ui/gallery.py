@@ -77,7 +77,7 @@ PAGES: dict[str, tuple[str, Context]] = {
         lambda _: {
             "status": 503,
             "message": msg(
-                "The database cannot be used now: %(why)s", why=msg("It is busy with other work.")
+                "The database cannot be used now. %(why)s", why=msg("It is busy with other work.")
             ),
             "hint": msg("Check the disk space and that the database runs; nothing was changed."),
         },

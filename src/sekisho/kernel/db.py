@@ -236,7 +236,7 @@ def _translated() -> Iterator[None]:
         yield
     except exc.OperationalError as error:
         raise UnavailableError(
-            msg("The database cannot be used now: %(why)s", why=_say_reason(error.orig)),
+            msg("The database cannot be used now. %(why)s", why=_say_reason(error.orig)),
             hint=msg("Check the disk space and that the database runs; nothing was changed."),
         ) from error
 
