@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from ui.faults import find_foreign_words, find_violations, measure_excess
 from ui.tour import EMPTY, FIRST, SIGNED_IN, STRANGER, Look, walk_all
+from ui.tour_access import TYPED_OF_ACCESS
 from ui.tour_detection import TYPED_OF_RULES
 from ui.tour_exceptions import TYPED
 from ui.tour_people import TYPED_OF_PEOPLE
@@ -27,7 +28,7 @@ NAMES = ["佐伯 航", "高橋 遥", "森下 彩", "営業部 2027年春入社�
          "社内ポータル", "ミナト商事アカウント", "関所", "日本語",
          "宅配便の不在通知のSMSのリンクを開き、IDを入力してしまいました。",
          "そのパスワードを、別の端末から変えてください。", "URLを遮断済み",
-         *DATA, *TYPED, *TYPED_OF_PEOPLE, *TYPED_OF_RULES]  # fmt: skip
+         *DATA, *TYPED, *TYPED_OF_PEOPLE, *TYPED_OF_RULES, *TYPED_OF_ACCESS]  # fmt: skip
 # A browser writes down every answer from 400 on; pages that are refusals are meant to be.
 REFUSED = "the server responded with a status of 4"
 UNFOLD = "document.querySelectorAll('main details').forEach((d) => { d.open = true; })"

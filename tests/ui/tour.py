@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Page, Request
 
 from support.visiting import query, wait_until
 from ui.faults import measure_excess
+from ui.tour_access import ACCESS, settle_access
 from ui.tour_detection import DETECTION, settle_detection
 from ui.tour_exceptions import EXCEPTION_STOPS, settle_exceptions
 from ui.tour_people import PEOPLE, first_of, settle_people
@@ -276,6 +277,7 @@ SIGNED_IN: dict[str, Walk] = {
     **EXCEPTION_STOPS,
     **PEOPLE,
     **DETECTION,
+    **ACCESS,
 }
 
 
@@ -292,6 +294,7 @@ def walk_all(town: Town, look: Look, wanted: set[str] | None = None) -> None:
     settle_exceptions(town)
     settle_people(town)
     settle_detection(town)
+    settle_access(town)
     _walk(town, town.admin, SIGNED_IN, look, wanted)
     _walk(town, town.stranger, STRANGER, look, wanted)
 

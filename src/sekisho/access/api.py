@@ -9,7 +9,7 @@ the device whose certificate it has checked and only the person it has signed in
 from datetime import datetime, timedelta
 
 import msgspec
-from litestar import get, post
+from litestar import delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -126,6 +126,26 @@ class LogList(msgspec.Struct):
     page_size: int
 
 
+class NetworkView(msgspec.Struct, forbid_unknown_fields=True):
+    """A named network: its ranges in CIDR form, its country ("" says none)."""
+
+    name: str
+    ranges: list[str]
+    country: str = ""
+
+
+class UsedNetworkView(NetworkView):
+    """A named network with the ids of the policies that use it."""
+
+    used_by: list[str] = []
+
+
+class NetworkList(msgspec.Struct):
+    """Every named network."""
+
+    networks: list[UsedNetworkView]
+
+
 @post("/api/access/decide", sync_to_thread=True, status_code=200, tags=["access"])
 def decide(
     database: NamedDependency[Database],
@@ -196,6 +216,48 @@ def list_decisions(
     return LogList([_logged(e) for e in found.entries], found.total, page, page_size)
 
 
+@get("/api/access/networks", sync_to_thread=True, tags=["access"])
+def list_networks(
+    database: NamedDependency[Database], principal: NamedDependency[Principal]
+) -> NetworkList:
+    """List the named networks with the policies that use each."""
+    with database.read(principal) as tx:
+        return NetworkList([_network(each) for each in service.list_used_networks(tx)])
+
+
+@put("/api/access/networks/{name:str}", sync_to_thread=True, tags=["access"])
+def put_network(
+    name: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    data: JSONBody[NetworkView],
+) -> NetworkView:
+    """Add the network of this name, or change it; ``data`` may give it another name."""
+    made = service.NamedNetwork(data.name, tuple(data.ranges), data.country)
+    with database.write(principal) as tx:
+        known = {each.network.name for each in service.list_used_networks(tx)}
+        service.put_network(tx, made, before=name if name in known else "")
+    return data
+
+
+@delete("/api/access/networks/{name:str}", sync_to_thread=True, tags=["access"])
+def remove_network(
+    name: FromPath[str],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+) -> None:
+    """Remove a network that no policy uses."""
+    with database.write(principal) as tx:
+        service.remove_network(tx, name)
+
+
+def _network(used: service.UsedNetwork) -> UsedNetworkView:
+    found = used.network
+    return UsedNetworkView(
+        found.name, list(found.ranges), found.country, [each.id for each in used.policies]
+    )
+
+
 def _reason(reason: Reason, language: str) -> ReasonView:
     return ReasonView(
         reason.id, translate(reason.text, language), translate(reason.fix, language),
@@ -219,4 +281,6 @@ def _logged(entry: Logged) -> LoggedView:
     )  # fmt: skip
 
 
-HANDLERS: list[ControllerRouterHandler] = [decide, list_sessions, cut, list_decisions]
+HANDLERS: list[ControllerRouterHandler] = [
+    decide, list_sessions, cut, list_decisions, list_networks, put_network, remove_network,
+]  # fmt: skip

@@ -7,6 +7,8 @@ from sekisho.access.api import (
     CutView,
     DecisionView,
     LogList,
+    NetworkList,
+    NetworkView,
     Question,
     SessionList,
 )
@@ -37,3 +39,16 @@ class Access:
         """List decisions, the newest first."""
         query = {"search": search, "outcome": outcome, "page": page}
         return self.at.ask(LogList, "GET", "/api/access/decisions", query=query)
+
+    def list_networks(self) -> NetworkList:
+        """List the named networks with the policies that use each."""
+        return self.at.ask(NetworkList, "GET", "/api/access/networks")
+
+    def put_network(self, network: NetworkView, *, before: str = "") -> NetworkView:
+        """Add a network, or change the one called ``before``."""
+        path, name = "/api/access/networks/{name}", before or network.name
+        return self.at.ask(NetworkView, "PUT", path, body=network, name=name)
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that no policy uses."""
+        self.at.ask(bytes, "DELETE", "/api/access/networks/{name}", name=name)

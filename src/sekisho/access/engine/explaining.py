@@ -6,6 +6,7 @@ from typing import Any
 
 from sekisho.access.engine import builtin
 from sekisho.access.engine.book import Compiled
+from sekisho.access.engine.saying import DAYS
 from sekisho.access.engine.schema import WORDS_OF_SIGNAL
 from sekisho.access.engine.terms import Unmet, list_unmet
 from sekisho.access.model import WORDS_OF_TRUST, Reason, Trust
@@ -14,9 +15,6 @@ from sekisho.identity.model import WORDS_OF_STRENGTH, Strength
 from sekisho.kernel.i18n import Localized, Text, msg
 
 _HOUR = 60
-_DAYS = (
-    msg("Mon"), msg("Tue"), msg("Wed"), msg("Thu"), msg("Fri"), msg("Sat"), msg("Sun"),
-)  # fmt: skip
 
 
 @lru_cache(maxsize=4_096)
@@ -116,7 +114,7 @@ def _time_words(unmet: Unmet) -> tuple[Text, Text, str]:
     wanted: Any = unmet.wanted
     if unmet.field == "weekdays":
         text = msg("It opens on these days only: %(days)s.",
-                   days=_join(_DAYS[day - 1] for day in wanted))  # fmt: skip
+                   days=_join(DAYS[day - 1] for day in wanted))  # fmt: skip
     elif unmet.field == "begin":
         text = msg("It opens from %(time)s on.", time=say_minute_of_day(wanted))
     elif unmet.field == "end":

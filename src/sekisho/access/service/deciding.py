@@ -42,7 +42,17 @@ _MOST_DUE = 1_000
 _NOBODY = AccessRequest(PersonID("nobody"), ResourceID("none"), "", Door.BROWSER, "")
 # What a change of these can mean is not known from its name: everybody is asked again.
 _EVERYBODY = frozenset(
-    {"controls", "exception", "group", "identity", "policy", "provider", "settings", "unit"}
+    {
+        "controls",
+        "exception",
+        "group",
+        "identity",
+        "network",
+        "policy",
+        "provider",
+        "settings",
+        "unit",
+    }
 )
 
 

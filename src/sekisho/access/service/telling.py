@@ -25,6 +25,19 @@ def tell_proposed(tx: Transaction, version: PolicyVersion) -> None:
     )
 
 
+def tell_network(tx: Transaction, name: str) -> None:
+    """Tell those who approve policies that a network which policies use was changed."""
+    notices.queue_notice(
+        tx,
+        to=Holders("access.approve"),
+        kind=Kind.ACCESS_ASKED,
+        subject=f"network:{name}",
+        title=msg("The network “%(name)s”, which policies use, was changed", name=name),
+        body=msg("Who may come from where changes with it. Look whether that is right."),
+        link="/access/networks",
+    )
+
+
 def tell_asked(tx: Transaction, ask: Ask, resource: Resource, to: Reach) -> None:
     """Tell those who grant it that somebody asks for access."""
     name = identity.get_person(tx, ask.person_id).name

@@ -3,7 +3,7 @@
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from sekisho.access.web import decisions, forward, mine, policies, resources, sessions
+from sekisho.access.web import decisions, forward, mine, networks, policies, resources, sessions
 
 HANDLERS: list[ControllerRouterHandler] = [
     Router(
@@ -12,6 +12,7 @@ HANDLERS: list[ControllerRouterHandler] = [
             *mine.PAGES,
             *resources.PAGES,
             *policies.PAGES,
+            *networks.PAGES,
             *sessions.PAGES,
             *decisions.PAGES,
             *forward.PAGES,

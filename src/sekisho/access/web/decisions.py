@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery
 
 from sekisho.access import service
 from sekisho.access.engine.explaining import name_signals
+from sekisho.access.engine.saying import say_value
 from sekisho.access.engine.schema import WORDS_OF_SIGNAL
 from sekisho.access.model import WORDS_OF_TRUST, Outcome
 from sekisho.access.store.decisions import SORTS
@@ -69,7 +70,7 @@ def show_decision(
     context = {
         "entry": found, "people": people, "names": names, "outcomes": WORDS,
         "signals": WORDS_OF_SIGNAL, "trusts": WORDS_OF_TRUST, "titles": rule_titles(),
-        "name_signals": name_signals,
+        "name_signals": name_signals, "say_value": say_value,
     }  # fmt: skip
     return Page("access/decision.html", context)
 

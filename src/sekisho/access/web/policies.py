@@ -14,6 +14,7 @@ from sekisho.access import service
 from sekisho.access.engine import builtin
 from sekisho.access.engine.explaining import say_minute_of_day
 from sekisho.access.engine.forms import read_form, write_form
+from sekisho.access.engine.saying import DAYS
 from sekisho.access.model import WORDS_OF_TRUST
 from sekisho.access.policies import WORDS_OF_VERSION, Effect, Policy, PolicyForm
 from sekisho.access.service import whatif
@@ -91,9 +92,6 @@ def _editor(
         "days": DAYS,
     }  # fmt: skip
     return Page("access/policy.html", context, fault.status if fault else 200)
-
-
-DAYS = (msg("Mon"), msg("Tue"), msg("Wed"), msg("Thu"), msg("Fri"), msg("Sat"), msg("Sun"))
 
 
 @post(f"{ALL}/edit", sync_to_thread=True)

@@ -1,4 +1,4 @@
-"""Resources as pages: the list, one to edit, named networks."""
+"""Resources as pages: the list, one to edit."""
 
 from collections.abc import Mapping
 from dataclasses import replace

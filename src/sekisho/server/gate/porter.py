@@ -133,14 +133,14 @@ class Porter(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc
             return answers.say_json(answers.FORBIDDEN, {"reasons": reasons})
         return answers.say_page(
             answers.FORBIDDEN, asked.language, answers.NO_ACCESS, reasons=reasons,
-            resource=resource.named(asked.language), lead=_MY_APPS,
+            resource=resource.named(asked.language), lead=MY_APPS,
             portal=f"{self.portal}/my/access?resource={resource.id}",
         )  # fmt: skip
 
     def _refuse_unknown_device(self, asked: Asked, resource: Resource) -> wire.CheckResponse:
         reason = {
-            "text": translate(_NO_CERTIFICATE, asked.language),
-            "fix": translate(_ENROL, asked.language),
+            "text": translate(NO_CERTIFICATE, asked.language),
+            "fix": translate(ENROL, asked.language),
         }
         if "text/html" not in asked.headers.get("accept", ""):
             return answers.say_json(answers.FORBIDDEN, {"reasons": [reason]})
@@ -305,10 +305,10 @@ _CREDENTIAL_SECONDS = 12 * 3600  # no longer than a sign-in lasts; that sign-in 
 _REMEMBERED = 20_000
 # Of an app's session that ended the portal makes a new one, without a word if the sign-in holds.
 _SIGN_IN_AGAIN = frozenset({"sekisho.not-signed-in", "sekisho.session-ended"})
-_MY_APPS = msg("Why, and what to do")
+MY_APPS = msg("Why, and what to do")
 _MY_PAGE = msg("To my page")
-_NO_CERTIFICATE = msg("Your browser showed no certificate of a device that we know.")
-_ENROL = msg(
+NO_CERTIFICATE = msg("Your browser showed no certificate of a device that we know.")
+ENROL = msg(
     "Open it from your company PC. If this is one, run “sekisho agent enroll” with its kit, and "
     "choose the device's certificate when the browser asks."
 )
