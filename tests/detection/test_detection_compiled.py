@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.detection.engine.compiled.bulk import Bulk, Seen
-from sekisho.detection.engine.compiled.classes import Memory
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.plan import make_plan
 from sekisho.detection.engine.compiled.terms import Plan
@@ -27,10 +26,10 @@ RELAXED: Any = {
 }
 
 
-def compiled(rules: RuleSet, memory: Memory | None = None) -> Matcher:
+def compiled(rules: RuleSet) -> Matcher:
     """Return a matcher whose plan went through its saved form."""
     packed = msgspec.msgpack.encode(make_plan(rules.rules, TABLE))
-    return Matcher(msgspec.msgpack.decode(packed, type=Plan), memory)
+    return Matcher(msgspec.msgpack.decode(packed, type=Plan))
 
 
 def by_reference(rules: RuleSet, event: Event) -> tuple[str, ...]:
@@ -104,16 +103,6 @@ def test_records_in_bulk_match_as_by_the_reference(rules: RuleSet, texts: list[b
             if isinstance(one, Seen)
         }
         assert got == {record: ids for record, ids in wanted if ids}
-
-
-@settings(max_examples=40, **RELAXED)
-@given(rule_sets(), st.lists(events(), min_size=1, max_size=8))
-def test_a_memory_that_is_always_full_changes_nothing(rules: RuleSet, some: list[Event]) -> None:
-    small = compiled(rules, Memory(most=1))
-    found = dict(pair for event in some for pair in [(id(event), small.match_events([event]))])
-    for event in some:
-        ids = by_reference(rules, event)
-        assert found[id(event)] == ([(0, ids)] if ids else [])
 
 
 @needs_shared

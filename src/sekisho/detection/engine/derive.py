@@ -33,11 +33,16 @@ def derive(derived: Derived, get: Callable[[str], object]) -> object:
     values = [get(name) for name in derived.sources]
     if derived.how is Derivation.SAME:
         return next((value for value in values if value is not MISSING), MISSING)
-    texts = ["" if value is MISSING else text_of(value) or "" for value in values]
     if all(value is MISSING for value in values):
         return MISSING
+    texts = [_said(value) for value in values]
     made = _MAKERS[derived.how](texts)
     return MISSING if made is None else made
+
+
+def _said(value: object) -> str:
+    """Return what a source says; lists and mappings, which Windows has not there, say nothing."""
+    return "" if value is MISSING or isinstance(value, list | dict) else text_of(value) or ""
 
 
 def _integer(texts: Sequence[str]) -> str | None:

@@ -23,7 +23,7 @@ class Hunter:
 
     ``found`` gets the event and the ids of the rules that it matches; none for an event that is
     only ``watched`` (channel in lower case, event id). Records wait in batches across files, so
-    call ``finish`` at the end. What is remembered is bounded; one Hunter serves one thread.
+    call ``finish`` at the end. One Hunter serves one thread.
     """
 
     def __init__(
@@ -60,10 +60,8 @@ class Hunter:
     def events(self, events: Iterable[Event]) -> None:
         """Hunt through events that were read and shaped elsewhere."""
         self.finish()
-        for number, event in enumerate(events, 1):
+        for event in events:
             self._hand_out(self._bulk.judge_event(event))
-            if number % evtx.BATCH == 0:
-                self._matcher.memory.tidy()
 
     def finish(self) -> None:
         """Hand out what still waits."""

@@ -1,23 +1,23 @@
 """Many records in JSON at once: the way of most of them is a few look-ups long (pure)."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import msgspec
 
-from sekisho.detection.engine.compiled.group import FIRM, NO_RULES, Group
+from sekisho.detection.engine.compiled.group import Group
 from sekisho.detection.engine.compiled.keywords import Keywords
 from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.compiled.trial import NO_RULES
 from sekisho.detection.engine.compiled.typed import (
-    BESIDES,
     MISSING,
-    NESTED,
     EventOf,
-    SystemOf,
+    Reader,
+    RecordOf,
     decode_record,
-    fill_besides,
-    row_decoders,
 )
 from sekisho.detection.engine.moments import EARLIEST, parse_moment
 from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
@@ -27,6 +27,7 @@ Place = Callable[[int], tuple[str, int]]
 """From a record's place in a batch to its file and its number there."""
 
 _ODD = (msgspec.MsgspecError, TypeError, KeyError, ValueError, RecursionError)
+_NULL = msgspec.Raw(b"null")
 _BLANK = b" \t\r\n\x00\x1e"
 NO_FIELDS = "no object"
 _DEFENDER = "windows defender"
@@ -55,47 +56,35 @@ class OddError(ValueError):
 
 
 class Kind:
-    """How the records of one channel and event id are read and judged."""
+    """How the records of one channel and event id are read and judged.
+
+    The two ways to judge raise OddError, or what reading raises, for records that have to go the
+    slow way.
+    """
 
     def __init__(self, group: Group | None, *, watched: bool, slow: bool) -> None:
-        # A group with nothing but keywords is idle only where all of them can be looked for.
-        self.watched, self._idle = watched, group is None or (group.idle and not slow)
-        self._slow = slow
+        self.watched = watched
+        self.sieve = None if group is None else group.sieve
         if group is None:
             return
-        plain = [name for name in group.names if name not in FIRM]
-        self._firm = tuple(name for name in group.names if name in FIRM)
-        self._slow |= not NESTED.isdisjoint(plain)
-        self._besides = tuple((at, name) for at, name in enumerate(plain) if name in BESIDES)
-        self._decode, self._decode_user, self._get = row_decoders(plain)
-        self._known, self._memo, self._fire = group.known, group.memo, group.fire
-        self._arrange = group.arrange
+        self._whole, self._part = Reader(group.names), Reader(group.steady_names)
+        self._slow = slow or not self._whole.able
+        self._slow_part = (
+            slow or not self._part.able or not group.blind.isdisjoint(group.sieve.always)
+        )
+        self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
 
-    def judge(self, event: EventOf, text: bytes) -> tuple[int, ...]:
-        """Return the rules that one record matches; ``text`` is all of it.
-
-        Raises OddError and what decoding raises where the record has to go the slow way.
-        """
-        if self._idle:
-            return NO_RULES
-        if self._slow:
+    def judge(self, event: EventOf, text: bytes, tried: AbstractSet[int]) -> tuple[int, ...]:
+        """Return those of the rules tried that one record matches; ``text`` is all of it."""
+        if self._slow or not self._blind.isdisjoint(tried):
             raise OddError
-        data = event.EventData
-        row = self._decode_user(event.UserData) if data is MISSING else self._decode(data)
-        values = self._get(row)
-        if self._besides:
-            values = fill_besides(values, self._besides, text)
-        if self._firm:
-            values += _firm_values(self._firm, event.System)
-        if self._arrange is not None:
-            values = self._arrange(values)
-        signature = tuple(map(_get_known, self._known, values))
-        rules = self._memo.get(signature)
-        return self._fire(values, signature) if rules is None else rules
+        return self._fire(tried, self._whole.read(event, text))
 
-
-# Of a value that is not known yet it gives None, which no signature in the memory holds.
-_get_known: Any = dict.get
+    def judge_steady(self, event: EventOf, text: bytes) -> tuple[int, ...]:
+        """Do the same with the rules that are tried always."""
+        if self._slow_part:
+            raise OddError
+        return self._fire_steady(self._part.read(event, text))
 
 
 class Tally:
@@ -146,62 +135,55 @@ class Bulk:
 
     def feed(self, texts: Sequence[bytes], place: Place) -> list[Seen | Unread]:
         """Match records, each one JSON text; return what was found and what was unreadable."""
-        fired: dict[int, tuple[int, ...]] = {}
-        odd = self._run(texts, fired)
+        batch = Batch(texts)
+        sorts = self._sort(batch)
         for at, channels in self._keywords.find(texts).items():
-            if at not in odd and _matters(texts[at], channels):
-                odd[at] = True
+            if at not in batch.odd and _matters(batch.records[at], channels):
+                batch.odd[at] = True
+        for kind, places in sorts.items():
+            _judge_all(kind, places, batch)
         out: list[Seen | Unread] = []
-        for at in sorted({*fired, *odd}):
-            if at in odd:
-                out += self.judge(texts[at], *place(at), counted=odd[at])
+        for at in sorted({*batch.fired, *batch.odd}):
+            if at in batch.odd:
+                out += self.judge(texts[at], *place(at), counted=batch.odd[at])
             else:
                 value = read_json(texts[at])
-                out.append(Seen(shape_value(value, self.shaping, *place(at)), fired[at]))
-        self.matcher.memory.tidy()
+                out.append(Seen(shape_value(value, self.shaping, *place(at)), batch.fired[at]))
         return out
 
-    def _run(self, texts: Sequence[bytes], fired: dict[int, tuple[int, ...]]) -> dict[int, bool]:
-        """Fill ``fired`` for records of the usual form.
-
-        Return the places of all others, and whether they are in the tally already.
-        """
-        odd: dict[int, bool] = {}
+    def _sort(self, batch: "Batch") -> dict[Kind, list[int]]:
+        """Count the records and return their places by kind."""
+        places: dict[tuple[str, int, str | None], list[int]] = defaultdict(list)
         times: list[str] = []
-        kinds, by, add_time = self._kinds, self.tally.by, times.append
-        for at, text in enumerate(texts):
-            counted = False
-            try:
-                event = decode_record(text).Event
-                system = event.System
-                if type(system.EventID) is not int:
-                    system.EventID = _plain_id(system.EventID)
-                kind = kinds.get((system.Channel, system.EventID)) or self._kind(system)
-                add_time(system.TimeCreated.attributes.SystemTime)
-                where = (system.Channel, system.Computer)
-                by[where] = by.get(where, 0) + 1
-                counted = True
-                rules = kind.judge(event, text)
-            except _ODD:
-                odd[at] = counted
-                continue
-            if rules or kind.watched:
-                fired[at] = rules
+        for at, record in enumerate(batch.records):
+            if record is not None:
+                system = record.Event.System
+                places[system.Channel, system.EventID, system.Computer].append(at)
+                times.append(system.TimeCreated.attributes.SystemTime)
         self.tally.stretch(times)
-        return odd
+        sorts: dict[Kind, list[int]] = defaultdict(list)
+        by = self.tally.by
+        for (channel, event_id, computer), here in places.items():
+            if not channel:
+                batch.odd.update(dict.fromkeys(here, False))
+                continue
+            by[channel, computer] = by.get((channel, computer), 0) + len(here)
+            sorts[self._kind(channel, event_id)] += here
+        return sorts
 
-    def _kind(self, system: SystemOf) -> Kind:
-        if not system.Channel:
-            raise OddError
-        channel = system.Channel.casefold()
+    def _kind(self, channel: str, event_id: int) -> Kind:
+        known = self._kinds.get((channel, event_id))
+        if known is not None:
+            return known
+        folded = channel.casefold()
         kind = Kind(
-            self.matcher.group(system.Channel, system.EventID),
-            watched=(channel, system.EventID) in self._watched,
+            self.matcher.group(channel, event_id),
+            watched=(folded, event_id) in self._watched,
             # Blanks in the names of these records come and go; only the slow way knows how.
-            slow=_DEFENDER in channel or self._keywords.blind(channel),
+            slow=_DEFENDER in folded,
         )
         if len(self._kinds) < _MOST_KINDS:
-            self._kinds[system.Channel, system.EventID] = kind
+            self._kinds[channel, event_id] = kind
         return kind
 
     def judge(
@@ -238,6 +220,70 @@ class Bulk:
         self.tally.note(event.time)
 
 
+class Batch:
+    """Records as they come: ``records`` None, and a place in ``odd``, where the form is another.
+
+    ``odd`` says of each such place whether its record is in the tally already; ``fired`` has the
+    rules of the others in which something was found.
+    """
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
+        self.texts = texts
+        self.fired: dict[int, tuple[int, ...]] = {}
+        self.odd: dict[int, bool] = {}
+        self.records: list[RecordOf | None] = []
+        for at, text in enumerate(texts):
+            try:
+                record = decode_record(text)
+                if type(record.Event.System.EventID) is not int:
+                    record.Event.System.EventID = _plain_id(record.Event.System.EventID)
+                self.records.append(record)
+            except _ODD:
+                self.records.append(None)
+                self.odd[at] = False
+
+
+def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
+    """Fill ``fired`` for the records of one kind; those of another form become odd."""
+    if kind.watched:
+        batch.fired.update(dict.fromkeys(places, NO_RULES))
+    sieve = kind.sieve
+    if sieve is None:
+        return
+    records: list[Any] = batch.records
+    always = sieve.always
+    found = sieve.find(_datas(places, batch)) if always or sieve.searches else {}
+    for number in range(len(places)) if always else found:
+        at = places[number]
+        if at in batch.odd:
+            continue
+        event, text = records[at].Event, batch.texts[at]
+        try:
+            if number in found:
+                rules = kind.judge(event, text, found[number] | always)
+            else:
+                rules = kind.judge_steady(event, text)
+        except _ODD:
+            batch.odd[at] = True
+            continue
+        if rules:
+            batch.fired[at] = rules
+
+
+def _datas(places: Sequence[int], batch: Batch) -> list[Any]:
+    """Return the texts of the records' data; records that keep it elsewhere become odd."""
+    datas: list[Any] = []
+    records: list[Any] = batch.records
+    for at in places:
+        event = records[at].Event
+        data = event.UserData if event.EventData is MISSING else event.EventData
+        if data is MISSING or (len(data) == len(_NULL) and data == _NULL):
+            batch.odd[at] = True
+            data = b""
+        datas.append(data)
+    return datas
+
+
 def read_json(text: bytes) -> Any:
     """Return the value of a JSON text; wrong UTF-8, NaN and half surrogates are no hindrance."""
     try:
@@ -256,14 +302,5 @@ def _plain_id(event_id: Any) -> int:
     return plain
 
 
-def _firm_values(names: Sequence[str], system: SystemOf) -> tuple[Any, ...]:
-    known = {
-        "EventID": system.EventID,
-        "Channel": system.Channel,
-        "Provider_Name": system.Provider.attributes.Name,
-    }
-    return tuple([known[name] for name in names])
-
-
-def _matters(text: bytes, channels: frozenset[str] | None) -> bool:
-    return channels is None or decode_record(text).Event.System.Channel.casefold() in channels
+def _matters(record: RecordOf | None, channels: frozenset[str] | None) -> bool:
+    return channels is None or record is None or record.Event.System.Channel.casefold() in channels

@@ -1,122 +1,72 @@
-"""One kind of event at run time: columns to classes, classes to rules, remembered."""
+"""One kind of event at run time: which of its rules to try, and which of those hold."""
 
-from collections.abc import Callable, Mapping
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sekisho.detection.engine.compiled.classes import Memory
-from sekisho.detection.engine.compiled.judge import ABSENT, Judge
-from sekisho.detection.engine.compiled.terms import KEYWORDS, GroupPlan
-from sekisho.detection.engine.values import MISSING, all_leaves, find
-
-NO_RULES: tuple[int, ...] = ()
-FIRM = ("EventID", "Channel", "Provider_Name")
-"""What System says of these counts even where the data has a field of the same name."""
-
-_MOST_SIGNATURES = 200_000
+from sekisho.detection.engine.compiled.sieve import Sieve, write_whole
+from sekisho.detection.engine.compiled.terms import FIRM, GroupPlan
+from sekisho.detection.engine.compiled.texts import ABSENT
+from sekisho.detection.engine.compiled.trial import NO_RULES, Trials
+from sekisho.detection.engine.values import MISSING, find
 
 
 class Group:
     """The rules of one kind of event; ``names`` are the fields that they look at.
 
-    ``fire`` takes the values of ``names`` in this order. A signature is the tuple of the classes
-    of an event's values; which rules it means is found out once.
+    ``sieve`` says by the data of a record which rules to try (by position); ``steady_names`` are
+    the fields of those that are tried always.
     """
 
-    def __init__(self, plan: GroupPlan, memory: Memory) -> None:
-        self.plan, self._classes = plan, memory.classes
-        fields = [column for column in plan.columns if column.column != KEYWORDS]
-        names = dict.fromkeys(name for column in fields for name in column.column.names)
-        self.names = tuple(sorted(names, key=lambda name: name in FIRM))
-        self.judges = [
-            Judge(column, plan.tests, memory, windows=plan.windows) for column in plan.columns
-        ]
-        self.keywords = self.judges.pop() if len(fields) < len(plan.columns) else None
-        self.known = tuple(judge.known for judge in self.judges)
-        self.arrange = _arranger(self.names, [judge.plan.column.names for judge in self.judges])
-        self.memo: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._rules_of_class: dict[int, frozenset[int]] = {}
-        memory.on_forget(self.forget)
+    def __init__(self, plan: GroupPlan) -> None:
+        self.names = _names_of(plan, range(len(plan.tests)))
+        self.steady_names = _names_of(
+            plan, {number for at in plan.sieve.always for number in plan.trees[at].numbers}
+        )
+        self.sieve = Sieve(plan.sieve)
+        self.blind = frozenset(plan.blind)
+        self._words = Sieve(plan.words)
+        self._everything = range(len(plan.rules))
+        self._trials = Trials(plan, self.names)
+        self._steady = Trials(plan, self.steady_names)
 
-    def forget(self) -> None:
-        """Drop everything that holds numbers of classes."""
-        self.memo.clear()
-        self._rules_of_class.clear()
+    def fire(self, tried: Collection[int], values: tuple[Any, ...]) -> tuple[int, ...]:
+        """Return the rules of those tried that hold for an event without keywords.
 
-    @property
-    def idle(self) -> bool:
-        """Say that no rule here can fire without a keyword."""
-        return not self.names and not self.plan.always
-
-    def fire(self, arranged: tuple[Any, ...], signature: tuple[int | None, ...]) -> tuple[int, ...]:
-        """Return the rules that hold for one event without keywords; a value for each judge.
-
-        ``signature`` holds the classes that are known already, None where one has to be found.
+        ``values`` are those of ``names``, in this order.
         """
-        return self._fired(
-            tuple(
-                [
-                    judge.classify(value) if number is None else number
-                    for judge, value, number in zip(self.judges, arranged, signature, strict=True)
-                ]
-            )
-        )
+        return self._trials.hold(tried, values)
 
-    def _classify(self, arranged: tuple[Any, ...]) -> tuple[int, ...]:
-        return tuple(
-            [judge.classify(value) for judge, value in zip(self.judges, arranged, strict=True)]
-        )
+    def fire_steady(self, values: tuple[Any, ...]) -> tuple[int, ...]:
+        """Do the same with the rules that are tried always; ``values`` of ``steady_names``."""
+        return self._steady.hold(self.sieve.always, values)
 
     def fire_whole(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the rules that hold for an event of which all fields are known."""
-        values = tuple([_find(fields, name) for name in self.names])
-        signature = self._classify(values if self.arrange is None else self.arrange(values))
-        if self.keywords is not None:
-            found = self._keywords_in(self.keywords, fields)
-            if found:
-                signature = (*signature, found)
-        return self._fired(signature)
+        tried = self._tried(fields)
+        return self._trials.hold(tried, _Found(fields, self.names), fields) if tried else NO_RULES
 
-    def _keywords_in(self, judge: Judge, fields: Mapping[str, Any]) -> int:
-        true: set[int] = set()
-        for value in all_leaves(fields):
-            true |= judge.passing(value)
-        return self._classes.number(true)
-
-    def _fired(self, signature: tuple[int, ...]) -> tuple[int, ...]:
-        fired = self.memo.get(signature)
-        if fired is None:
-            if len(self.memo) >= _MOST_SIGNATURES:
-                self.memo.clear()
-            fired = self.memo[signature] = self._try(signature)
-        return fired
-
-    def _try(self, signature: tuple[int, ...]) -> tuple[int, ...]:
-        true = frozenset().union(*map(self._classes.sets.__getitem__, signature))
-        tried = set(self.plan.always).union(*map(self._rules_needing, signature))
-        trees, rules = self.plan.trees, self.plan.rules
-        return tuple(rules[at] for at in sorted(tried) if trees[at].holds(true)) or NO_RULES
-
-    def _rules_needing(self, number: int) -> frozenset[int]:
-        rules = self._rules_of_class.get(number)
-        if rules is None:
-            index = self.plan.index
-            terms = self._classes.sets[number]
-            rules = frozenset(rule for term in terms if term in index for rule in index[term])
-            self._rules_of_class[number] = rules
-        return rules
+    def _tried(self, fields: Mapping[str, Any]) -> Collection[int]:
+        if not self.sieve.searches and not self._words.searches:
+            return self.sieve.always
+        text = write_whole(fields)
+        if text is None:
+            return self._everything
+        found = self.sieve.find((text,)).get(0, ()), self._words.find((text,)).get(0, ())
+        return self.sieve.always.union(*found)
 
 
-def _find(fields: Mapping[str, Any], name: str) -> Any:
-    value = find(fields, name)
-    return ABSENT if value is MISSING else value
+def _names_of(plan: GroupPlan, terms: Iterable[int]) -> tuple[str, ...]:
+    columns = dict.fromkeys(plan.columns[plan.places[number]] for number in terms)
+    names = dict.fromkeys(name for column in columns for name in column.names)
+    return tuple(sorted(names, key=lambda name: name in FIRM))
 
 
-def _arranger(
-    names: tuple[str, ...], columns: list[tuple[str, ...]]
-) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
-    """Return what makes one value a column of the values of all names; None if they are that."""
-    if [(name,) for name in names] == columns:
-        return None
-    getters = [itemgetter(*map(names.index, column)) for column in columns]
-    return lambda values: tuple([get(values) for get in getters])
+class _Found:
+    """The values of an event's fields by the position of their names."""
+
+    def __init__(self, fields: Mapping[str, Any], names: tuple[str, ...]) -> None:
+        self._fields, self._names = fields, names
+
+    def __getitem__(self, at: int, /) -> Any:
+        value = find(self._fields, self._names[at])
+        return ABSENT if value is MISSING else value

@@ -1,53 +1,12 @@
-"""The plain texts that a test cannot hold without, for one search for all of them."""
+"""The plain texts that an expression cannot be found without."""
 
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sekisho.detection.model import Glob, Regex, Test, Wildcard
-
-EDGE = "\x01"
-"""Stands before and after each value that is searched, so that a text can be held to an end."""
-
 _RARE = frozenset("`^{}+$|<>~;#@[]")
 _MOST = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Clue:
-    """One of ``texts`` is in every value (casefolded, between edges) for which the test holds.
-
-    ``proof``: finding it is enough, nothing is left to test.
-    """
-
-    texts: tuple[str, ...]
-    proof: bool = False
-
-
-def clue_of(test: Test) -> Clue | None:
-    """Return what to look for, or None where each value has to be tested."""
-    if isinstance(test, Glob):
-        return _glob_clue(test)
-    if isinstance(test, Regex):
-        texts = required_texts(test.pattern)
-        return Clue(texts) if texts else None
-    return None
-
-
-def _glob_clue(glob: Glob) -> Clue | None:
-    if glob.parts == (Wildcard.MANY,):
-        return Clue((EDGE,), proof=True)
-    parts = glob.parts or ("",)
-    texts = [part for part in parts if not isinstance(part, Wildcard)]
-    if not texts or any(EDGE in text for text in texts):
-        return None
-    best = max(texts, key=len)
-    at = parts.index(best)
-    before = EDGE if at == 0 else ""
-    after = EDGE if at == len(parts) - 1 else ""
-    simple = len(texts) == 1 and Wildcard.ONE not in parts
-    return Clue((before + best.casefold() + after,), proof=simple and not glob.cased)
 
 
 def required_texts(pattern: str) -> tuple[str, ...]:
@@ -143,7 +102,7 @@ class _Walk:
 
 
 def _telling(text: str) -> bool:
-    return text.isascii() and EDGE not in text and (len(text) > 1 or text in _RARE)
+    return text.isascii() and (len(text) > 1 or text in _RARE)
 
 
 def _worth(texts: frozenset[str]) -> float:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from sekisho.detection.engine.compiled.classes import Memory
-from sekisho.detection.engine.compiled.group import NO_RULES, Group
-from sekisho.detection.engine.compiled.plan import OTHER, WINDOWS, KindOfEvent, Planner
+from sekisho.detection.engine.compiled.group import Group
+from sekisho.detection.engine.compiled.plan import LOOSE, OTHER, WINDOWS, KindOfEvent, Planner
 from sekisho.detection.engine.compiled.terms import GroupPlan, Plan, Uncut
+from sekisho.detection.engine.compiled.trial import NO_RULES
 from sekisho.detection.model import Event, LogSource
 
 _GROUP = msgspec.msgpack.Decoder(GroupPlan)
@@ -18,12 +18,12 @@ _MOST_UNCUT = 256
 class Matcher:
     """Holds events against all rules of a plan; live and back in time.
 
-    Matching an event changes only what is remembered, never what comes out: any order, any
-    batches and any number of matchers give the same rules. Not for use by several threads.
+    Nothing of an event is remembered: any order, any batches and any number of matchers give the
+    same rules, and memory does not grow. Not for use by several threads.
     """
 
-    def __init__(self, plan: Plan, memory: Memory | None = None) -> None:
-        self.plan, self.memory = plan, memory or Memory()
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.rule_ids = plan.rule_ids
         self._packed: dict[tuple[str, str], Group | None] = {}
         self._groups: dict[tuple[str, int | None], Group | None] = {}
@@ -41,7 +41,6 @@ class Matcher:
             fired = self.match(event)
             if fired:
                 found.append((at, self.ids(fired)))
-        self.memory.tidy()
         return found
 
     def ids(self, fired: Sequence[int]) -> tuple[str, ...]:
@@ -74,9 +73,7 @@ class Matcher:
         )
         if key not in self._packed:
             packed = groups[key[0]][key[1]]
-            self._packed[key] = (
-                None if packed is None else Group(_GROUP.decode(packed), self.memory)
-            )
+            self._packed[key] = None if packed is None else Group(_GROUP.decode(packed))
         return self._packed[key]
 
     def source_group(self, source: LogSource) -> Group | None:
@@ -85,13 +82,18 @@ class Matcher:
 
     def _by_source(self, kind: KindOfEvent) -> Group | None:
         if kind not in self._sourced:
-            planner = Planner()
-            ways = planner.ways(_UNCUT.decode(self.plan.uncut), kind)
-            plan = planner.group(ways, kind, settled=False)
+            plan = self._plan(kind)
             if len(self._sourced) >= _MOST_UNCUT:
                 self._sourced.clear()
-            self._sourced[kind] = None if plan is None else Group(plan, self.memory)
+            self._sourced[kind] = None if plan is None else Group(plan)
         return self._sourced[kind]
+
+    def _plan(self, kind: KindOfEvent) -> GroupPlan | None:
+        if kind == LOOSE:
+            return None if self.plan.loose is None else _GROUP.decode(self.plan.loose)
+        planner = Planner()
+        ways = planner.ways(_UNCUT.decode(self.plan.uncut), kind)
+        return planner.group(ways, kind, settled=False)
 
 
 def _consistent(event: Event) -> bool:

@@ -1,14 +1,10 @@
-"""Which terms a rule cannot do without: it is tried only where one of them holds."""
+"""Which terms a rule cannot do without: it is tried only where one of them may hold."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from sekisho.detection.engine.compiled.terms import Kind
 from sekisho.detection.engine.compiled.trees import Tree
-from sekisho.detection.model import Exists, Glob, IsNull, Test, Wildcard
-
-_COMMON = 50.0
-_PLAIN = 0.2
 
 
 class Need(NamedTuple):
@@ -18,10 +14,14 @@ class Need(NamedTuple):
     terms: frozenset[int]
 
 
-def need(tree: Tree, cost: Callable[[int], float]) -> Need | None:
-    """Return the rarest set of terms that ``tree`` needs one of, or None where it needs none."""
+def need(tree: Tree, cost: Callable[[int], float | None]) -> Need | None:
+    """Return the rarest set of terms that ``tree`` needs one of, or None where it needs none.
+
+    ``cost`` is None for terms that nobody can look for.
+    """
     if isinstance(tree, int):
-        return Need(cost(tree), frozenset((tree,)))
+        alone = cost(tree)
+        return None if alone is None else Need(alone, frozenset((tree,)))
     if tree.kind is Kind.NONE:
         return None
     found = [need(part, cost) for part in tree.parts]
@@ -40,13 +40,3 @@ def _any(found: list[Need | None], enough: int) -> Need | None:
     if len(known) < enough or not known:
         return None
     return Need(sum(one.cost for one in known), frozenset().union(*(one.terms for one in known)))
-
-
-def cost_of(test: Test, uses: int) -> float:
-    """Guess how often ``test`` holds in vain: short texts and much used ones often."""
-    if isinstance(test, (IsNull, Exists)):
-        return _COMMON
-    size = _PLAIN
-    if isinstance(test, Glob):
-        size = sum(len(part) for part in test.parts if not isinstance(part, Wildcard))
-    return float((2 + uses) / (1 + size) ** 1.5)

@@ -1,21 +1,22 @@
 """From rules and routes to a plan: for each kind of event the rules that can still fire."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from sekisho.detection.engine.compiled.columns import plan_columns
-from sekisho.detection.engine.compiled.keywords import piece_of
-from sekisho.detection.engine.compiled.needs import cost_of, need
+from sekisho.detection.engine.compiled.needs import need
+from sekisho.detection.engine.compiled.pieces import pieces_of, rarity
+from sekisho.detection.engine.compiled.sieve import build_database
 from sekisho.detection.engine.compiled.terms import (
+    IN_SYSTEM,
     KEYWORDS,
     Column,
     Entry,
     GroupPlan,
     Kind,
     Plan,
+    SievePlan,
     Uncut,
 )
 from sekisho.detection.engine.compiled.trees import (
@@ -66,12 +67,21 @@ class KindOfEvent:
 LOOSE = KindOfEvent(None, None)
 """Windows events that do not say their channel."""
 
+_TOO_COMMON = 150.0
+"""Of a thousand records; a rule that would be tried so often is tried always."""
+
 
 @dataclass(slots=True)
 class Planner:
-    """Builds groups from ways; the terms of all of them share one book."""
+    """Builds groups from ways; the terms of all of them share one book.
 
+    ``keeps``: the plans are to be kept, so searches for their pieces are made for keeping too.
+    """
+
+    keeps: bool = False
     book: TermBook = field(default_factory=TermBook)
+    _pieces: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    _databases: dict[tuple[str, ...], bytes] = field(default_factory=dict)
 
     def ways(self, rules: Uncut, kind: "KindOfEvent | None" = None) -> list[Way]:
         """Return the ways of ``rules``, their trees grown; only those for ``kind`` if given."""
@@ -118,37 +128,67 @@ class Planner:
         return known
 
     def _pack(self, left: Mapping[int, Tree], *, windows: bool) -> GroupPlan:
-        uses: dict[int, int] = defaultdict(int)
-        for tree in left.values():
-            for number in numbers_in(tree):
-                uses[number] += 1
-        numbers = {number: at for at, number in enumerate(uses)}
-        terms = [self.book.terms[number] for number in uses]
-        index, always = self._index(left, uses, numbers)
+        used = sorted(set().union(*map(numbers_in, left.values())))
+        numbers = {number: at for at, number in enumerate(used)}
+        terms = [self.book.terms[number] for number in used]
+        columns = {column: at for at, column in enumerate(dict.fromkeys(t.column for t in terms))}
+        sieve, words = self._sieves(left, windows=windows)
         return GroupPlan(
             rules=tuple(left),
             trees=tuple(to_branch(tree, numbers) for tree in left.values()),
-            index=index,
-            always=always,
-            columns=plan_columns([term.column for term in terms], [term.test for term in terms]),
+            columns=tuple(columns),
+            places=tuple(columns[term.column] for term in terms),
             tests=tuple(term.test for term in terms),
+            sieve=sieve,
+            words=words,
+            blind=tuple(at for at, tree in enumerate(left.values()) if self._is_blind(tree)),
             windows=windows,
         )
 
-    def _index(
-        self, left: Mapping[int, Tree], uses: Mapping[int, int], numbers: Mapping[int, int]
-    ) -> tuple[dict[int, tuple[int, ...]], tuple[int, ...]]:
-        costs = {number: cost_of(self.book.terms[number].test, uses[number]) for number in uses}
-        index: dict[int, list[int]] = {}
+    def pieces(self, number: int) -> tuple[str, ...]:
+        """Return the pieces of a term by its number."""
+        found = self._pieces.get(number)
+        if found is None:
+            found = self._pieces[number] = pieces_of(self.book.terms[number])
+        return found
+
+    def _is_blind(self, tree: Tree) -> bool:
+        return any(
+            self.book.terms[number].column == KEYWORDS and not self.pieces(number)
+            for number in numbers_in(tree)
+        )
+
+    def _sieves(self, left: Mapping[int, Tree], *, windows: bool) -> tuple[SievePlan, SievePlan]:
+        """Return what to look for in the data of a record, and what in all of it."""
+
+        def cost(number: int) -> float | None:
+            if windows and not IN_SYSTEM.isdisjoint(self.book.terms[number].column.names):
+                return None  # the search goes over a record's data alone
+            pieces = self.pieces(number)
+            return sum(map(rarity, pieces)) if pieces else None
+
+        found: tuple[dict[str, dict[int, None]], ...] = ({}, {})
         always: list[int] = []
         for position, tree in enumerate(left.values()):
-            found = need(tree, costs.__getitem__)
-            if found is None:
+            needed = need(tree, cost)
+            if needed is None or needed.cost > _TOO_COMMON:
                 always.append(position)
-            else:
-                for number in found.terms:
-                    index.setdefault(numbers[number], []).append(position)
-        return {number: tuple(rules) for number, rules in index.items()}, tuple(always)
+                continue
+            for number in needed.terms:
+                of_words = self.book.terms[number].column == KEYWORDS
+                for piece in self.pieces(number):
+                    found[of_words].setdefault(piece, {})[position] = None
+        return self._sieve(found[0], always), self._sieve(found[1], ())
+
+    def _sieve(self, found: Mapping[str, Iterable[int]], always: Sequence[int]) -> SievePlan:
+        pieces = tuple(sorted(found))
+        rules = tuple(tuple(found[piece]) for piece in pieces)
+        database = b""
+        if self.keeps:
+            if pieces not in self._databases:
+                self._databases[pieces] = build_database(pieces)
+            database = self._databases[pieces]
+        return SievePlan(pieces, rules, tuple(always), database)
 
 
 def settle(column: Column, test: object, kind: KindOfEvent) -> bool | None:
@@ -175,12 +215,12 @@ def make_plan(rules: Sequence[Rule], table: RoutingTable) -> Plan:
         ),
         tuple(rule.tree for rule in rules),
     )
-    planner = Planner()
+    planner = Planner(keeps=True)
     ways = planner.ways(uncut)
     return Plan(
         rule_ids=tuple(rule.id for rule in rules),
         groups=_groups(planner, ways),
-        loose=_pack(planner.group(ways, LOOSE)),
+        loose=_pack(planner.group(ways, LOOSE, settled=False)),
         uncut=msgspec.msgpack.encode(uncut),
         keywords=_keywords(planner, ways),
     )
@@ -194,8 +234,7 @@ def _keywords(planner: Planner, ways: Iterable[Way]) -> dict[str, tuple[str, ...
         channel = way.route.channel
         for number in numbers_in(way.tree):
             term = planner.book.terms[number]
-            if term.column == KEYWORDS:
-                piece = piece_of(term.test)
+            for piece in planner.pieces(number) if term.column == KEYWORDS else ():
                 before = found.get(piece, ())
                 here = None if channel is None or before is None else (*before, channel.casefold())
                 found[piece] = here

@@ -32,6 +32,23 @@ class Column(msgspec.Struct, frozen=True, array_like=True):
 
 KEYWORDS = Column()
 
+FIRM = ("EventID", "Channel", "Provider_Name")
+"""What System says of these counts even where the data has a field of the same name."""
+
+BESIDES = (
+    "Computer", "EventRecordID", "Level", "Task", "Opcode", "Keywords", "Version",
+)  # fmt: skip
+"""Names of System that count where the data has none of the same name."""
+
+NESTED = frozenset({
+    "TimeCreated", "Provider_Guid", "Security_UserID", "Execution_ProcessID",
+    "Execution_ThreadID", "Correlation_ActivityID", "Provider", "Execution", "Security",
+    "Correlation",
+})  # fmt: skip
+"""Names made of System's attributes: a record whose rules ask for them goes the slow way."""
+
+IN_SYSTEM = NESTED.union(FIRM, BESIDES)
+
 
 class Term(msgspec.Struct, frozen=True):
     """One test of one column."""
@@ -57,47 +74,42 @@ class Branch(msgspec.Struct, frozen=True, array_like=True):
     parts: tuple["Branch", ...] = ()
     count: int = 0
 
-    def holds(self, true: frozenset[int]) -> bool:
-        """Say whether the tree holds when exactly the terms ``true`` do."""
-        if self.kind is Kind.ALL:
-            return self.terms <= true and all(part.holds(true) for part in self.parts)
-        if self.kind is Kind.SOME:
-            held = len(self.terms & true) + sum(part.holds(true) for part in self.parts)
-            return held >= self.count
-        found = not self.terms.isdisjoint(true) or any(part.holds(true) for part in self.parts)
-        return found if self.kind is Kind.ANY else not found
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Return all terms of the tree."""
+        return self.terms.union(*(part.numbers for part in self.parts))
 
 
-class ColumnPlan(msgspec.Struct, frozen=True, array_like=True):
-    r"""How the values of one column are judged; numbers are those of terms.
+class SievePlan(msgspec.Struct, frozen=True, array_like=True):
+    """What to look for in the JSON of records, and the rules (by position) worth trying then.
 
-    ``literals``: casefolded texts to look for in ``\x01`` value ``\x01``. Finding the n-th makes
-    the terms ``direct[n]`` true and makes it worth while to test ``checked[n]``. ``each`` are
-    tested on every value, ``nulls`` and ``exists`` follow from presence alone.
+    One of a rule's ``pieces`` stands in every record that the rule matches; ``rules[n]`` are those
+    of the n-th. ``always`` are rules of which no such piece is known. ``database`` is the search
+    for the pieces as it is kept, empty where none was made.
     """
 
-    column: Column
-    literals: tuple[str, ...] = ()
-    direct: tuple[tuple[int, ...], ...] = ()
-    checked: tuple[tuple[int, ...], ...] = ()
-    each: tuple[int, ...] = ()
-    nulls: tuple[int, ...] = ()
-    exists: tuple[int, ...] = ()
+    pieces: tuple[str, ...] = ()
+    rules: tuple[tuple[int, ...], ...] = ()
+    always: tuple[int, ...] = ()
+    database: bytes = b""
 
 
 class GroupPlan(msgspec.Struct, frozen=True, array_like=True):
-    """The rules of one kind of event. A rule is tried if a term that it needs holds.
+    """The rules of one kind of event.
 
-    ``index`` leads from a term to the positions of the rules that need it; ``always`` are tried on
-    every new combination. ``tests`` are the terms' tests by number.
+    The n-th term is ``tests[n]`` of the column ``columns[places[n]]``. ``sieve`` says which rules
+    to try by the data of a record, ``words`` by all of it (keywords). ``blind`` are rules with a
+    keyword that cannot be looked for.
     """
 
     rules: tuple[int, ...]
     trees: tuple[Branch, ...]
-    index: dict[int, tuple[int, ...]]
-    always: tuple[int, ...]
-    columns: tuple[ColumnPlan, ...]
+    columns: tuple[Column, ...]
+    places: tuple[int, ...]
     tests: tuple[Test, ...]
+    sieve: SievePlan
+    words: SievePlan
+    blind: tuple[int, ...]
     windows: bool
 
 

@@ -10,20 +10,11 @@ from typing import Any
 
 import msgspec
 
+from sekisho.detection.engine.compiled.terms import BESIDES, FIRM, NESTED
+
 MISSING = msgspec.UNSET
 Decode = Callable[[Any], Any]
 Get = Callable[[Any], tuple[Any, ...]]
-BESIDES = (
-    "Computer", "EventRecordID", "Level", "Task", "Opcode", "Keywords", "Version",
-)  # fmt: skip
-"""Names of System that count where the data has none of the same name."""
-
-NESTED = frozenset({
-    "TimeCreated", "Provider_Guid", "Security_UserID", "Execution_ProcessID",
-    "Execution_ThreadID", "Correlation_ActivityID", "Provider", "Execution", "Security",
-    "Correlation",
-})  # fmt: skip
-"""Names made of System's attributes: a record whose rules ask for them goes the slow way."""
 
 
 class NameOf(msgspec.Struct, gc=False):
@@ -75,19 +66,6 @@ class RecordOf(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     Event: EventOf
 
 
-class FlatOf(msgspec.Struct, gc=False):
-    """A Windows record whose names lie flat."""
-
-    EventID: int
-    Channel: str
-    Event: Any = MISSING
-    System: Any = MISSING
-    winlog: Any = MISSING
-    Computer: Any = None
-    TimeCreated: Any = None
-    Hostname: Any = None
-
-
 _BESIDES = msgspec.defstruct(
     "Besides",
     [(name, str | int | float | msgspec.UnsetType, MISSING) for name in BESIDES],
@@ -96,7 +74,6 @@ _BESIDES = msgspec.defstruct(
 
 
 decode_record = msgspec.json.Decoder(RecordOf).decode
-decode_flat = msgspec.json.Decoder(FlatOf).decode
 
 
 def row_decoders(names: Sequence[str]) -> tuple[Decode, Decode, Get]:
@@ -136,3 +113,45 @@ def _getter(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
         return lambda _row: ()
     get = attrgetter(*attributes)
     return get if len(attributes) > 1 else lambda row: (get(row),)
+
+
+class Reader:
+    """Takes the values of ``names`` out of records of the usual form, those of FIRM last.
+
+    ``read`` raises msgspec.MsgspecError, TypeError or ValueError where a record is of another
+    form. ``able`` is false where the names are such that no record can be read so.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        plain = [name for name in names if name not in FIRM]
+        self.able = NESTED.isdisjoint(plain) and not any("." in name for name in plain)
+        self._firm = tuple(name for name in names if name in FIRM)
+        self._besides = tuple((at, name) for at, name in enumerate(plain) if name in BESIDES)
+        self._decode, self._decode_user, self._get = row_decoders(plain)
+
+    def read(self, event: EventOf, text: bytes) -> tuple[Any, ...]:
+        """Return the values of one record; ``text`` is all of it."""
+        data = event.EventData
+        row = self._decode_user(event.UserData) if data is MISSING else self._decode(data)
+        values = self._get(row)
+        if dict in map(type, values):
+            values = tuple(map(_text_of, values))
+        if self._besides:
+            values = fill_besides(values, self._besides, text)
+        if self._firm:
+            values += _firm_values(self._firm, event.System)
+        return values
+
+
+def _text_of(value: Any) -> Any:
+    """Return the text of an element that also has attributes, as ``windows.flatten_data`` does."""
+    return value["#text"] if type(value) is dict and "#text" in value else value
+
+
+def _firm_values(names: Sequence[str], system: SystemOf) -> tuple[Any, ...]:
+    known = {
+        "EventID": system.EventID,
+        "Channel": system.Channel,
+        "Provider_Name": system.Provider.attributes.Name,
+    }
+    return tuple([known[name] for name in names])

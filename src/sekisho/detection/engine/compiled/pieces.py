@@ -1,0 +1,145 @@
+r"""Texts that stand in a record's JSON whenever a test holds: what a search goes by (pure).
+
+A miss must be certain. So a piece is text that every JSON writer writes alike, runs of printable
+ASCII (``\`` and ``"`` escaped), or stands for one letter beyond, as it is or escaped. Records in
+which ASCII is written or folded otherwise are told apart elsewhere (``keywords``).
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from sekisho.detection.engine.compiled.literals import required_texts
+from sekisho.detection.engine.compiled.ordinary import NAMES, ORDINARY
+from sekisho.detection.engine.compiled.terms import Column, Term
+from sekisho.detection.model import Derivation, Glob, Regex, Wildcard
+
+DOTTED = "\u0130\u0131"
+"""The two letters that an expression without case may take for an i, and casefolding does not."""
+
+_RUN = re.compile(r"[ -~]+")
+_PLAIN_RUN = re.compile(r"[a-z0-9_. \-]+")
+_NUMBER = re.compile(r"[-+]?[0-9]*(?:\.[0-9]*)?(?:e[-+]?[0-9]*)?")
+_NO_TEXT = ("true", "false", "none", "null", "-inf", "nan", "infinity")
+"""What a value may say in JSON or in Python without being a text."""
+
+_MADE = {
+    Derivation.INTEGRITY: ("untrusted", "low", "medium", "high", "system"),
+    Derivation.REGISTRY_PATH: ("hklm", "hku", "currentcontrolset"),
+}
+_MADE_DETAILS = frozenset("binary data qword (0x)0123456789abcdef")
+_QUOTE = '"'
+_FIRST_BEYOND, _LAST_CASED = 0x80, 0x1FFFF
+"""Letters with case lie between these in Unicode."""
+
+_SHORT = (8.0, 4.0, 1.0, 0.3, 0.1, 0.04)
+"""How often a text of so many letters is guessed to stand in a record by chance."""
+
+_RARELY = 0.02
+_IN_A_NAME = 400.0
+
+
+def pieces_of(term: Term) -> tuple[str, ...]:
+    """Return texts one of which is in the JSON of every record where ``term`` holds; () if none.
+
+    They are in lower case and hold in text in any case.
+    """
+    column, test = term.column, term.test
+    if column.other is not None or column.how in {
+        Derivation.INTEGER,
+        Derivation.REGISTRY_OPERATION,
+    }:
+        return ()
+    if isinstance(test, Glob):
+        found = [_best(_runs_of_glob(test, column))]
+        if not found[0]:
+            return _letter_of(test)
+    elif isinstance(test, Regex):
+        found = [_best(_runs(text, column)) for text in required_texts(test.pattern)]
+    else:
+        found = []
+    return tuple(dict.fromkeys(found)) if all(found) else ()
+
+
+def _best(pieces: Iterable[str]) -> str:
+    return min(pieces, key=rarity, default="")
+
+
+def _letter_of(test: Glob) -> tuple[str, ...]:
+    """Return every way to write one letter beyond ASCII that the value must hold in some case."""
+    texts = [part.casefold() for part in test.parts if not isinstance(part, Wildcard)]
+    letter = max(filter(_is_beyond, "".join(texts)), default="")
+    forms = dict.fromkeys((letter, *_unfolded().get(letter, ()))) if letter else ()
+    return tuple(way for form in forms for way in (form, json.dumps(form)[1:-1]))
+
+
+def _is_beyond(letter: str) -> bool:
+    return not letter.isascii() and not "\ud800" <= letter <= "\udfff"
+
+
+@lru_cache(maxsize=1)
+def _unfolded() -> dict[str, list[str]]:
+    """Return for each letter the others that casefolding turns into it, or into more with it."""
+    found: dict[str, list[str]] = {}
+    for letter in map(chr, range(_FIRST_BEYOND, _LAST_CASED)):
+        for folded in letter.casefold():
+            if folded != letter:
+                found.setdefault(folded, []).append(letter)
+    return found
+
+
+def _runs_of_glob(test: Glob, column: Column) -> list[str]:
+    runs: list[str] = []
+    last = len(test.parts) - 1
+    for at, part in enumerate(test.parts):
+        if not isinstance(part, Wildcard):
+            runs += _runs(part.casefold(), column, starts=at == 0, ends=at == last)
+    return runs
+
+
+def _runs(text: str, column: Column, *, starts: bool = False, ends: bool = False) -> list[str]:
+    if column.how is not None and column.how is not Derivation.SAME:
+        return [run for run in _PLAIN_RUN.findall(text) if _stays(run, column.how)]
+    runs: list[str] = []
+    for found in _RUN.finditer(text):
+        run = found.group()
+        if _may_be_no_text(run):
+            continue
+        piece = run.replace("\\", "\\\\").replace(_QUOTE, '\\"')
+        before = _QUOTE if starts and found.start() == 0 else ""
+        after = _QUOTE if ends and found.end() == len(text) else ""
+        runs.append(before + piece + after)
+    return runs
+
+
+def _stays(run: str, how: Derivation) -> bool:
+    """Say whether a derived value can only have ``run`` out of the record itself."""
+    if how is Derivation.REGISTRY_DETAILS and _MADE_DETAILS.issuperset(run):
+        return False
+    return not _may_be_no_text(run) and not any(run in made for made in _MADE.get(how, ()))
+
+
+def _may_be_no_text(run: str) -> bool:
+    return _NUMBER.fullmatch(run) is not None or any(run in word for word in _NO_TEXT)
+
+
+@lru_cache(maxsize=1 << 16)
+def rarity(piece: str) -> float:
+    """Guess how many of a thousand ordinary records hold ``piece``; the less the better."""
+    text, lines = _ordinary()
+    seen = text.count(piece)
+    size = len(piece)
+    guess = _SHORT[size - 1] if size <= len(_SHORT) and piece.isascii() else _RARELY
+    return guess + 1000.0 * seen / lines + (_IN_A_NAME if piece in _names() else 0.0)
+
+
+@lru_cache(maxsize=1)
+def _names() -> str:
+    return "".join(f'"{name}"' for name in NAMES.lower().split()).replace("#", " ")
+
+
+@lru_cache(maxsize=1)
+def _ordinary() -> tuple[str, int]:
+    lines = ORDINARY.strip().lower().replace("\\", "\\\\").replace(_QUOTE, '\\"').splitlines()
+    return "".join(f'"{line}"\n' for line in lines), len(lines)

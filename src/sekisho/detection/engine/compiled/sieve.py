@@ -1,0 +1,124 @@
+"""One search over the JSON of many records says which rules are worth trying on which of them.
+
+Most records have no text that any rule cannot do without, and are done with here: nothing of them
+is taken apart, however many values are in them that were never seen before.
+"""
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import hyperscan
+import msgspec
+from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+from sekisho.detection.engine.compiled.pieces import DOTTED
+from sekisho.detection.engine.compiled.terms import SievePlan
+
+Search = Callable[[bytes], list[tuple[int, int]]]
+"""From a text to (number of a piece, where it ends), for every place where a piece stands."""
+
+_DOTTED = re.compile(f"[{DOTTED}]")
+
+
+class Sieve:
+    """Finds the rules that a record may match; ``always`` are tried on every record."""
+
+    def __init__(self, plan: SievePlan) -> None:
+        self.always = frozenset(plan.always)
+        self._plan = plan
+        self._search: Search | None = None
+
+    @property
+    def searches(self) -> bool:
+        """Say whether there is anything to look for."""
+        return bool(self._plan.pieces)
+
+    def find(self, texts: Sequence[bytes]) -> dict[int, set[int]]:
+        """Return the rules (by position) to be tried, by the place of the text; no ``always``."""
+        if not self._plan.pieces:
+            return {}
+        if self._search is None:
+            self._search = make_search(self._plan.pieces, self._plan.database)
+        hits = self._search(b"\n".join(texts))
+        if not hits:
+            return {}
+        ends = list(accumulate([len(text) + 1 for text in texts]))
+        rules = self._plan.rules
+        found: dict[int, set[int]] = {}
+        for number, to in hits:
+            at = bisect_left(ends, to)
+            if at in found:
+                found[at].update(rules[number])
+            else:
+                found[at] = set(rules[number])
+        return found
+
+
+def write_whole(fields: Mapping[str, Any]) -> bytes | None:
+    """Write an event so that each piece in it can be found; None where that cannot be done."""
+    try:
+        text = msgspec.json.encode(fields).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        try:
+            text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError):
+            return None
+    if text.isascii():
+        return text.encode()
+    folded = text.casefold()
+    if _DOTTED.search(text):
+        # An expression without case takes these for an i, casefolding does not.
+        folded += "\n" + _DOTTED.sub("i", text).casefold()
+    return folded.encode("utf-8", "surrogatepass")
+
+
+def build_database(pieces: Sequence[str]) -> bytes:
+    """Return a search for ``pieces`` that can be kept; b"" where this machine cannot make one."""
+    if not pieces:
+        return b""
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[piece.encode() for piece in pieces],
+        ids=list(range(len(pieces))),
+        elements=len(pieces),
+        flags=[hyperscan.HS_FLAG_CASELESS] * len(pieces),
+        literal=True,
+    )
+    return bytes(hyperscan.dumpb(database))
+
+
+def make_search(pieces: Sequence[str], database: bytes) -> Search:
+    """Return the search for ``pieces``: what was kept of it, or an automaton made just now."""
+    if database:
+        try:
+            return _kept_search(database)
+        except hyperscan.error:  # kept by another machine or version
+            pass
+    automaton = BytesAhoCorasick(
+        [piece.encode() for piece in pieces], implementation=Implementation.ContiguousNFA
+    )
+    find = automaton.find_matches_as_indexes
+    # bytes.lower() is about ASCII alone, as the pieces are.
+    return lambda text: [(at, to) for at, _, to in find(text.lower(), overlapping=True)]
+
+
+def _kept_search(kept: bytes) -> Search:
+    database = hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
+    scratch = hyperscan.Scratch(database)
+    scan = database.scan
+
+    def search(text: bytes) -> list[tuple[int, int]]:
+        hits: list[tuple[int, int]] = []
+        add = hits.append
+
+        def hit(number: int, _from: int, to: int, _flags: int, _context: object) -> None:
+            add((number, to))
+
+        scan(text, hit, scratch=scratch)
+        return hits
+
+    return search

@@ -1,0 +1,197 @@
+"""Rules held against one event's values: exactly, each test made only when it decides something."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sekisho.detection.engine.compiled.terms import KEYWORDS, Branch, Column, GroupPlan, Kind
+from sekisho.detection.engine.compiled.texts import (
+    ABSENT,
+    DEAREST,
+    Holds,
+    Part,
+    all_of,
+    any_of,
+    join,
+    joins,
+    none_of,
+    one_test,
+    some_of,
+)
+from sekisho.detection.engine.derive import derive
+from sekisho.detection.engine.reference import View, atom_holds, value_passes
+from sekisho.detection.engine.values import MISSING, all_leaves, leaves
+from sekisho.detection.model import Atom, Derived, Exists, IsNull, Place, SameAs, Test
+
+NO_RULES: tuple[int, ...] = ()
+
+
+class Values(Protocol):
+    """An event's values by the position of their names in the group."""
+
+    def __getitem__(self, at: int, /) -> Any: ...
+
+
+Make = Callable[[Values], Any]
+
+
+class Exhibit(dict[int, str | None]):
+    """One event on trial: by column its casefolded text, None where it has none or several.
+
+    ``fields`` are all fields where they are known; else keywords are known not to be in them.
+    """
+
+    __slots__ = ("_makers", "_values", "fields")
+
+    def __init__(
+        self, makers: Sequence[Make], values: Values, fields: Mapping[str, Any] | None
+    ) -> None:
+        super().__init__()
+        self._makers, self._values, self.fields = makers, values, fields
+
+    def __missing__(self, column: int) -> str | None:
+        value = self._makers[column](self._values)
+        kind = type(value)
+        text: str | None = None
+        if kind is str:
+            text = value.casefold()
+        elif kind is int or kind is bool:
+            text = str(value).lower()
+        self[column] = text
+        return text
+
+    def value(self, column: int) -> Any:
+        """Return the value of a column, ABSENT if there is none."""
+        return self._makers[column](self._values)
+
+
+class Trials:
+    """Tries the rules of one group; what a rule needs is put together when it is first tried.
+
+    ``names`` are the fields of which values are given; rules that look at others are not tried.
+    """
+
+    def __init__(self, plan: GroupPlan, names: Sequence[str]) -> None:
+        self._plan = plan
+        self._makers = [
+            _maker(column, names) if set(names).issuperset(column.names) else _nothing
+            for column in plan.columns
+        ]
+        self._rules: list[Holds | None] = [None] * len(plan.rules)
+        self._terms: dict[int, Part] = {}
+        self._keywords = plan.columns.index(KEYWORDS) if KEYWORDS in plan.columns else -1
+
+    def hold(
+        self, positions: Iterable[int], values: Values, fields: Mapping[str, Any] | None = None
+    ) -> tuple[int, ...]:
+        """Return the numbers of the rules at ``positions`` that hold, in the order of the plan."""
+        exhibit, rules = Exhibit(self._makers, values, fields), self._rules
+        found: list[int] = []
+        for at in positions:
+            rule = rules[at]
+            if rule is None:
+                rule = rules[at] = self._branch(self._plan.trees[at]).holds
+            if rule(exhibit):
+                found.append(at)
+        if not found:
+            return NO_RULES
+        return tuple([self._plan.rules[at] for at in sorted(found)])
+
+    def _branch(self, branch: Branch) -> Part:
+        parts = [self._branch(part) for part in branch.parts]
+        match branch.kind:
+            case Kind.ALL:
+                return all_of([*map(self._term, branch.terms), *parts])
+            case Kind.ANY:
+                return any_of([*self._joined(branch.terms), *parts])
+            case Kind.NONE:
+                return none_of([*self._joined(branch.terms), *parts])
+            case Kind.SOME:
+                return some_of([*map(self._term, branch.terms), *parts], branch.count)
+
+    def _joined(self, terms: Iterable[int]) -> list[Part]:
+        """Return parts of which one has to hold; tests of one column go together."""
+        by_column: dict[int, list[int]] = defaultdict(list)
+        for number in terms:
+            by_column[self._plan.places[number]].append(number)
+        parts: list[Part] = []
+        for column, numbers in by_column.items():
+            plain = [n for n in numbers if joins(self._plan.tests[n]) and column != self._keywords]
+            if plain:
+                parts.append(join(column, [self._plan.tests[number] for number in plain]))
+            parts += [self._term(number) for number in numbers if number not in plain]
+        return parts
+
+    def _term(self, number: int) -> Part:
+        known = self._terms.get(number)
+        if known is None:
+            known = self._terms[number] = self._make_term(
+                self._plan.places[number], self._plan.tests[number]
+            )
+        return known
+
+    def _make_term(self, column: int, test: Test) -> Part:
+        if column == self._keywords:
+            return Part(
+                DEAREST,
+                lambda event: any(
+                    value_passes(test, value) for value in all_leaves(event.fields or {})
+                ),
+            )
+        if isinstance(test, Exists):
+            return Part(1, lambda event: event.value(column) is not ABSENT)
+        if isinstance(test, IsNull):
+            return Part(1, self._null(column))
+        if isinstance(test, SameAs):
+            return Part(2, lambda event: self._same(test, event.value(column)))
+        return one_test(column, test)
+
+    def _null(self, column: int) -> Holds:
+        blank = self._plan.windows
+
+        def holds(event: Exhibit) -> bool:
+            value = event.value(column)
+            return value is ABSENT or any(
+                one is None or (blank and one == "") for one in leaves(value)
+            )
+
+        return holds
+
+    def _same(self, test: SameAs, parts: tuple[Any, ...]) -> bool:
+        here, there = parts
+        if type(here) is type(there) is str and test.place is Place.WHOLE and not test.cased:
+            return here.casefold() == there.casefold()
+        fields = {
+            n: value for n, value in (("here", here), ("there", there)) if value is not ABSENT
+        }
+        atom = Atom("here", SameAs("there", test.place, test.cased))
+        return atom_holds(atom, View(fields, {}, self._plan.windows))
+
+
+def _nothing(_values: Values) -> Any:
+    return ABSENT
+
+
+def _maker(column: Column, names: Sequence[str]) -> Make:
+    if column.other is not None:
+        here = _maker(Column(column.sources, column.how), names)
+        there = _maker(column.other, names)
+        return lambda values: (here(values), there(values))
+    places = tuple(names.index(name) for name in column.sources)
+    if column.how is None:
+        if not places:
+            return _nothing
+        (only,) = places
+        return lambda values: values[only]
+    made = Derived(column.sources, column.how)
+
+    def make(values: Values) -> Any:
+        given = {
+            name: value
+            for name, at in zip(column.sources, places, strict=True)
+            if (value := values[at]) is not ABSENT
+        }
+        value = derive(made, lambda name: given.get(name, MISSING))
+        return ABSENT if value is MISSING else value
+
+    return make
