@@ -68,20 +68,20 @@ class Kind:
         if group is None:
             return
         self._whole, self._part = Reader(group.names), Reader(group.steady_names)
-        self._slow = slow or not self._whole.able
+        self._slow = slow or not self._whole.able or not group.blind.isdisjoint(group.sieve.always)
         self._slow_part = (
             slow or not self._part.able or not group.blind.isdisjoint(group.sieve.always)
         )
         self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
 
-    def judge(self, event: EventOf, text: bytes, tried: AbstractSet[int]) -> tuple[int, ...]:
-        """Return those of the rules tried that one record matches; ``text`` is all of it."""
-        if self._slow or not self._blind.isdisjoint(tried):
+    def judge(self, event: EventOf, text: bytes, worth: AbstractSet[int]) -> tuple[int, ...]:
+        """Return the rules that a record matches in which ``worth`` were found; ``text`` is it."""
+        if self._slow or not self._blind.isdisjoint(worth):
             raise OddError
-        return self._fire(tried, self._whole.read(event, text))
+        return self._fire(worth, self._whole.read(event, text))
 
     def judge_steady(self, event: EventOf, text: bytes) -> tuple[int, ...]:
-        """Do the same with the rules that are tried always."""
+        """Do the same for a record in which none was found."""
         if self._slow_part:
             raise OddError
         return self._fire_steady(self._part.read(event, text))
@@ -260,7 +260,7 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
         event, text = records[at].Event, batch.texts[at]
         try:
             if number in found:
-                rules = kind.judge(event, text, found[number] | always)
+                rules = kind.judge(event, text, found[number])
             else:
                 rules = kind.judge_steady(event, text)
         except _ODD:

@@ -29,30 +29,31 @@ class Group:
         self._trials = Trials(plan, self.names)
         self._steady = Trials(plan, self.steady_names)
 
-    def fire(self, tried: Collection[int], values: tuple[Any, ...]) -> tuple[int, ...]:
-        """Return the rules of those tried that hold for an event without keywords.
+    def fire(self, worth: Collection[int], values: tuple[Any, ...]) -> tuple[int, ...]:
+        """Return the rules that hold for an event without keywords.
 
-        ``values`` are those of ``names``, in this order.
+        ``worth`` are those that the sieve found, ``values`` those of ``names``, in this order.
         """
-        return self._trials.hold(tried, values)
+        return self._trials.hold(worth, values)
 
     def fire_steady(self, values: tuple[Any, ...]) -> tuple[int, ...]:
-        """Do the same with the rules that are tried always; ``values`` of ``steady_names``."""
-        return self._steady.hold(self.sieve.always, values)
+        """Do the same where the sieve found none; ``values`` of ``steady_names``."""
+        return self._steady.hold((), values)
 
     def fire_whole(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the rules that hold for an event of which all fields are known."""
-        tried = self._tried(fields)
-        return self._trials.hold(tried, _Found(fields, self.names), fields) if tried else NO_RULES
+        worth = self._worth(fields)
+        if not worth and not self.sieve.always:
+            return NO_RULES
+        return self._trials.hold(worth, _Found(fields, self.names), fields)
 
-    def _tried(self, fields: Mapping[str, Any]) -> Collection[int]:
+    def _worth(self, fields: Mapping[str, Any]) -> Collection[int]:
         if not self.sieve.searches and not self._words.searches:
-            return self.sieve.always
+            return ()
         text = write_whole(fields)
         if text is None:
             return self._everything
-        found = self.sieve.find((text,)).get(0, ()), self._words.find((text,)).get(0, ())
-        return self.sieve.always.union(*found)
+        return {*self.sieve.find((text,)).get(0, ()), *self._words.find((text,)).get(0, ())}
 
 
 def _names_of(plan: GroupPlan, terms: Iterable[int]) -> tuple[str, ...]:

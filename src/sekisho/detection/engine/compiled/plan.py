@@ -12,6 +12,7 @@ from sekisho.detection.engine.compiled.terms import (
     IN_SYSTEM,
     KEYWORDS,
     Column,
+    ColumnGate,
     Entry,
     GroupPlan,
     Kind,
@@ -133,14 +134,19 @@ class Planner:
         terms = [self.book.terms[number] for number in used]
         columns = {column: at for at, column in enumerate(dict.fromkeys(t.column for t in terms))}
         sieve, words = self._sieves(left, windows=windows)
+        places = {number: columns[self.book.terms[number].column] for number in used}
+        trees = tuple(left.values())
+        free, gates = self._gates({at: trees[at] for at in sieve.always}, places)
         return GroupPlan(
             rules=tuple(left),
             trees=tuple(to_branch(tree, numbers) for tree in left.values()),
             columns=tuple(columns),
-            places=tuple(columns[term.column] for term in terms),
+            places=tuple(places.values()),
             tests=tuple(term.test for term in terms),
             sieve=sieve,
             words=words,
+            free=free,
+            gates=gates,
             blind=tuple(at for at, tree in enumerate(left.values()) if self._is_blind(tree)),
             windows=windows,
         )
@@ -179,6 +185,33 @@ class Planner:
                 for piece in self.pieces(number):
                     found[of_words].setdefault(piece, {})[position] = None
         return self._sieve(found[0], always), self._sieve(found[1], ())
+
+    def _gates(
+        self, trees: Mapping[int, Tree], places: Mapping[int, int]
+    ) -> tuple[tuple[int, ...], tuple[ColumnGate, ...]]:
+        """Return the rules to be tried on every record, and what tells when to try the others."""
+        gates: dict[int, dict[str, dict[int, None]]] = {}
+        free: list[int] = []
+        for position, tree in trees.items():
+            needed = need(tree, lambda number: 1.0 if self._whole_text(number) else None)
+            if needed is None:
+                free.append(position)
+                continue
+            for number in needed.terms:
+                texts = gates.setdefault(places[number], {})
+                texts.setdefault(self._whole_text(number), {})[position] = None
+        return tuple(free), tuple(
+            ColumnGate(place, {text: tuple(rules) for text, rules in texts.items()})
+            for place, texts in gates.items()
+        )
+
+    def _whole_text(self, number: int) -> str:
+        """Return the casefolded text that a term asks its whole value to be, "" if it does not."""
+        column, test = self.book.terms[number].column, self.book.terms[number].test
+        if column == KEYWORDS or not isinstance(test, Glob) or test.cased or len(test.parts) != 1:
+            return ""
+        (text,) = test.parts
+        return text.casefold() if isinstance(text, str) else ""
 
     def _sieve(self, found: Mapping[str, Iterable[int]], always: Sequence[int]) -> SievePlan:
         pieces = tuple(sorted(found))

@@ -94,12 +94,20 @@ class SievePlan(msgspec.Struct, frozen=True, array_like=True):
     database: bytes = b""
 
 
+class ColumnGate(msgspec.Struct, frozen=True, array_like=True):
+    """Rules (by position) that need a column's casefolded text to be one of ``texts``."""
+
+    place: int
+    texts: dict[str, tuple[int, ...]]
+
+
 class GroupPlan(msgspec.Struct, frozen=True, array_like=True):
     """The rules of one kind of event.
 
     The n-th term is ``tests[n]`` of the column ``columns[places[n]]``. ``sieve`` says which rules
-    to try by the data of a record, ``words`` by all of it (keywords). ``blind`` are rules with a
-    keyword that cannot be looked for.
+    to try by the data of a record, ``words`` by all of it (keywords). Of those that are tried
+    always, ``free`` really are, the others where one of their ``gates`` is open. ``blind`` are
+    rules with a keyword that cannot be looked for.
     """
 
     rules: tuple[int, ...]
@@ -109,6 +117,8 @@ class GroupPlan(msgspec.Struct, frozen=True, array_like=True):
     tests: tuple[Test, ...]
     sieve: SievePlan
     words: SievePlan
+    free: tuple[int, ...]
+    gates: tuple[ColumnGate, ...]
     blind: tuple[int, ...]
     windows: bool
 

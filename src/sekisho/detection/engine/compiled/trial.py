@@ -79,15 +79,29 @@ class Trials:
         ]
         self._rules: list[Holds | None] = [None] * len(plan.rules)
         self._terms: dict[int, Part] = {}
+        self._gates: list[tuple[int, dict[Any, tuple[int, ...]], tuple[int, ...]]] = [
+            (gate.place, dict(gate.texts), tuple(set().union(*gate.texts.values())))
+            for gate in plan.gates
+        ]
         self._keywords = plan.columns.index(KEYWORDS) if KEYWORDS in plan.columns else -1
 
     def hold(
-        self, positions: Iterable[int], values: Values, fields: Mapping[str, Any] | None = None
+        self, worth: Iterable[int], values: Values, fields: Mapping[str, Any] | None = None
     ) -> tuple[int, ...]:
-        """Return the numbers of the rules at ``positions`` that hold, in the order of the plan."""
+        """Return the numbers of the rules that hold, in the order of the plan.
+
+        Tried are the rules ``worth`` it (by position) and those that the sieve cannot tell of.
+        """
         exhibit, rules = Exhibit(self._makers, values, fields), self._rules
+        tried = [*worth, *self._plan.free]
+        for column, texts, gated in self._gates:
+            text = exhibit[column]
+            if text in texts:
+                tried += texts[text]
+            elif text is None and exhibit.value(column) is not ABSENT:
+                tried += gated
         found: list[int] = []
-        for at in positions:
+        for at in tried:
             rule = rules[at]
             if rule is None:
                 rule = rules[at] = self._branch(self._plan.trees[at]).holds
@@ -95,7 +109,7 @@ class Trials:
                 found.append(at)
         if not found:
             return NO_RULES
-        return tuple([self._plan.rules[at] for at in sorted(found)])
+        return tuple([self._plan.rules[at] for at in sorted(set(found))])
 
     def _branch(self, branch: Branch) -> Part:
         parts = [self._branch(part) for part in branch.parts]
