@@ -2,7 +2,8 @@
 
     .venv/bin/python -m bench.hunt --rules RULES... [--evtx FOLDER...] [--events 1000000]
 
-JSON lines are made here (``made_events.py``: fresh values, few hits). EVTX files are copies of
+JSON lines are made here (``made_events.py``: fresh values, ordinary ones and ones dense with
+matches, of which there are a tenth). EVTX files are copies of
 those below ``--evtx``; in each copy the digits of hexadecimal texts are drawn anew, so that
 values are fresh and not only repeated. The floor turns the same input into dictionaries and drops
 them: the ``evtx`` package with one thread, then msgspec. Ratios count, not milliseconds.
@@ -162,7 +163,11 @@ def run(said: argparse.Namespace, folder: Path) -> None:
     print(f"rules cold {cold.cpu:.2f} CPU s; one small file warm {warm.cpu:.2f} CPU s, "
           f"of which start-up {start.cpu:.2f}")  # fmt: skip
     write_lines(lines, said.events)
-    inputs = {"JSON lines, all values fresh": lines}
+    write_lines(folder / "dense.jsonl", said.events // 10, dense=True)
+    inputs = {
+        "JSON lines, ordinary, all values fresh": lines,
+        "JSON lines, dense with matches": folder / "dense.jsonl",
+    }
     if said.evtx:
         (folder / "evtx").mkdir()
         copy_fresh([Path(name) for name in said.evtx], folder / "evtx", said.copies)

@@ -1,6 +1,8 @@
-"""Made Windows events for bench/hunt.py: usual kinds in usual shares, fresh values, few hits.
+"""Made Windows events for bench/hunt.py: usual kinds in usual shares, fresh values.
 
-Ours from end to end: no record of anybody is in it. The same seed makes the same file.
+Ours from end to end: no record of anybody is in it. The same seed makes the same file. Ordinary
+events have a few matches in 100,000; log-offs are left out of them, since one rule matches each.
+Dense ones, where any program starts any other, have about 8 in 100.
 """
 
 import json
@@ -10,28 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.made_programs import PARENTS, PROGRAMS, SHELL, TALKERS
+
 SECURITY = ("Security", "Microsoft-Windows-Security-Auditing")
 SYSMON = ("Microsoft-Windows-Sysmon/Operational", "Microsoft-Windows-Sysmon")
 SYSTEM = ("System", "Service Control Manager")
 POWERSHELL = ("Microsoft-Windows-PowerShell/Operational", "Microsoft-Windows-PowerShell")
 APPLICATION = ("Application", "Application Error")
 
-PROGRAMS = [
-    r"C:\Windows\System32\svchost.exe",
-    r"C:\Windows\System32\RuntimeBroker.exe",
-    r"C:\Windows\System32\conhost.exe",
-    r"C:\Windows\System32\taskhostw.exe",
-    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-    r"C:\Windows\explorer.exe",
-    r"C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE",
-    r"C:\Program Files\Microsoft Office\root\Office16\EXCEL.EXE",
-    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
-    r"C:\Windows\System32\backgroundTaskHost.exe",
-    r"C:\Windows\System32\SearchIndexer.exe",
-    r"C:\Program Files\Zoom\bin\Zoom.exe",
-    r"C:\Windows\System32\cmd.exe",
-    r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe",
-]
 HOSTS = [f"PC-{number:04}" for number in range(400)] + [f"SRV-{number:02}" for number in range(20)]
 USERS = [f"user{number:04}" for number in range(800)] + ["SYSTEM", "営業太郎", "総務花子"]
 WORDS = "report budget meeting plan draft 見積 請求書 notes invoice figures".split()  # noqa: SIM905
@@ -48,7 +36,8 @@ Fields = dict[str, Any]
 class Maker:
     """Makes events; each call of a maker draws fresh values."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, dense: bool = False) -> None:
+        self.dense = dense
         self.draw = random.Random(seed)  # noqa: S311 # made data, no secret
         self.record = 0
         self.now = datetime(2026, 11, 2, tzinfo=UTC)
@@ -68,9 +57,17 @@ class Maker:
             return rf"C:\Users\{self.draw.choice(USERS)}\AppData\Local\app-{self.hexa(4)}\app.exe"
         return self.draw.choice(PROGRAMS)
 
+    def parent(self, program: str) -> str:
+        """Return the path of the program that started ``program``."""
+        return self.program() if self.dense else PARENTS.get(program, SHELL)
+
+    def talker(self) -> str:
+        """Return the path of a program that opens connections."""
+        return self.program() if self.dense else self.draw.choice(TALKERS)
+
     def command(self, program: str) -> str:
         """Return a command line; few are suspicious."""
-        if self.draw.random() < 0.004:
+        if self.draw.random() < (0.004 if self.dense else 0.0003):
             return self.draw.choice(SUSPICIOUS)
         if program.endswith("svchost.exe"):
             return f"{program} -k netsvcs -p -s {self.hexa(4)}"
@@ -82,10 +79,8 @@ class Maker:
 
     def path(self) -> str:
         """Return the path of a document."""
-        word, kind = (
-            self.draw.choice(WORDS),
-            self.draw.choice(["docx", "xlsx", "tmp", "log", "json"]),
-        )
+        word = self.draw.choice(WORDS)
+        kind = self.draw.choice(["docx", "xlsx", "tmp", "log", "json"])
         return rf"C:\Users\{self.draw.choice(USERS)}\Documents\{word}-{self.hexa(6)}.{kind}"
 
     def address(self) -> str:
@@ -174,7 +169,7 @@ def started(make: Maker) -> Fields:
         "TargetUserName": "-",
         "TargetDomainName": "-",
         "TargetLogonId": "0x0",
-        "ParentProcessName": make.program(),
+        "ParentProcessName": make.parent(program),
         "MandatoryLabel": "S-1-16-8192",
     }
 
@@ -230,7 +225,7 @@ def created(make: Maker) -> Fields:
         "Hashes": f"SHA256={make.hexa(64)},IMPHASH={make.hexa(32)}",
         "ParentProcessGuid": make.guid(),
         "ParentProcessId": make.draw.randrange(20000),
-        "ParentImage": make.program(),
+        "ParentImage": make.parent(fields["Image"]),
         "ParentCommandLine": make.command("explorer"),
         "ParentUser": "EXAMPLE\\" + make.draw.choice(USERS),
     }
@@ -239,6 +234,7 @@ def created(make: Maker) -> Fields:
 def connected(make: Maker) -> Fields:
     """Return the data of an event: Sysmon 3."""
     return make.process() | {
+        "Image": make.talker(),
         "User": "EXAMPLE\\" + make.draw.choice(USERS),
         "Protocol": "tcp",
         "Initiated": True,
@@ -353,11 +349,12 @@ KINDS: list[tuple[int, tuple[str, str], int, Callable[[Maker], Fields]]] = [
 ]
 
 
-def made_events(count: int, seed: int = 4) -> Iterator[dict[str, Any]]:
+def made_events(count: int, seed: int = 4, *, dense: bool = False) -> Iterator[dict[str, Any]]:
     """Yield so many events in the form of the EVTX readers."""
-    make = Maker(seed)
-    weights = [share for share, *_ in KINDS]
-    for _, (channel, provider), event_id, fields in make.draw.choices(KINDS, weights, k=count):
+    make = Maker(seed, dense=dense)
+    kinds = [kind for kind in KINDS if dense or kind[3] is not logged_off]
+    weights = [share for share, *_ in kinds]
+    for _, (channel, provider), event_id, fields in make.draw.choices(kinds, weights, k=count):
         make.record += 1
         make.now += timedelta(milliseconds=make.draw.randrange(1, 90))
         data = fields(make)
@@ -394,8 +391,8 @@ def made_events(count: int, seed: int = 4) -> Iterator[dict[str, Any]]:
         }
 
 
-def write_lines(path: Path, count: int, seed: int = 4) -> None:
+def write_lines(path: Path, count: int, seed: int = 4, *, dense: bool = False) -> None:
     """Write so many events as JSON lines."""
     with path.open("w", encoding="utf-8") as file:
-        for event in made_events(count, seed):
+        for event in made_events(count, seed, dense=dense):
             file.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n")
