@@ -3,6 +3,9 @@
 import hashlib
 import re
 from importlib.resources import files
+from pathlib import Path
+
+import pytest
 
 from access.making import resource
 from sekisho.access.model import ResourceKind
@@ -14,17 +17,28 @@ VENDORED = {
     "iron-remote-desktop-rdp-0.7.0.js": (
         "b008f0e258fd9485c6f2b07747116d4fcbbe51053ce995abd048fb2b79636332"
     ),
+    "novnc-1.7.0": "fd37e80287fb223f791c538088a48bb052553f716860b777fb25209bbfd9deb3",
 }
 
 
 def test_vendored_files_are_those_of_the_packages() -> None:
-    folder = files("sekisho.server.desktop").joinpath("static/vendor")
-    found = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in folder.iterdir()}
+    folder = Path(str(files("sekisho.server.desktop"))) / "static/vendor"
+    found = {each.name: _digest(each) for each in folder.iterdir()}
     assert found == VENDORED
 
 
-def test_the_page_loads_its_own_parts_alone() -> None:
-    desk = resource(kind=ResourceKind.RDP, name_ja="<b>机</b>")
+def _digest(path: Path) -> str:
+    """Return SHA-256 of a file, or of a folder's files as ``sha256sum`` lists them by name."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    lines = "".join(f"{_digest(path / name)}  {name}\n" for name in names)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", [ResourceKind.RDP, ResourceKind.VNC])
+def test_the_page_loads_its_own_parts_alone(kind: ResourceKind) -> None:
+    desk = resource(kind=kind, name_ja="<b>机</b>")
     said = pages.desktop_page(desk, "ja")
     html = said.body.decode()
     assert "<b>机" not in html

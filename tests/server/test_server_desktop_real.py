@@ -40,13 +40,15 @@ class Scene:
     hanako: Principal
     desktop: desktops.Desktop
     resource: Resource
+    vnc: Resource
     browser: Browser
     certificate: str
 
-    def open(self) -> Page:
+    def open(self, resource: Resource | None = None) -> Page:
         """Come in by a ticket of the portal, and look at the desktop's page."""
-        name, _, value = self.home.enter(self.hanako, self.resource, "").partition("=")
-        origin = f"https://{self.resource.public_host}:{self.home.settings.gate_browser.port}"
+        wanted = resource or self.resource
+        name, _, value = self.home.enter(self.hanako, wanted, "").partition("=")
+        origin = f"https://{wanted.public_host}:{self.home.settings.gate_browser.port}"
         context = self.browser.new_context(
             locale="ja-JP", ignore_https_errors=True, viewport={"width": 1440, "height": 900}
         )
@@ -79,17 +81,21 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         home = stack.enter_context(gate_house(folder))
         town = home.town
         admin, hanako = town.add("admin", Role.ADMIN), town.add("hanako")
-        resource = town.publish(
-            admin, key="desk", kind=ResourceKind.RDP, public_host="desk.localhost",
-            name_ja="会社のPC", upstreams=(Upstream("127.0.0.1", desktop.rdp),),
-            least_trust=Trust.BROWSER,
+        resource, vnc = (
+            town.publish(
+                admin, key=key, kind=kind, public_host=f"{key}.localhost", name_ja="会社のPC",
+                upstreams=(Upstream("127.0.0.1", port),), least_trust=Trust.BROWSER,
+            )
+            for key, kind, port in (
+                ("desk", ResourceKind.RDP, desktop.rdp), ("screen", ResourceKind.VNC, desktop.vnc)
+            )
         )  # fmt: skip
         town.rule(admin)
         home.start()
         there = Grant(ticket="", session="", kind="rdp", host="127.0.0.1", port=desktop.rdp, ends=0)
         shown = asyncio.run(dial.look_at_certificate(there, confirmed=True))
         browser = stack.enter_context(running_chromium())
-        yield Scene(home, admin, hanako, desktop, resource, browser, shown)
+        yield Scene(home, admin, hanako, desktop, resource, vnc, browser, shown)
 
 
 def _sign_in(page: Page, password: str = desktops.PASSWORD) -> None:
@@ -139,12 +145,12 @@ def _retry(page: Page) -> bool:
     return bool(page.locator("body[data-state=connected]").count())
 
 
-def _has_picture(page: Page) -> bool:
+def _has_picture(page: Page, where: str = "#screen") -> bool:
     """Tell whether the canvas shows more than one colour."""
-    script = """() => { const c = document.getElementById("screen");
+    script = """(where) => { const c = document.querySelector(where);
         const seen = new Set(new Uint32Array(c.getContext("2d")
             .getImageData(0, 0, c.width, c.height).data.buffer)); return seen.size; }"""
-    wait_for(lambda: page.evaluate(script) > 2, lambda: "the screen stays of one colour", 20)
+    wait_for(lambda: page.evaluate(script, where) > 2, lambda: "the screen stays of one colour", 20)
     return True
 
 
@@ -153,4 +159,20 @@ def test_a_wrong_password_is_the_hosts_refusal_and_the_page_stays(scene: Scene) 
     _sign_in(page, "wrong")
     expect(page.get_by_role("alert")).to_contain_text("受け付けませんでした", timeout=_MILLISECONDS)
     assert page.input_value("[name=user]") == desktops.USER
+    page.context.close()
+
+
+def test_a_vnc_screen_is_seen_and_typed_into(scene: Scene) -> None:
+    page = scene.open(scene.vnc)
+    page.click("button.act")
+    page.wait_for_selector("body[data-state=connected]")
+    assert _has_picture(page, "#screen canvas")
+    before = scene.desktop.typed.read_text() if scene.desktop.typed.exists() else ""
+    page.locator("#screen canvas").click(position={"x": 300, "y": 200})
+    page.keyboard.type("vnc 8")
+    page.keyboard.press("Enter")
+    wait_for(lambda: scene.desktop.typed.read_text() == before + "vnc 8\n", scene.home.log, 20)
+    page.screenshot(path=os.environ.get("DESKTOP_SHOT_VNC") or scene.home.folder / "vnc.png")
+    page.click("#leave")
+    page.wait_for_selector("body[data-state=ended]")
     page.context.close()

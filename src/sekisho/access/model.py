@@ -106,6 +106,11 @@ class Resource:
     enabled: bool = True
     version: int = 1
 
+    @property
+    def door(self) -> "Door":
+        """Return its one door: that without certificates only for *browser only*."""
+        return Door.BROWSER if self.least_trust is Trust.BROWSER else Door.DEVICE
+
     def named(self, language: str) -> str:
         """Return its name in a language, falling back to the other."""
         first, second = (self.name_ja, self.name_en)

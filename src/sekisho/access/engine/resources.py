@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sekisho.access.model import Resource, ResourceKind, Trust, Upstream
+from sekisho.access.model import DESKTOPS, Resource, ResourceKind, Trust, Upstream
 from sekisho.identity.model import Strength
 from sekisho.kernel.i18n import Text, msg
 
@@ -50,6 +50,8 @@ def is_host_name(name: str) -> bool:
 def _places(resource: Resource) -> Iterator[Text]:
     if not 1 <= len(resource.upstreams) <= _MOST_UPSTREAMS:
         yield msg("It needs 1 to %(n)s addresses behind the gate.", n=_MOST_UPSTREAMS)
+    elif resource.kind in DESKTOPS and len(resource.upstreams) != 1:
+        yield msg("A desktop has exactly one address behind the gate.")
     for upstream in resource.upstreams:
         if not _is_reachable(upstream):
             yield msg("“%(host)s:%(port)s” is not an address behind the gate.",

@@ -12,18 +12,24 @@ from sekisho.access.engine.explaining import name_signals
 from sekisho.access.model import WORDS_OF_KIND
 from sekisho.access.service import portal
 from sekisho.access.web import fields
+from sekisho.access.web.addresses import open_url
 from sekisho.controls import service as controls
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
+from sekisho.kernel.settings import Settings
 
 MINE = "/my/apps"
 Form = URLEncodedBody[dict[str, Any]]
 
 
 @get(MINE, sync_to_thread=True)
-def show_apps(database: NamedDependency[Database], principal: NamedDependency[Principal]) -> Page:
+def show_apps(
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    settings: NamedDependency[Settings],
+) -> Page:
     """Show what the person can reach and what is in the way."""
     with database.read(principal) as tx:
         apps = portal.list_own_apps(tx)
@@ -32,6 +38,7 @@ def show_apps(database: NamedDependency[Database], principal: NamedDependency[Pr
     context = {
         "apps": apps, "live": live, "names": names, "words": portal.WORDS_OF_APP,
         "kinds": WORDS_OF_KIND, "titles": rule_titles(), "name_signals": name_signals,
+        "addresses": {app.resource.id: open_url(app.resource, settings) for app in apps},
     }  # fmt: skip
     return Page("access/mine.html", context)
 

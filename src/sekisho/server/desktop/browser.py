@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,6 @@ from sekisho.server.gate.local import read_head
 _GREET_SECONDS = 10.0
 _PIECE = 64 * 1024
 _ENDED, _REFUSED = 1000, 4403
-_MOST_WAITING = 1 << 20
 
 
 class NotForUsError(Exception):
@@ -30,6 +30,7 @@ class Browser:
     _frames: ws.Frames = field(default_factory=ws.Frames)
     _waiting: list[bytes] = field(default_factory=list)
     _over: bool = False
+    _heard: float = field(default_factory=time.monotonic)
 
     async def read(self) -> bytes | None:
         """Return the next bytes; None once the browser has closed."""
@@ -39,6 +40,7 @@ class Browser:
             data = await self.reader.read(_PIECE)
             if not data:
                 return None
+            self._heard = time.monotonic()
             for frame in self._frames.take(data):
                 self._take(frame)
         taken = b"".join(self._waiting)
@@ -64,6 +66,14 @@ class Browser:
         """Send bytes as one message."""
         self.writer.write(ws.write_head(len(data)))
         self.writer.write(data)
+
+    def ping(self) -> None:
+        """Ask for a sign of life (RFC 6455 section 5.5.2)."""
+        self.writer.write(ws.write_head(0, ws.PING))
+
+    def was_heard_within(self, seconds: float) -> bool:
+        """Tell whether anything came from the browser lately."""
+        return time.monotonic() - self._heard < seconds
 
     async def drain(self) -> None:
         """Wait until the browser has taken most of what was sent."""

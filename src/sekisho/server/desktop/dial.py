@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sekisho.server.desktop import x224
 from sekisho.server.desktop.grants import Grant, Why
@@ -111,10 +112,20 @@ async def _secure(
 
 def make_context(grant: Grant) -> ssl.SSLContext:
     """Return TLS that verifies the host, or none where the pin does that afterwards."""
-    made = ssl.create_default_context(cadata=grant.ca_pem or None)
-    if grant.pin:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE  # the pin says more than an authority could
+    return _blind() if grant.pin else _trusting(grant.ca_pem)
+
+
+@lru_cache(maxsize=64)
+def _trusting(ca_pem: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=ca_pem or None)
+
+
+@lru_cache(maxsize=1)
+def _blind() -> ssl.SSLContext:
+    """Return TLS that takes any certificate: who uses it looks at the certificate itself."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
     return made
 
 
@@ -136,11 +147,3 @@ async def look_at_certificate(grant: Grant, *, confirmed: bool) -> str:
         writer.transport.abort()
         await asyncio.sleep(0)  # lets the socket close, also where nothing follows
     return hashlib.sha256(held).hexdigest() if held else ""
-
-
-def _blind() -> ssl.SSLContext:
-    """Return TLS that takes any certificate: nothing is sent, the digest is a person's to judge."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-    return made

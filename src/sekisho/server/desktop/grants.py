@@ -23,6 +23,7 @@ class Why(StrEnum):
     UNREACHABLE = "unreachable"
     NO_NLA = "no-nla"
     NO_TLS = "no-tls"
+    NO_VNC_WAY = "no-vnc-way"
     CERTIFICATE_UNKNOWN = "certificate-unknown"
     CERTIFICATE_CHANGED = "certificate-changed"
     MALFORMED = "malformed"

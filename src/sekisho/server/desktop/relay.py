@@ -18,13 +18,15 @@ from sekisho.server.desktop import cleanpath, der, dial, x224
 from sekisho.server.desktop import websocket as ws
 from sekisho.server.desktop.browser import Browser, NotForUsError, greet
 from sekisho.server.desktop.dial import Line, RefusedError
-from sekisho.server.desktop.filters import Bare, Filter, ViolationError
+from sekisho.server.desktop.filters import Filter, ViolationError
 from sekisho.server.desktop.grants import Event, Grant, Grants, Why
 from sekisho.server.desktop.rdp import RdpFilter
+from sekisho.server.desktop.rfb import RfbFilter
 
 SOCKET = "relay.sock"
 _PIECE = 64 * 1024
 _ASK_SECONDS = 10.0
+_PING_SECONDS, _SILENT_SECONDS = 45.0, 150.0
 _FORBIDDEN, _BAD_GATEWAY = 403, 502
 
 
@@ -91,7 +93,7 @@ class Relay:
 
 
 def _make_filter(kind: str, keys: str) -> Filter:
-    return RdpFilter(keys) if kind == "rdp" else Bare()
+    return RdpFilter(keys) if kind == "rdp" else RfbFilter()
 
 
 def _refusal(refused: RefusedError) -> bytes:
@@ -106,6 +108,7 @@ async def join(browser: Browser, line: Line, rules: Filter) -> None:
     tasks = {
         asyncio.create_task(_carry_up(browser, line, rules, counted)),
         asyncio.create_task(_carry_down(browser, line, rules, counted)),
+        asyncio.create_task(_keep_alive(browser)),
     }
     done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in left:
@@ -148,6 +151,16 @@ async def _carry_down(browser: Browser, line: Line, rules: Filter, counted: _Cou
         if to_browser:
             browser.send(to_browser)
             await browser.drain()
+
+
+async def _keep_alive(browser: Browser) -> None:
+    """Ask now and then whether the browser is there; return once it has not answered.
+
+    A still desktop is no dead one, and Envoy would end what is silent for minutes.
+    """
+    while browser.was_heard_within(_SILENT_SECONDS):
+        browser.ping()
+        await asyncio.sleep(_PING_SECONDS)
 
 
 def tell(event: Event) -> None:

@@ -32,6 +32,10 @@ WHY: Mapping[Why, tuple[Text, Text]] = {
         ),
         msg("Network Level Authentication has to be switched on at the host."),
     ),
+    Why.NO_VNC_WAY: (
+        msg("The host wants a way of signing in that is not supported here."),
+        msg("It has to offer the plain VNC password, or none behind a protected network."),
+    ),
     Why.NO_TLS: (msg("No secure connection to the host came about."), _TELL),
     Why.CERTIFICATE_UNKNOWN: (
         msg("Nobody has confirmed this host's certificate yet."),

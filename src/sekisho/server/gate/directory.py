@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sekisho.access.model import PAGES, Door, Resource, ResourceKind, Trust
+from sekisho.access.model import PAGES, Door, Resource, ResourceKind
 from sekisho.server.gate.asked import Asked, host_of
 
 
 def door_of(resource: Resource) -> Door:
     """Return the one door of a resource: that without certificates only for *browser only*."""
-    return Door.BROWSER if resource.least_trust is Trust.BROWSER else Door.DEVICE
+    return resource.door
 
 
 def ports_of(resource: Resource) -> tuple[int, ...]:

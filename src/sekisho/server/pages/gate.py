@@ -10,7 +10,8 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from sekisho.access import service as access
-from sekisho.access.model import PAGES, Door, Resource
+from sekisho.access.model import PAGES, Resource
+from sekisho.access.web.addresses import open_url
 from sekisho.identity.service.sessions import require_person
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import InvalidInputError, NotFoundError
@@ -18,7 +19,6 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
-from sekisho.server.gate.directory import door_of
 from sekisho.server.gate.plan import OWN_PREFIX
 from sekisho.server.gate.tickets import Use, make_ticket
 
@@ -43,9 +43,8 @@ def enter(
     with database.read(principal) as tx:
         found = _find(tx, resource)
         ticket = _ticket(tx, box, "enter", asker, found.id)
-    door = settings.gate if door_of(found) is Door.DEVICE else settings.gate_browser
     query = urlencode({"ticket": ticket, "to": to})
-    return Redirect(f"{resource_url(found, door.port)}{OWN_PREFIX}enter?{query}", status_code=303)
+    return Redirect(f"{open_url(found, settings)}{OWN_PREFIX}enter?{query}", status_code=303)
 
 
 @get("/gate/connect", opt={"listener": _BOTH}, sync_to_thread=True, include_in_schema=False)
@@ -68,11 +67,6 @@ def connect(
 def gate_address(settings: NamedDependency[Settings]) -> dict[str, str]:
     """Tell a device where the gate and the portal are."""
     return {"gate": settings.gate_url, "portal": settings.portal_url}
-
-
-def resource_url(resource: Resource, port: int) -> str:
-    """Return an app's address behind the gate, without a path."""
-    return f"https://{resource.public_host}" + ("" if port == 443 else f":{port}")  # noqa: PLR2004 - RFC 9110 section 4.2.2
 
 
 def _find(tx: Transaction, wanted: str) -> Resource:
