@@ -22,6 +22,11 @@ class Filter(Protocol):
         """Tell whether the host has let the person in, as far as can be seen."""
         ...
 
+    @property
+    def done(self) -> str:
+        """Say what was taken out, for the record; "" for nothing."""
+        ...
+
     def from_browser(self, data: bytes) -> tuple[bytes, bytes]:
         """Judge what the browser sent."""
         ...
@@ -39,6 +44,11 @@ class Bare:
     def begun(self) -> bool:
         """Return True: nothing is looked at."""
         return True
+
+    @property
+    def done(self) -> str:
+        """Return "": nothing is taken out."""
+        return ""
 
     def from_browser(self, data: bytes) -> tuple[bytes, bytes]:
         """Pass it on."""

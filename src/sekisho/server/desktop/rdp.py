@@ -62,6 +62,11 @@ class RdpFilter:
         """Tell whether NLA is over: a client goes on only after the host has let it in."""
         return self._initial
 
+    @property
+    def done(self) -> str:
+        """Name the static channels that were taken out."""
+        return f"taken out: {', '.join(self.removed)}" if self.removed else ""
+
     def from_browser(self, data: bytes) -> tuple[bytes, bytes]:
         """Judge what the browser sent; see ``filters.Filter``."""
         self._up += data

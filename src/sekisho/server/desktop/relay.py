@@ -115,7 +115,7 @@ async def join(browser: Browser, line: Line, rules: Filter) -> None:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
     error = next((e for task in done if (e := task.exception())), None)
-    why, detail = Why.CLOSED if rules.begun else Why.NOT_SIGNED_IN, ""
+    why, detail = Why.CLOSED if rules.begun else Why.NOT_SIGNED_IN, rules.done
     if isinstance(error, ViolationError):
         why, detail = error.why, str(error)
     elif isinstance(error, ws.NotWebSocketError):

@@ -90,6 +90,11 @@ class RfbFilter:
         self._asked = False
         self._up, self._down = _Side.of(self._browser()), _Side.of(self._host())
 
+    @property
+    def done(self) -> str:
+        """Say how many texts of the clipboard were dropped."""
+        return f"clipboard texts dropped: {self.dropped}" if self.dropped else ""
+
     def from_browser(self, data: bytes) -> tuple[bytes, bytes]:
         """Judge what the browser sent; see ``filters.Filter``."""
         return self._up.feed(data), b""
