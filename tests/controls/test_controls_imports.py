@@ -104,6 +104,9 @@ def test_a_device_that_only_the_export_knows_counts_and_is_unknown_elsewhere(
         devices, total = imports.page_imported(tx, "", 50, 0)
         counts = controls.count_verdicts(tx)
         standings = imports.list_imported_standings(tx, devices)
+        assert controls.count_standings(tx) == {"fail": 1, "unknown": 2, "pass": 0}
+        assert sum(controls.count_standings(tx, imported=False).values()) == 0
+        assert imports.count_imported(tx) == total
         kinds = {record.kind for record in evidence.list_records(tx)}
     assert total == 3
     assert counts.by_proof["third_party"] == 2
@@ -115,6 +118,7 @@ def test_a_device_that_only_the_export_knows_counts_and_is_unknown_elsewhere(
     clock.advance(seconds=20 * DAY)
     with database.read(admin) as tx:
         assert controls.count_verdicts(tx).by_kind["pass"] == 0
+        assert sum(controls.count_standings(tx, imported=False).values()) == 0
     clock.advance(seconds=200 * DAY)
     with database.write(SYSTEM) as tx:
         applying.join_imported(tx, [])

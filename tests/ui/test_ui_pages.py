@@ -136,6 +136,19 @@ def test_links_keep_the_filters(query: str, changes: dict[str, object], expected
     assert change_query(query, **changes) == expected
 
 
+def test_a_verdict_of_none_is_a_zero_and_not_the_word_of_the_verdict(
+    renderer: PageRenderer,
+) -> None:
+    source = (
+        "{% import 'ui.html' as ui with context %}"
+        "{{ ui.verdict('fail', 0) }}|{{ ui.verdict('fail') }}"
+    )
+    page = renderer.environment.from_string(source)
+    none, word = page.render(make_context(Frame(now=NOW, language="ja"))).split("|")
+    assert none.endswith("</svg>0</span>")
+    assert word.endswith("</svg>不適合</span>")
+
+
 def test_shares_of_nothing_are_a_dash() -> None:
     assert say_percent(0, 0) == "—"
     assert say_percent(1, 3) == "33.3%"
