@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sekisho.detection.engine.compiled.terms import Kind
-from sekisho.detection.engine.compiled.trees import Tree
+from sekisho.detection.engine.compiled.trees import Gate, Tree
 
 
 class Need(NamedTuple):
@@ -33,6 +33,13 @@ def need(tree: Tree, cost: Callable[[int], float | None]) -> Need | None:
     # So many hold that of any len - count + 1 parts at least one does.
     enough = len(found) - tree.count + 1
     return _any(list(known[:enough]), enough)
+
+
+def needs(tree: Tree, cost: Callable[[int], float | None]) -> list[Need]:
+    """Return all that ``tree`` needs at once, the rarest first."""
+    parts = tree.parts if isinstance(tree, Gate) and tree.kind is Kind.ALL else (tree,)
+    found = [need(part, cost) for part in parts]
+    return sorted((one for one in found if one is not None), key=lambda one: one.cost)
 
 
 def _any(found: list[Need | None], enough: int) -> Need | None:

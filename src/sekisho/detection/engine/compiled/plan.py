@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 
-from sekisho.detection.engine.compiled.needs import need
+from sekisho.detection.engine.compiled.needs import Need, need, needs
 from sekisho.detection.engine.compiled.pieces import pieces_of, rarity
 from sekisho.detection.engine.compiled.sieve import build_database
 from sekisho.detection.engine.compiled.terms import (
@@ -70,6 +71,9 @@ LOOSE = KindOfEvent(None, None)
 
 _TOO_COMMON = 150.0
 """Of a thousand records; a rule that would be tried so often is tried always."""
+
+_RARE_ENOUGH = 40.0
+"""Up to this it pays to look for a second thing that a rule needs."""
 
 
 @dataclass(slots=True)
@@ -174,17 +178,31 @@ class Planner:
             return sum(map(rarity, pieces)) if pieces else None
 
         found: tuple[dict[str, dict[int, None]], ...] = ({}, {})
+        besides: dict[int, frozenset[str]] = {}
         always: list[int] = []
         for position, tree in enumerate(left.values()):
-            needed = need(tree, cost)
-            if needed is None or needed.cost > _TOO_COMMON:
+            needed = needs(tree, cost)
+            if not needed or needed[0].cost > _TOO_COMMON:
                 always.append(position)
                 continue
-            for number in needed.terms:
-                of_words = self.book.terms[number].column == KEYWORDS
+            for number in needed[0].terms:
                 for piece in self.pieces(number):
-                    found[of_words].setdefault(piece, {})[position] = None
-        return self._sieve(found[0], always), self._sieve(found[1], ())
+                    found[self._is_word(number)].setdefault(piece, {})[position] = None
+            second = self._second(needed)
+            if second:
+                besides[position] = second
+        return self._sieve(found[0], besides, always), self._sieve(found[1], {}, ())
+
+    def _second(self, needed: Sequence[Need]) -> frozenset[str]:
+        """Return the pieces of the second thing that a rule needs, if looking for it pays."""
+        if len(needed) == 1 or needed[1].cost > _RARE_ENOUGH:
+            return frozenset()
+        if any(map(self._is_word, needed[0].terms | needed[1].terms)):
+            return frozenset()  # words are looked for apart
+        return frozenset(chain.from_iterable(map(self.pieces, needed[1].terms)))
+
+    def _is_word(self, number: int) -> bool:
+        return self.book.terms[number].column == KEYWORDS
 
     def _gates(
         self, trees: Mapping[int, Tree], places: Mapping[int, int]
@@ -213,15 +231,22 @@ class Planner:
         (text,) = test.parts
         return text.casefold() if isinstance(text, str) else ""
 
-    def _sieve(self, found: Mapping[str, Iterable[int]], always: Sequence[int]) -> SievePlan:
-        pieces = tuple(sorted(found))
-        rules = tuple(tuple(found[piece]) for piece in pieces)
+    def _sieve(
+        self,
+        found: Mapping[str, Iterable[int]],
+        besides: Mapping[int, frozenset[str]],
+        always: Sequence[int],
+    ) -> SievePlan:
+        pieces = tuple(sorted(set(found).union(*besides.values())))
+        at = {piece: number for number, piece in enumerate(pieces)}
+        rules = tuple(tuple(found.get(piece, ())) for piece in pieces)
+        others = {rule: tuple(sorted(map(at.__getitem__, of))) for rule, of in besides.items()}
         database = b""
         if self.keeps:
             if pieces not in self._databases:
                 self._databases[pieces] = build_database(pieces)
             database = self._databases[pieces]
-        return SievePlan(pieces, rules, tuple(always), database)
+        return SievePlan(pieces, rules, others, tuple(always), database)
 
 
 def settle(column: Column, test: object, kind: KindOfEvent) -> bool | None:

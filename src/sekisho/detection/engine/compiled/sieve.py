@@ -7,6 +7,7 @@ is taken apart, however many values are in them that were never seen before.
 import json
 import re
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -47,15 +48,20 @@ class Sieve:
         if not hits:
             return {}
         ends = list(accumulate([len(text) + 1 for text in texts]))
-        rules = self._plan.rules
-        found: dict[int, set[int]] = {}
+        numbers: dict[int, set[int]] = defaultdict(set)
         for number, to in hits:
-            at = bisect_left(ends, to)
-            if at in found:
-                found[at].update(rules[number])
-            else:
-                found[at] = set(rules[number])
-        return found
+            numbers[bisect_left(ends, to)].add(number)
+        return {at: worth for at, seen in numbers.items() if (worth := self._worth(seen))}
+
+    def _worth(self, seen: set[int]) -> set[int]:
+        """Return the rules to be tried where the pieces ``seen`` (by number) stand."""
+        rules, besides = self._plan.rules, self._plan.besides
+        return {
+            rule
+            for number in seen
+            for rule in rules[number]
+            if rule not in besides or not seen.isdisjoint(besides[rule])
+        }
 
 
 def write_whole(fields: Mapping[str, Any]) -> bytes | None:
