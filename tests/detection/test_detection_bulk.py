@@ -103,6 +103,25 @@ def test_keywords_are_found_however_they_are_written(word: str, escaped: bool) -
     assert log.found == [("a.jsonl", 1, ["A word anywhere"])]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "written"),
+    [
+        (b"whoami", b"who\\u0061mi"),
+        (b"whoami", b"\\u0057HO\\u0041MI"),
+        (b"'/all'", b"\\/ALL"),
+        (b"'a\\\\b\"c'", b'a\\\\b\\"c'),
+        (b"'a\\\\b\"c'", b"a\\u005cb\\u0022c"),
+        (b"skip", b"\\u017fKIP"),
+        (b"'\xd0\xba'", b"\\u041a"),
+        (b"'\xd0\xba'", b"\xd0\x9a"),
+    ],
+)
+def test_a_text_is_found_however_its_letters_are_written(wanted: bytes, written: bytes) -> None:
+    log = Log(rules=RULES.replace(b"whoami", wanted))
+    log.lines(line(1, {"CommandLine": "-X-"}).replace(b"-X-", b"-" + written + b"-"))
+    assert log.found == [("a.jsonl", 1, ["Whoami"])]
+
+
 def test_a_keyword_too_short_to_look_for_is_found_all_the_same() -> None:
     short = RULES.replace(b"'sekurlsa::'", b"'~'")
     log = Log(rules=short)
