@@ -8,7 +8,7 @@ from access.town import Town
 from fakes.clock import FakeClock
 from sekisho.access import service
 from sekisho.access.engine.forms import write_form
-from sekisho.access.model import Outcome, Resource, Trust
+from sekisho.access.model import Outcome, Resource, ResourceKind, Trust
 from sekisho.access.policies import Policy, PolicyForm
 from sekisho.controls import service as controls
 from sekisho.controls.access import Bar
@@ -135,6 +135,29 @@ def test_a_refresh_renews_and_leaves_no_record(
     with town.database.write(SYSTEM) as tx:
         assert service.find_due(tx) == []
         assert service.list_live(tx) == []  # a web app that nobody used
+
+
+def test_what_has_an_open_stream_is_in_use_and_a_desktop_without_one_is_idle(
+    town: Town, boss: Principal, wiki: Resource, clock: FakeClock
+) -> None:
+    """A WebSocket asks for no cookie; closed as idle it would live on where nobody cuts it."""
+    hanako = town.add("hanako")
+    town.give(hanako)
+    desk = town.publish(boss, key="desk", kind=ResourceKind.RDP, public_host="desk.example.jp")
+    with town.database.write(SYSTEM) as tx:
+        app, held, left = (
+            service.open_session(tx, town.request(hanako, where)).session
+            for where in (wiki, desk, desk)
+        )
+    assert app is not None
+    assert held is not None
+    assert left is not None
+    for _ in range(3):
+        clock.advance(minutes=16)
+        with town.database.write(SYSTEM) as tx:
+            service.find_due(tx, {app.id, held.id})
+            live = {session.id for session in service.list_live(tx)}
+    assert live == {app.id, held.id}
 
 
 @pytest.mark.parametrize("what", ["sign-out", "disabled", "policy", "resource", "paused"])

@@ -21,12 +21,16 @@ class NotForUsError(Exception):
 
 @dataclass(slots=True)
 class Browser:
-    """One WebSocket. ``session`` is the access session that the gate has proved."""
+    """One WebSocket. ``session`` is the access session that the gate has proved.
+
+    ``granted`` tells whether a grant was taken for it.
+    """
 
     session: str
     query: str
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    granted: bool = False
     _frames: ws.Frames = field(default_factory=ws.Frames)
     _waiting: list[bytes] = field(default_factory=list)
     _over: bool = False

@@ -54,12 +54,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What the relay tells: ``kind`` is ``ready``, ``opened`` or ``ended``.
 
+    ``granted`` tells whether a grant was taken: without one nothing was asked of a host.
     ``shown`` is the digest of the certificate that the host showed. ``detail`` is for the record;
     ``up`` and ``down`` count the bytes towards the host and from it.
     """
 
     kind: str
     session: str = ""
+    granted: bool = False
     why: Why = Why.CLOSED
     shown: str = ""
     detail: str = ""

@@ -20,7 +20,7 @@ from sekisho.access.model import DESKTOPS, Resource
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.i18n import preferred_language
 from sekisho.server.desktop import pages
-from sekisho.server.desktop.grants import LIFE_SECONDS, Event, Grant, Why
+from sekisho.server.desktop.grants import LIFE_SECONDS, Event, Grant
 from sekisho.server.gate.local import Head, Said
 from sekisho.server.gate.plan import RESOURCE_HEADER
 
@@ -64,7 +64,7 @@ class DesktopOffice:
                 return pages.desktop_page(resource, language)
             case "GET", "/why":
                 return _data(pages.say_why(self._last.get(session), resource, language))
-            case "POST", "/ticket" if head.headers.get("sec-fetch-site") == "same-origin":
+            case "POST", "/ticket" if _is_own(head):
                 return await self._give_ticket(session, resource)
             case "GET", _:
                 return await asyncio.to_thread(pages.part, path)
@@ -115,8 +115,8 @@ class DesktopOffice:
         self._last[event.session] = event
         if len(self._last) > _REMEMBERED:
             del self._last[next(iter(self._last))]
-        if event.why is Why.NO_TICKET:
-            return  # nothing was opened, and anybody with a session could fill the record with it
+        if not event.granted:
+            return  # no host was asked, and whoever has a session could fill the record with it
         detail: dict[str, object] = {"certificate": event.shown}
         if event.kind == "ended":
             detail |= {"why": event.why.value, "said": event.detail[:200],
@@ -132,6 +132,11 @@ class DesktopOffice:
         if self._relay is not None and self._relay.returncode is None:
             self._relay.terminate()
             await self._relay.wait()
+
+
+def _is_own(head: Head) -> bool:
+    """Tell whether our own page asks; browsers name it with every POST (Fetch section 3.2)."""
+    return head.headers.get("origin", "") == f"https://{head.headers.get('host', '-')}"
 
 
 def _data(told: object) -> Said:

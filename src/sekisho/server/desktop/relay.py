@@ -46,7 +46,8 @@ class Relay:
         try:
             await self._serve(browser)
         except (OSError, EOFError, TimeoutError, ws.NotWebSocketError):
-            tell(Event(kind="ended", session=browser.session, why=Why.MALFORMED))
+            tell(Event(kind="ended", session=browser.session, granted=browser.granted,
+                       why=Why.MALFORMED))  # fmt: skip
         finally:
             await browser.close(Why.CLOSED)
 
@@ -54,22 +55,23 @@ class Relay:
         query = dict(urllib.parse.parse_qsl(browser.query))
         try:
             if "ticket" in query:
-                grant = self._take(query["ticket"], browser.session, "vnc")
+                grant = self._take(query["ticket"], browser, "vnc")
                 line = await dial.dial_vnc(grant)
             else:
                 grant, line = await self._open_rdp(browser)
         except RefusedError as refused:
-            tell(Event(kind="ended", session=browser.session, why=refused.why,
-                       shown=refused.shown, detail=refused.detail))  # fmt: skip
+            tell(Event(kind="ended", session=browser.session, granted=browser.granted,
+                       why=refused.why, shown=refused.shown, detail=refused.detail))  # fmt: skip
             await browser.close(refused.why)
             return
-        tell(Event(kind="opened", session=browser.session, shown=line.shown))
+        tell(Event(kind="opened", session=browser.session, granted=True, shown=line.shown))
         await join(browser, line, _make_filter(grant.kind, query.get("keys", "")))
 
-    def _take(self, ticket: str, session: str, kind: str) -> Grant:
-        grant = self.grants.take(ticket, session, kind)
+    def _take(self, ticket: str, browser: Browser, kind: str) -> Grant:
+        grant = self.grants.take(ticket, browser.session, kind)
         if grant is None:
             raise RefusedError(Why.NO_TICKET)
+        browser.granted = True
         return grant
 
     async def _open_rdp(self, browser: Browser) -> tuple[Grant, Line]:
@@ -82,7 +84,7 @@ class Relay:
             browser.send(cleanpath.write_refusal(_FORBIDDEN))
             raise RefusedError(Why.MALFORMED, str(error)) from error
         try:
-            grant = self._take(asked.ticket, browser.session, "rdp")
+            grant = self._take(asked.ticket, browser, "rdp")
             # Made anew: a cookie or routing token of the browser's would choose a host there.
             line = await dial.dial_rdp(grant, x224.make_request(wanted & ~x224.Protocols.RDSTLS))
         except RefusedError as refused:
@@ -121,8 +123,8 @@ async def join(browser: Browser, line: Line, rules: Filter) -> None:
     elif isinstance(error, ws.NotWebSocketError):
         why, detail = Why.MALFORMED, str(error)
     line.writer.close()
-    tell(Event(kind="ended", session=browser.session, why=why, detail=detail, shown=line.shown,
-               up=counted.up, down=counted.down))  # fmt: skip
+    tell(Event(kind="ended", session=browser.session, granted=True, why=why, detail=detail,
+               shown=line.shown, up=counted.up, down=counted.down))  # fmt: skip
     await browser.close(why)
 
 
