@@ -228,3 +228,15 @@ def test_a_browser_is_enough_where_the_resource_says_so(town: Town, boss: Princi
     assert _reasons(town, hanako, desk, device="") == ["staff"]
     town.clock.advance(minutes=61)
     assert "sekisho.not-signed-in" in _reasons(town, hanako, desk, device="")
+
+
+def test_a_refused_configuration_is_an_alarm_until_all_is_well(database: Database) -> None:
+    with database.write(SYSTEM) as tx:
+        assert service.find_alarm(tx) is None
+        service.raise_alarm(tx, "type.googleapis.com/envoy.x.Listener", "no " * 5_000)
+        found = service.find_alarm(tx)
+        assert found is not None
+        assert (found.kind, found.since) == ("Listener", tx.now)
+        assert len(found.why) == 2000
+        service.raise_alarm(tx, "", "")
+        assert service.find_alarm(tx) is None

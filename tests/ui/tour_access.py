@@ -124,6 +124,15 @@ def _asked(town: Any, page: Page) -> None:
     page.goto(town.url(f"/access/requests/{found[0][0]}"))
 
 
+def _alarm(town: Any, page: Page) -> None:
+    """Let Envoy have refused something."""
+    database = Database(f"sqlite:///{town.up.data / 'sekisho.db'}", SystemClock())
+    with database.write(SYSTEM) as tx:
+        access.raise_alarm(tx, "envoy.config.route.v3.RouteConfiguration", "Duplicate domain")
+    database.close()
+    page.goto(town.url("/access/sessions"))
+
+
 def _whatif(town: Any, page: Page) -> None:
     page.goto(town.url("/access/policies"))
     page.select_option("#if-rules", index=0)
@@ -176,6 +185,7 @@ ACCESS: dict[str, Walk] = {
     "access_asked": _asked,
     "my_apps": go("/my/apps"),
     "my_access": go("/my/access?resource={wiki}"),
+    "access_alarm": _alarm,
     "gate_refused": _gate_page(answers.NO_ACCESS, 403, "sekisho.failing", "sekisho.findings"),
     "gate_no_device": _gate_page(answers.NO_DEVICE, 403),
 }

@@ -1,5 +1,6 @@
 """What the gate, other rooms and the faces may do with access."""
 
+from sekisho.access.service.alarm import GateAlarm, find_alarm, raise_alarm
 from sekisho.access.service.asking import (
     LONGEST_MINUTES,
     ask_for_access,
@@ -95,6 +96,7 @@ __all__ = [
     "Ask",
     "CutOrder",
     "EntryFilter",
+    "GateAlarm",
     "LogPage",
     "Logged",
     "NamedNetwork",
@@ -120,6 +122,7 @@ __all__ = [
     "deny_list",
     "diff_versions",
     "end_granted",
+    "find_alarm",
     "find_cut_by_hand",
     "find_cuts",
     "find_decisions",
@@ -154,6 +157,7 @@ __all__ = [
     "open_sessions",
     "propose_policies",
     "put_network",
+    "raise_alarm",
     "record_cuts",
     "record_desktop",
     "refresh_session",

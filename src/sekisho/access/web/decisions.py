@@ -48,8 +48,10 @@ def show_decisions(
         trend = service.list_trend(tx)
         people = service.name_people(tx, [entry.person_id for entry in found.entries])
         names = service.find_names(tx)
+        alarm = service.find_alarm(tx)
     context = {
-        "found": found, "people": people, "names": names, "outcomes": WORDS, "trend": trend,
+        "found": found, "alarm": alarm,
+        "people": people, "names": names, "outcomes": WORDS, "trend": trend,
         "filters": {"q": q, "outcome": outcome, "days": days, "sort": chosen},
         **fields.paging(found.page, found.total, found.page_size),
     }  # fmt: skip

@@ -32,12 +32,13 @@ def show_sessions(
     chosen = sort if sort.removeprefix("-") in SORTS else "-since"
     with database.read(principal) as tx:
         names = service.find_names(tx)
+        alarm = service.find_alarm(tx)
         wanted = service.find_sessions(tx, q.strip(), kind if kind in set(ResourceKind) else "")
         found = service.list_sessions(tx, wanted, sort=chosen, page=max(1, page))
         orders = service.list_orders(tx)
         people = service.name_people(tx, [order.asked_by for order in orders])
     context = {
-        "found": found, "names": names, "orders": orders, "askers": people,
+        "found": found, "alarm": alarm, "names": names, "orders": orders, "askers": people,
         "kinds": WORDS_OF_KIND, "trusts": WORDS_OF_TRUST,
         "filters": {"q": q, "kind": kind, "sort": chosen},
         **fields.paging(found.page, found.total, found.page_size),

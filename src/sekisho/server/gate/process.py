@@ -19,9 +19,9 @@ import structlog
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc
 
+from sekisho.access import service as access
 from sekisho.access.model import AccessSession, Door, Resource
 from sekisho.kernel.errors import SekishoError
-from sekisho.kernel.installation import set_fact
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.bootstrap import House
 from sekisho.server.desktop.office import DesktopOffice
@@ -53,8 +53,6 @@ _RENEW_SECONDS = 15.0
 """How often the certificates are looked at; changed resources are seen at every look."""
 _TURN_SECONDS = 0.0005
 """How long a thread that decides may keep the interpreter while streams wait to be told."""
-ALARM = "gate.refused"
-"""The fact that says which update Envoy refused; empty while all is well."""
 
 
 class Gate:
@@ -91,7 +89,7 @@ class Gate:
 
     def _remember(self, kind: str, why: str) -> None:
         with contextlib.suppress(SekishoError), self.house.database.write(SYSTEM) as tx:
-            set_fact(tx, ALARM, {"kind": kind, "why": why[:2000]} if kind else {})
+            access.raise_alarm(tx, kind, why)
 
     async def configure(self) -> None:
         """Publish the configuration if resources or certificates have changed."""
