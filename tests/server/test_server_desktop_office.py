@@ -8,10 +8,16 @@ import msgspec
 import pytest
 
 from access.making import resource
-from sekisho.access.model import Resource, ResourceKind, Upstream
+from sekisho.access import service as access
+from sekisho.access.engine.resources import list_faults
+from sekisho.access.model import Resource, ResourceKind, Trust, Upstream
+from sekisho.identity.model import Role
+from sekisho.kernel.principal import SYSTEM
 from sekisho.server.desktop.grants import Event, Why
 from sekisho.server.desktop.office import DesktopOffice
+from sekisho.server.gate import process
 from sekisho.server.gate.local import Head
+from support.gate_house import gate_house
 
 DESK = resource(kind=ResourceKind.RDP, upstreams=(Upstream("127.0.0.1", 1),), pin="a" * 64)
 OWN = {
@@ -83,3 +89,40 @@ def test_a_ticket_reaches_the_relay_and_what_it_tells_is_written_down(
     assert [(opened, detail.get("why")) for _, opened, detail in written.rows] == [
         (True, None), (False, "channel"),
     ]  # fmt: skip
+
+
+def test_a_desktop_that_nobody_came_back_to_is_closed_and_its_cookie_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_BACK_SECONDS", 0.0)
+    with gate_house(tmp_path) as home:
+        town = home.town
+        admin, hanako = town.add("admin", Role.ADMIN), town.add("hanako")
+        desk = town.publish(admin, kind=ResourceKind.RDP, least_trust=Trust.BROWSER)
+        town.rule(admin)
+        with home.house.database.write(SYSTEM) as tx:
+            gone, held = (
+                access.open_session(tx, town.request(hanako, desk, "")).session for _ in range(2)
+            )
+        assert gone is not None
+        assert held is not None
+
+        async def run() -> tuple[set[str], object]:
+            gate = process.Gate(home.house)
+            gate.holds.hold(held.id)  # came back
+            for session in (gone, held):
+                await gate.ended(session.id, desk.id)
+            await gate._close_left()  # noqa: SLF001 - what each look does
+            assert gate.holds.was_cut(gone.id)
+            return {each.id for each in await gate.judge.live()}, gate.cutter.denied()
+
+        live, denied = asyncio.run(run())
+    assert live == {held.id}
+    assert denied == {desk.id: [gone.id]}
+
+
+def test_a_desktop_has_one_address() -> None:
+    two = (Upstream("10.0.0.5", 3389), Upstream("10.0.0.6", 3389))
+    assert list_faults(resource(kind=ResourceKind.RDP, upstreams=two[:1])) == []
+    assert len(list_faults(resource(kind=ResourceKind.RDP, upstreams=two))) == 1
+    assert list_faults(resource(upstreams=two)) == []

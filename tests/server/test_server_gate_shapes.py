@@ -119,3 +119,22 @@ def test_a_tls_upstream_is_verified_by_its_name() -> None:
     trusted = cluster["transport_socket"]["typed_config"]["common_tls_context"]
     names = trusted["validation_context"]["match_typed_subject_alt_names"]
     assert names == [{"san_type": "DNS", "matcher": {"exact": "app.internal"}}]
+
+
+def test_a_desktop_leads_to_our_own_page_and_its_socket_to_the_relay() -> None:
+    desk = replace(OPEN, id=ResourceID("res_desk"), kind=ResourceKind.RDP)
+    made = shapes.make_shapes(_plan(resources=[desk], denied={"res_desk": ["acs_9"]}))
+    assert {cluster["name"] for cluster in made[shapes.CLUSTER]} == {"desktop", "desktop-relay"}
+    host = _hosts(_plan(resources=[desk], denied={"res_desk": ["acs_9"]}), Door.BROWSER)["res_desk"]
+    own, socket, page = host["routes"]
+    assert own["match"] == {"prefix": "/.sekisho/"}
+    assert (socket["match"], page["match"]) == ({"prefix": "/socket"}, {"prefix": "/"})
+    assert (socket["route"]["cluster"], page["route"]["cluster"]) == ("desktop-relay", "desktop")
+    for route in (socket, page):
+        (told,) = route["request_headers_to_add"]
+        assert told["header"] == {"key": "x-sekisho-resource", "value": "res_desk"}
+        assert told["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+    script = "envoy.filters.http.lua"
+    known = {"resource": "res_desk", "acs_9": True}
+    assert page["metadata"]["filter_metadata"][script] == known
+    assert socket["metadata"]["filter_metadata"][script] == {**known, "desktop": "res_desk"}
