@@ -110,20 +110,6 @@ def _goto(page: Page, url: str) -> None:
     page.goto(url)
 
 
-def _asked(town: Any, page: Page) -> None:
-    """Ask for the app that opens on request, once."""
-    page.goto(town.url("/my/apps"))
-    form = page.locator(f"form[action='/my/apps/{town.devices['keiri']}/ask']")
-    if form.count():
-        page.locator("details:has(form[action$='/ask']) summary").click()
-        form.locator("textarea").fill(TYPED_OF_ACCESS[0])
-        with page.expect_navigation():
-            form.locator("button").click()
-    found = query(town.up, "SELECT id FROM access_requests")
-    assert found, page.inner_text("main")
-    page.goto(town.url(f"/access/requests/{found[0][0]}"))
-
-
 def _alarm(town: Any, page: Page) -> None:
     """Let Envoy have refused something."""
     database = Database(f"sqlite:///{town.up.data / 'sekisho.db'}", SystemClock())
@@ -182,7 +168,6 @@ ACCESS: dict[str, Walk] = {
     "access_policy": go("/access/policies/edit?name=keiri"),
     "access_version": first_of("/access/policies", "section[aria-labelledby=h-ver] tr.row th a"),
     "access_whatif": _whatif,
-    "access_asked": _asked,
     "my_apps": go("/my/apps"),
     "my_access": go("/my/access?resource={wiki}"),
     "access_alarm": _alarm,
