@@ -24,7 +24,7 @@ from bench.gate_tunnels import Flow, quantile
 from bench.house import describe_machine
 
 from sekisho.server.gate.bootstrap import gate_folder
-from sekisho.server.gate.cookies import CookieKey
+from sekisho.server.gate.cookies import LIFE_SECONDS, CookieKey
 
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
@@ -83,9 +83,10 @@ class Cookies:
         claims = self._key.read(given.partition("=")[2])
         self._claims = claims or {}
 
-    def header(self, seconds: float) -> dict[str, str]:
+    def header(self, seconds: int) -> dict[str, str]:
         """Return the headers of a request whose cookie is good for ``seconds``."""
-        claims = {**self._claims, "exp": int(time.time() + seconds)}
+        now = int(time.time())
+        claims = {**self._claims, "iat": min(now, now + seconds), "exp": now + seconds}
         return {
             "Cookie": f"__Host-sekisho-browser={self._key.sign(claims)}",
         }
@@ -102,10 +103,10 @@ def measure_requests(scene: Scene, rounds: int, seconds: int) -> dict[str, list[
         cases = {
             "direct upstream": load(direct, seconds, 32, {}, []),
             "bare Envoy": load(bare, seconds, 32, {}, [scene.bare_process]),
-            "gate": load(gate, seconds, 32, cookies.header(600), ours),
+            "gate": load(gate, seconds, 32, cookies.header(LIFE_SECONDS), ours),
             "asked each time": load(gate, seconds, 8, cookies.header(-5), ours),
             "bare Envoy, 2 at once": load(bare, seconds, 2, {}, [scene.bare_process]),
-            "gate, 2 at once": load(gate, seconds, 2, cookies.header(600), ours),
+            "gate, 2 at once": load(gate, seconds, 2, cookies.header(LIFE_SECONDS), ours),
         }
         for name, run in cases.items():
             found.setdefault(name, []).append(run)
