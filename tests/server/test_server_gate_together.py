@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from envoy.service.ext_proc.v3 import external_processor_pb2 as wire
 
 from sekisho.kernel.errors import UnavailableError
 from sekisho.kernel.i18n import msg
+from sekisho.server.gate.figures import read_figures
 from sekisho.server.gate.holds import Holder, Holds
 from sekisho.server.gate.together import Together
 
@@ -153,6 +155,11 @@ def test_an_allowed_tunnel_that_never_came_is_found_once() -> None:
         assert holds.take_overdue(now=1e12) == []
 
     asyncio.run(run())
+
+
+def test_where_no_gate_runs_there_are_no_figures(tmp_path: Path) -> None:
+    assert read_figures(tmp_path) is None
+    assert read_figures(tmp_path / "none") is None
 
 
 def test_of_thousands_all_are_told_though_none_of_them_ends() -> None:

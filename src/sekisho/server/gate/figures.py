@@ -60,10 +60,10 @@ def _ask(folder: Path) -> dict[str, list[dict[str, str]]]:
 
 def _connect(folder: Path) -> socket.socket:
     """Connect by way of the folder's descriptor: a socket's path has 107 characters at most."""
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    made.settimeout(_SECONDS)
     number = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        made.settimeout(_SECONDS)
         made.connect(f"/proc/self/fd/{number}/{ADMIN_SOCKET}")
     except OSError:
         made.close()
