@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 from bench.house import Running, describe_machine, measure, percentile, running_server
@@ -104,7 +105,7 @@ def time_page(running: Running, asked: Asked, cookie: str, rounds: int) -> Timed
     connection = http.client.HTTPConnection("127.0.0.1", running.admin, timeout=120)
     headers = {"Cookie": f"{LOCAL_COOKIE}={cookie}", "Accept": "text/html",
                "Accept-Language": "ja"}  # fmt: skip
-    path = asked.path.encode().decode("latin-1")
+    path = quote(asked.path, safe="/?&=-_.~%")
     times, status, size = [], 0, 0
     before = measure(web)
     for _ in range(rounds + 1):

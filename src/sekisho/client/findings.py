@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sekisho.client.http import Connection
-from sekisho.findings.api import Assignment, FindingList, FindingView
+from sekisho.worklists.api import FindingList, FindingOwner, FindingView
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +22,6 @@ class Findings:
     def assign(self, finding_id: str, owner: str | None) -> FindingView:
         """Give a finding to a person, or to nobody."""
         path = "/api/findings/{finding_id}/owner"
-        return self.at.ask(FindingView, "PUT", path, body=Assignment(owner), finding_id=finding_id)
+        return self.at.ask(
+            FindingView, "PUT", path, body=FindingOwner(owner), finding_id=finding_id
+        )

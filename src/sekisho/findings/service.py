@@ -77,10 +77,12 @@ def list_findings(
     page: int = 1,
     page_size: int = 50,
     sort: str = "severity",
+    total: int | None = None,
 ) -> FindingPage:
     """Return one page (from 1), worst first unless ``sort`` says otherwise.
 
-    Needs ``findings.read``; who has it in some units only must be narrowed to their subjects.
+    ``total`` is how many there are, where the caller has counted them already. Needs
+    ``findings.read``; who has it in some units only must be narrowed to their subjects.
     """
     wanted = wanted or FindingFilter()
     require_narrowed(tx, wanted)
@@ -95,7 +97,8 @@ def list_findings(
                 "at most %(most)s.", page=page, size=page_size, most=MOST_LISTED)
         )  # fmt: skip
     listed = store.list_findings(tx, wanted, (page - 1) * page_size, page_size, sort)
-    return FindingPage(listed, store.count_findings(tx, wanted), page, page_size)
+    counted = store.count_findings(tx, wanted) if total is None else total
+    return FindingPage(listed, counted, page, page_size)
 
 
 def require_narrowed(tx: Transaction, wanted: FindingFilter) -> None:
@@ -120,10 +123,10 @@ def count_findings(tx: Transaction, wanted: FindingFilter) -> int:
     return store.count_findings(tx, wanted)
 
 
-def count_by_topic(tx: Transaction, wanted: FindingFilter) -> Mapping[str, int]:
-    """Count what ``list_findings`` lists by topic; "" for what has none."""
+def count_kinds(tx: Transaction, wanted: FindingFilter) -> Mapping[tuple[str, Severity], int]:
+    """Count what ``list_findings`` lists by topic ("" for what has none) and severity."""
     require_narrowed(tx, wanted)
-    return store.count_by_topic(tx, wanted)
+    return store.count_kinds(tx, wanted)
 
 
 def count_days(tx: Transaction, wanted: FindingFilter, days: int) -> Sequence[DayCount]:
@@ -160,9 +163,11 @@ def count_open(tx: Transaction) -> int:
     return sum(store.count_by_severity(tx).values())
 
 
-def count_open_by_severity(tx: Transaction) -> Mapping[Severity, int]:
-    """Count the open findings of each severity."""
-    return store.count_by_severity(tx)
+def count_open_by_severity(
+    tx: Transaction, wanted: FindingFilter | None = None
+) -> Mapping[Severity, int]:
+    """Count the open findings of each severity; ``wanted`` narrows."""
+    return store.count_by_severity(tx, wanted)
 
 
 def count_severe(tx: Transaction, subjects: Sequence[str]) -> Mapping[str, int]:

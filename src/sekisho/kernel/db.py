@@ -13,13 +13,14 @@
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -34,11 +35,14 @@ from sqlalchemy import (
     event,
     exc,
     func,
+    literal,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.sql.functions import FunctionElement
 
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.errors import UnavailableError
@@ -318,6 +322,70 @@ def _upsert_statement(
         index_elements=list(index), set_={name: excluded[name] for name in update}
     )
     return changed
+
+
+class Listed(FunctionElement[str]):
+    """A list of texts of any length as one parameter, to stand behind ``IN``; see ``among``."""
+
+    name = "listed"
+    inherit_cache = True
+
+
+@compiles(Listed, "sqlite")
+def _listed_sqlite(element: Listed, compiler: Any, **kw: Any) -> str:
+    given = compiler.process(element.clauses, **kw)
+    return f"(SELECT value FROM json_each({given}))"  # noqa: S608 - a parameter in its place
+
+
+@compiles(Listed, "postgresql")
+def _listed_postgresql(element: Listed, compiler: Any, **kw: Any) -> str:
+    given = compiler.process(element.clauses, **kw)
+    return f"(SELECT json_array_elements_text(CAST({given} AS json)))"
+
+
+def among(column: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """Say that ``column`` is one of these texts, however many: SQLite takes 32,766 parameters."""
+    return column.op("IN", is_comparison=True)(Listed(literal(_encode(list(values)).decode())))
+
+
+def day_of(tx: Transaction, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the day (UTC) of an instant, to group by; ``read_day`` reads it."""
+    if tx.dialect == "sqlite":  # stored as the bare UTC time
+        return func.date(column)
+    return func.date(func.timezone("UTC", column))
+
+
+def read_day(value: date | str) -> date:
+    """Read what ``day_of`` gave: SQLite gives text, PostgreSQL a date."""
+    return date.fromisoformat(str(value))
+
+
+class _Place(FunctionElement[int]):
+    """Where one text begins in another, from 1; 0 for nowhere."""
+
+    name = "place_of"
+    inherit_cache = True
+
+
+@compiles(_Place, "sqlite")
+def _place_sqlite(element: _Place, compiler: Any, **kw: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_Place, "postgresql")
+def _place_postgresql(element: _Place, compiler: Any, **kw: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **kw)})"
+
+
+def contains(words: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say that one of these columns (none NULL) holds ``words``, whatever the case of its letters.
+
+    One look at all columns together: ``LIKE`` on each took four times as long.
+    """
+    whole = columns[0]
+    for column in columns[1:]:
+        whole = whole + "\n" + column  # no search has a line break
+    return _Place(func.lower(whole), func.lower(words)) > 0
 
 
 def chunked(items: Sequence[Any], columns: int = 1) -> Iterator[Sequence[Any]]:

@@ -20,7 +20,6 @@ from sekisho.devices import api as devices_api
 from sekisho.devices import web as devices_web
 from sekisho.devices.desk import Desk, Files
 from sekisho.evidence import api as evidence_api
-from sekisho.findings import api as findings_api
 from sekisho.identity import api as identity_api
 from sekisho.identity import web as identity_web
 from sekisho.kernel.principal import Principal
@@ -77,7 +76,6 @@ def room_handlers() -> Sequence[Any]:
         devices_api,
         devices_web,
         evidence_api,
-        findings_api,
         identity_api,
         identity_web,
         notices_api,

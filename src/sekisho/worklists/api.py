@@ -1,20 +1,23 @@
-"""Acts on many and saved views as JSON."""
+"""Findings, acts on many, and saved views as JSON."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from litestar import get, post
+from litestar import get, post, put
 from litestar.di import NamedDependency
+from litestar.exceptions import ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
+from sekisho.findings.model import Finding
 from sekisho.kernel.db import Database
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.settings import Settings
 from sekisho.worklists.engine.orders import read_acting, read_listing
 from sekisho.worklists.model import Act, Member, SavedView, Tally
-from sekisho.worklists.service import acts, views
+from sekisho.worklists.service import acts, findings, views
+from sekisho.worklists.service.findings import FindingSearch
 
 
 class ActOrder(msgspec.Struct):
@@ -66,6 +69,41 @@ class ActList(msgspec.Struct):
 
     acts: list[ActView]
     total: int
+
+
+class FindingView(msgspec.Struct):
+    """One finding; times are UTC."""
+
+    id: str
+    kind: str
+    key: str
+    subject: str
+    title: dict[str, str]
+    severity: str
+    status: str
+    detail: dict[str, object]
+    first_seen_at: datetime
+    last_seen_at: datetime
+    times: int
+    due_at: datetime | None
+    closed_at: datetime | None
+    closed_because: str
+    owner: str | None
+
+
+class FindingList(msgspec.Struct):
+    """One page of findings, worst first; ``total`` counts all pages."""
+
+    findings: list[FindingView]
+    total: int
+    page: int
+    page_size: int
+
+
+class FindingOwner(msgspec.Struct):
+    """Who has it from now on; null for nobody."""
+
+    owner: str | None
 
 
 class ViewShape(msgspec.Struct):
@@ -179,6 +217,42 @@ def undo_act(
         return shape(*acts.undo_act(tx, act_id))
 
 
+@get("/api/findings", sync_to_thread=True, tags=["findings"])
+def list_findings(  # noqa: PLR0917 - called by name, by the framework
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    status: FromQuery[str] = "open",
+    severity: FromQuery[str] = "",
+    kind: FromQuery[str] = "",
+    search: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
+    page_size: FromQuery[int] = 50,
+) -> FindingList:
+    """List findings where ``findings.read`` reaches; ``status`` is open, closed or all."""
+    if status not in {"open", "closed", "all"}:
+        raise ValidationException(f"status is “{status}”; open, closed or all is expected")
+    wanted = FindingSearch(search, status, severity, kind)
+    with database.read(principal) as tx:
+        found = findings.search_findings(tx, wanted, page=page, page_size=page_size)
+    return FindingList([_finding(f) for f in found.findings], found.total, page, page_size)
+
+
+@put("/api/findings/{finding_id:str}/owner", sync_to_thread=True, tags=["findings"])
+def assign_finding(
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    finding_id: FromPath[str],
+    data: JSONBody[FindingOwner],
+) -> FindingView:
+    """Give a finding to a person, or to nobody."""
+    with database.write(principal) as tx:
+        return _finding(findings.assign_finding(tx, finding_id, data.owner))
+
+
+def _finding(finding: Finding) -> FindingView:
+    return msgspec.convert(finding, FindingView, from_attributes=True)
+
+
 @get("/api/views", sync_to_thread=True, tags=["views"])
 def list_views(
     database: NamedDependency[Database],
@@ -219,4 +293,5 @@ def shape_rows(members: Sequence[Member]) -> list[ActRow]:
 
 HANDLERS: list[ControllerRouterHandler] = [
     plan_act, list_acts, show_act, list_rows, start_act, stop_act, undo_act, list_views,
+    list_findings, assign_finding,
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from sekisho.access.engine import builtin
 from sekisho.access.service.register import cut_of, cut_session
@@ -84,9 +84,8 @@ def list_trend(tx: Transaction) -> Trend:
     counts: dict[datetime, dict[str, int]] = {
         first + timedelta(days=n): {} for n in range(_TREND_DAYS)
     }
-    for moment, outcome, times in decision_store.list_moments(tx, first):
-        day = counts.setdefault(moment.replace(hour=0, minute=0, second=0, microsecond=0), {})
-        day[outcome] = day.get(outcome, 0) + times
+    for day, outcome, times in decision_store.count_days(tx, first):
+        counts.setdefault(datetime.combine(day, time(), UTC), {})[outcome] = times
     found = sorted(decision_store.count_reasons(tx, first).items(), key=lambda pair: -pair[1])
     known = builtin.list_reasons()
     top = found[:_MOST_REASONS]

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 
 from sekisho.access.store.tables import DECISIONS
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Transaction, day_of, read_day
 
 _INSERT = insert(DECISIONS)
 SORTS = {"at": DECISIONS.c.last_at, "times": DECISIONS.c.times, "reason": DECISIONS.c.reason,
@@ -97,11 +97,12 @@ def count_reasons(tx: Transaction, since: datetime) -> dict[str, int]:
     return {row.reason: int(row.n) for row in rows}
 
 
-def list_moments(tx: Transaction, since: datetime) -> list[tuple[datetime, str, int]]:
-    """List (when, outcome, times) since then, for a trend."""
-    query = select(DECISIONS.c.last_at, DECISIONS.c.outcome, DECISIONS.c.times)
-    rows = tx.rows(query.where(DECISIONS.c.last_at >= since))
-    return [(row.last_at, row.outcome, row.times) for row in rows]
+def count_days(tx: Transaction, since: datetime) -> list[tuple[date, str, int]]:
+    """Count decisions since then as (day in UTC, outcome, times), for a trend."""
+    day = day_of(tx, DECISIONS.c.last_at).label("day")
+    query = select(day, DECISIONS.c.outcome, func.sum(DECISIONS.c.times).label("n"))
+    rows = tx.rows(query.where(DECISIONS.c.last_at >= since).group_by("day", DECISIONS.c.outcome))
+    return [(read_day(row.day), row.outcome, int(row.n)) for row in rows]
 
 
 def _where(query: Select[Any], wanted: EntryFilter) -> Select[Any]:

@@ -8,6 +8,7 @@ from sekisho.controls.service.access import (
     list_settled_verdicts,
     move_devices,
     person_access_states,
+    select_devices_by_access,
     set_device_bar,
 )
 from sekisho.controls.service.asking import control_queries, due_queries
@@ -64,6 +65,7 @@ from sekisho.controls.service.reading import (
     list_standings,
     list_trend,
     list_verdicts,
+    select_devices_standing,
     write_trend,
 )
 
@@ -118,6 +120,8 @@ __all__ = [
     "reload_catalogue",
     "request_exception",
     "revoke_exception",
+    "select_devices_by_access",
+    "select_devices_standing",
     "set_device_bar",
     "start_device",
     "submit_document",

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sekisho.controls import access as judging
 from sekisho.controls import engine
@@ -78,19 +79,24 @@ def list_access_kinds(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[D
     return {d: _barred(found.get(d, AccessKind.UNKNOWN.value), bars[d]) for d in device_ids}
 
 
-def list_devices_by_access(tx: Transaction, kind: AccessKind) -> list[DeviceID]:
-    """Return the devices that stand so now, for the filter of a list."""
-    found = set(laid.list_settled_access(tx, tx.now, kind.value))
+def select_devices_by_access(tx: Transaction, kind: AccessKind) -> Any:
+    """Return the query for the devices that stand so now, for the filter of a list."""
     behind = laid.list_overdue_devices(tx, tx.now)
-    found |= {d for d, state in access_states(tx, behind).items() if state.kind is kind}
+    more = {d for d, state in access_states(tx, behind).items() if state.kind is kind}
+    less: set[DeviceID] = set()
     for bar in Bar:
         shut = set(_list_barred(tx, bar))
         worse = judging.bar_kind(bar)
         if worse is kind:
-            found |= shut
+            more, less = more | shut, less - shut
         elif worse.rank > kind.rank:
-            found -= shut
-    return sorted(found)
+            more, less = more - shut, less | shut
+    return laid.select_access(tx.now, kind.value, sorted(more), sorted(less))
+
+
+def list_devices_by_access(tx: Transaction, kind: AccessKind) -> list[DeviceID]:
+    """Return the devices that stand so now."""
+    return sorted({row.device_id for row in tx.rows(select_devices_by_access(tx, kind))})
 
 
 def set_device_bar(tx: Transaction, device_id: DeviceID, bar: Bar | None) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sekisho.controls import engine
 from sekisho.controls.exports.model import IMPORTED_PREFIX
@@ -191,22 +192,33 @@ def list_standings(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[Devi
     return found
 
 
-def count_standings(tx: Transaction, *, imported: bool = True) -> dict[str, int]:
+def count_standings(
+    tx: Transaction, people: Any = None, *, imported: bool = True
+) -> dict[str, int]:
     """Count devices by their worst verdict: ``fail``, ``unknown``, ``pass``.
 
-    Devices that only an export knows count like all others, unless ``imported`` is False.
+    ``people`` is a query for the ids of persons whose devices alone are counted. Devices that only
+    an export knows count like all others, unless ``imported`` is False.
     """
-    counts = figures.count_settled_standings(tx, tx.now, imported=imported)
-    for device_id, standing in _overdue(tx).items():
+    counts = figures.count_settled_standings(tx, tx.now, people, imported=imported)
+    overdue = _overdue(tx)
+    counted = overdue if people is None else figures.list_owned(tx, list(overdue), people)
+    for device_id in counted:
         if imported or not device_id.startswith(IMPORTED_PREFIX):
-            counts[standing.worst] += 1
+            counts[overdue[DeviceID(device_id)].worst] += 1
     return counts
+
+
+def select_devices_standing(tx: Transaction, worst: str) -> Any:
+    """Return the query for devices whose worst verdict is ``fail``, ``unknown`` or ``pass``."""
+    settled = figures.select_settled_devices(tx.now, worst)
+    late = [d for d, standing in _overdue(tx).items() if standing.worst == worst]
+    return settled.union_all(figures.select_listed(late)) if late else settled
 
 
 def list_devices_standing(tx: Transaction, worst: str) -> list[DeviceID]:
     """Return the devices whose worst verdict is ``fail``, ``unknown`` or ``pass``."""
-    settled = [row.device_id for row in figures.list_settled_devices(tx, tx.now, worst)]
-    return settled + [d for d, standing in _overdue(tx).items() if standing.worst == worst]
+    return [DeviceID(row.device_id) for row in tx.rows(select_devices_standing(tx, worst))]
 
 
 def list_devices_with(tx: Transaction, kind: str) -> list[DeviceID]:

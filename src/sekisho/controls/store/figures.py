@@ -9,12 +9,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, delete, func, insert, not_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    not_,
+    select,
+)
 
 from sekisho.controls.exports.model import IMPORTED_PREFIX
 from sekisho.controls.model import VerdictKind
 from sekisho.controls.store.tables import COUNTS, SUBJECTS, TREND, VERDICTS, VERSIONS
-from sekisho.kernel.db import Transaction, chunked, upsert
+from sekisho.kernel.db import Transaction, among, chunked, upsert
 
 Figure = tuple[str, str, str]
 """(control id, verdict, how proven)"""
@@ -125,13 +137,17 @@ def list_overdue_standings(tx: Transaction, now: datetime) -> Sequence[Row[Any]]
 
 
 def count_settled_standings(
-    tx: Transaction, now: datetime, *, imported: bool = True
+    tx: Transaction, now: datetime, people: Any = None, *, imported: bool = True
 ) -> dict[str, int]:
-    """Return how many of all other devices stand how, in one pass without sorting."""
+    """Return how many of all other devices stand how, in one pass without sorting.
+
+    ``people`` is a query for the ids of persons whose devices alone are counted.
+    """
     fails = func.sum(case((SUBJECTS.c.failing > 0, 1), else_=0))
     doubts = func.sum(case((and_(SUBJECTS.c.failing == 0, SUBJECTS.c.unknown > 0), 1), else_=0))
-    counted = [fails, doubts, func.count()]
-    wanted = select(*counted).where(_is_settled(now))
+    wanted = select(fails, doubts, func.count()).where(_is_settled(now))
+    if people is not None:
+        wanted = wanted.where(SUBJECTS.c.person_id.in_(people))
     if not imported:
         wanted = wanted.where(
             not_(SUBJECTS.c.device_id.startswith(IMPORTED_PREFIX, autoescape=True))
@@ -141,9 +157,20 @@ def count_settled_standings(
     return {**counts, _PASS: int(row[2]) - sum(counts.values())}
 
 
-def list_settled_devices(tx: Transaction, now: datetime, worst: str) -> Sequence[Row[Any]]:
-    """Return (device_id) of all other devices whose worst verdict is this."""
-    return tx.rows(select(SUBJECTS.c.device_id).where(_is_settled(now), _worst() == worst))
+def select_settled_devices(now: datetime, worst: str) -> Select[tuple[str]]:
+    """Return the query for (device_id) of all other devices whose worst verdict is this."""
+    return select(SUBJECTS.c.device_id).where(_is_settled(now), _worst() == worst)
+
+
+def select_listed(device_ids: Sequence[str]) -> Select[tuple[str]]:
+    """Return the query for those of these devices that are judged, however many they are."""
+    return select(SUBJECTS.c.device_id).where(among(SUBJECTS.c.device_id, device_ids))
+
+
+def list_owned(tx: Transaction, device_ids: Sequence[str], people: Any) -> list[str]:
+    """Return those of these devices that belong to people whom a query gives."""
+    theirs = select_listed(device_ids).where(SUBJECTS.c.person_id.in_(people))
+    return [row.device_id for row in tx.rows(theirs)]
 
 
 def list_settled_devices_with(tx: Transaction, now: datetime, kind: str) -> Sequence[Row[Any]]:

@@ -4,13 +4,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    CompoundSelect,
+    Row,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from sekisho.controls.exceptions import RuleException
 from sekisho.controls.model import Exemption, Verdict, VerdictKind
 from sekisho.controls.store.exception_tables import BARS
 from sekisho.controls.store.tables import EXEMPTIONS, SUBJECTS, VERDICTS
-from sekisho.kernel.db import Transaction, chunked, upsert
+from sekisho.kernel.db import Transaction, among, chunked, upsert
 from sekisho.kernel.ids import ControlID, DeviceID
 from sekisho.wire.kit import Ownership
 
@@ -145,15 +157,19 @@ def list_barred(tx: Transaction, bar: str) -> list[DeviceID]:
     return [row.device_id for row in tx.rows(select(BARS.c.device_id).where(BARS.c.bar == bar))]
 
 
-def list_settled_access(tx: Transaction, now: datetime, access: str) -> list[DeviceID]:
-    """Return the devices whose stored access holds at ``now`` and is this."""
-    rows = tx.rows(
-        select(SUBJECTS.c.device_id).where(
-            SUBJECTS.c.access == access,
-            or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now),
-        )
-    )
-    return [row.device_id for row in rows]
+def select_access(
+    now: datetime, access: str, more: Sequence[DeviceID], less: Sequence[DeviceID]
+) -> Select[tuple[str]] | CompoundSelect[tuple[str]]:
+    """Return the query for devices whose stored access holds at ``now`` and is this.
+
+    ``more`` count as well, ``less`` do not.
+    """
+    current = or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now)
+    held = select(SUBJECTS.c.device_id).where(SUBJECTS.c.access == access, current)
+    if less:
+        held = held.where(~among(SUBJECTS.c.device_id, less))
+    listed = select(SUBJECTS.c.device_id).where(among(SUBJECTS.c.device_id, more))
+    return held.union(listed) if more else held
 
 
 def list_overdue_devices(tx: Transaction, now: datetime) -> list[DeviceID]:

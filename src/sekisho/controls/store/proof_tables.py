@@ -3,7 +3,7 @@
 Migration 0010_proofs makes the same ones.
 """
 
-from sqlalchemy import Column, Index, Integer, String, Table
+from sqlalchemy import Column, Index, Integer, String, Table, text
 from sqlalchemy import Text as SQLText
 
 from sekisho.kernel.db import JSONText, UTCDateTime, metadata
@@ -23,7 +23,19 @@ STATEMENTS = Table(
     Column("person_id", String(64)),
     Column("against_since", UTCDateTime()),
     Index("ix_control_statements_source", "source"),
-    Index("ix_control_statements_against_since", "against_since"),
+    Index(
+        "ix_control_statements_against",
+        "proof",
+        "against_since",
+        "device_id",
+        "control_id",
+        "valid_until",
+        "source",
+        "person_id",
+        sqlite_where=text("against_since IS NOT NULL"),
+        postgresql_where=text("against_since IS NOT NULL"),
+    ),
+    Index("ix_control_statements_person_id", "person_id"),
     sqlite_with_rowid=False,
 )
 

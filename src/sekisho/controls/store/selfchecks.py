@@ -16,7 +16,7 @@ from sekisho.controls.store.proof_tables import (
     STATEMENTS,
 )
 from sekisho.controls.store.tables import SUBJECTS, VERDICTS
-from sekisho.kernel.db import Transaction, chunked, upsert
+from sekisho.kernel.db import Transaction, among, chunked, upsert
 
 _INVITED_AT_ONCE = 5000
 _ANSWERED = func.count(INVITATIONS.c.answered_at).label("answered")
@@ -214,24 +214,26 @@ def list_against(
     """
     wanted = _against(now, proof, control_id, source)
     if people is not None:
-        wanted.append(STATEMENTS.c.person_id.in_(list(people)))
+        wanted.append(among(STATEMENTS.c.person_id, people))
     columns = {
         "since": STATEMENTS.c.against_since, "rule": STATEMENTS.c.control_id,
         "said": STATEMENTS.c.stated_at,
     }  # fmt: skip
     column = columns.get(sort.lstrip("-"), STATEMENTS.c.against_since)
     order = column.desc() if sort.startswith("-") else column.asc()
+    orders = (order, STATEMENTS.c.device_id, STATEMENTS.c.control_id)
+    key = (STATEMENTS.c.device_id, STATEMENTS.c.control_id, STATEMENTS.c.proof)
+    page = select(*key).where(*wanted).order_by(*orders).limit(limit).offset(offset).subquery()
+    this = and_(*(column == page.c[column.name] for column in key))
     of_device = and_(
         VERDICTS.c.device_id == STATEMENTS.c.device_id,
         VERDICTS.c.control_id == STATEMENTS.c.control_id,
     )
     rows = tx.rows(
         select(STATEMENTS, VERDICTS.c.checked_at, VERDICTS.c.fix_by)
+        .join(page, this)
         .join(VERDICTS, of_device)
-        .where(*wanted)
-        .order_by(order, STATEMENTS.c.device_id, STATEMENTS.c.control_id)
-        .limit(limit)
-        .offset(offset)
+        .order_by(*orders)
     )
     total = tx.scalar(select(func.count()).select_from(STATEMENTS).where(*wanted))
     return rows, int(total or 0)

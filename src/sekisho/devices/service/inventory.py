@@ -116,6 +116,13 @@ def count_enrolled(tx: Transaction) -> int:
     return sum(count for state, _, _, count in states if state != "withdrawn")
 
 
+def count_pending(tx: Transaction) -> tuple[int, int]:
+    """Count the devices that ``devices.read`` reaches and that are not withdrawn; those waiting."""
+    states = store.count_states(tx, within_reach(tx))
+    total = sum(count for state, _, _, count in states if state != "withdrawn")
+    return total, sum(count for state, _, _, count in states if state == "pending")
+
+
 def count_devices(tx: Transaction) -> DeviceCounts:
     """Count the devices that ``devices.read`` reaches and that are not withdrawn."""
     owned_by = within_reach(tx)

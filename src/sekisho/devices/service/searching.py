@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sekisho.controls import service as controls
 from sekisho.controls.access import AccessKind
@@ -11,7 +12,6 @@ from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.identity import service as identity
 from sekisho.identity.service import standing
 from sekisho.kernel.db import Transaction
-from sekisho.kernel.ids import DeviceID
 
 MOST_FOUND_PEOPLE = 100
 SILENT_AFTER = timedelta(days=1)
@@ -66,17 +66,17 @@ def make_filter(tx: Transaction, search: DeviceSearch) -> DeviceFilter:
         platform=Platform(search.platform) if search.platform in set(Platform) else None,
         silent_before=tx.now - SILENT_AFTER if search.seen == "silent" else None,
         owner_ids=owners,
-        only=_only(tx, search),
+        standing=_standing(tx, search),
         tag=search.tag[:40],
         owner_units=None if units is None else standing.select_people_in(units),
     )
 
 
-def _only(tx: Transaction, search: DeviceSearch) -> list[DeviceID] | None:
-    """Return the devices that stand as asked by verdict and by access; None does not narrow."""
-    found: list[list[DeviceID]] = []
+def _standing(tx: Transaction, search: DeviceSearch) -> list[Any]:
+    """Return the queries for devices that stand as asked by verdict and by access."""
+    found = []
     if search.verdict in {"fail", "unknown", "pass"}:
-        found.append(controls.list_devices_standing(tx, search.verdict))
+        found.append(controls.select_devices_standing(tx, search.verdict))
     if search.access in set(AccessKind):
-        found.append(controls.list_devices_by_access(tx, AccessKind(search.access)))
-    return sorted(set(found[0]).intersection(*found[1:])) if found else None
+        found.append(controls.select_devices_by_access(tx, AccessKind(search.access)))
+    return found

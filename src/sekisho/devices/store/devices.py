@@ -9,7 +9,7 @@ from sqlalchemy import Row, and_, bindparam, delete, func, or_, select, update
 
 from sekisho.devices.model import AGENT_VERSION_PREFIX, Device, DeviceState, Ownership, Platform
 from sekisho.devices.store.tables import DEVICES, LINES, NODE_KEYS, SCHEDULES, TAGS
-from sekisho.kernel.db import Transaction, chunked, upsert
+from sekisho.kernel.db import Transaction, among, chunked, contains, upsert
 from sekisho.kernel.ids import DeviceID
 
 COLUMNS = [DEVICES.c[item.name] for item in fields(Device)]
@@ -46,7 +46,8 @@ class DeviceFilter:
     ``silent_before`` keeps active devices without a word since then; ``only`` and ``owner_ids``
     narrow by ids that another room found. ``owned_by`` is another room's query for the ids of
     owners: whose devices the caller may see at all (None: everybody's, and those of nobody);
-    ``owner_units`` is such a query for the unit that was asked for.
+    ``owner_units`` is such a query for the unit that was asked for, ``standing`` are such queries
+    for the ids of devices that stand as asked.
     """
 
     search: str = ""
@@ -61,6 +62,7 @@ class DeviceFilter:
     owned_by: Any = None
     tag: str = ""
     owner_units: Any = None
+    standing: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ def list_page(
     """Return one page of devices and how many there are in all."""
     where = _conditions(narrow)
     key = _SORTS[sort]
-    order = (key.desc() if descending else key.asc()).nulls_last()
+    order = key.desc() if descending else key.asc()
+    if sort != "label":  # a name is never NULL, and its index is of no use with NULLS LAST
+        order = order.nulls_last()
     query = select(*COLUMNS).where(*where).order_by(order, DEVICES.c.id)
     total = tx.scalar(select(func.count()).select_from(DEVICES).where(*where))
     return [read_device(row) for row in tx.rows(query.offset(offset).limit(limit))], total
@@ -272,7 +276,8 @@ def _conditions(narrow: DeviceFilter) -> list[Any]:
     if narrow.flagged:
         found.append(DEVICES.c.flagged != "")
     if narrow.only is not None:
-        found.append(DEVICES.c.id.in_(list(narrow.only)))
+        found.append(among(DEVICES.c.id, narrow.only))
+    found += [DEVICES.c.id.in_(query) for query in narrow.standing]
     if narrow.tag:
         tagged = select(TAGS.c.device_id).where(TAGS.c.tag == narrow.tag)
         found.append(DEVICES.c.id.in_(tagged))
@@ -287,7 +292,7 @@ def _search(narrow: DeviceFilter) -> list[Any]:
     if not narrow.search:
         return []
     columns = ("label", "hostname", "serial", "id", "os_name", "model", "note")
-    hits = [DEVICES.c[name].icontains(narrow.search, autoescape=True) for name in columns]
+    hits: list[Any] = [contains(narrow.search, *(DEVICES.c[name] for name in columns))]
     if narrow.owner_ids:
         hits.append(DEVICES.c.owner_id.in_(list(narrow.owner_ids)))
     return [or_(*hits)]

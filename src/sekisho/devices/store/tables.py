@@ -1,6 +1,16 @@
 """Tables of this room. Migrations make the same ones."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    func,
+)
 from sqlalchemy import Text as SQLText
 
 from sekisho.kernel.db import JSONText, UTCDateTime, metadata
@@ -57,10 +67,11 @@ DEVICES = Table(
     Column("note", String(500), nullable=False, server_default=""),
     Index("ix_devices_changed_at", "changed_at"),
     Index("ix_devices_host_identifier", "host_identifier"),
-    Index("ix_devices_owner_id", "owner_id"),
+    Index("ix_devices_owner_id", "owner_id", "id"),
     Index("ix_devices_state_seen_at", "state", "seen_at"),
     Index("ix_devices_state_ownership_platform", "state", "ownership", "platform"),
 )
+Index("ix_devices_name", func.lower(DEVICES.c.label + DEVICES.c.hostname), DEVICES.c.id)
 
 TAGS = Table(
     "device_tags",

@@ -14,7 +14,6 @@ from sekisho.controls import service as controls
 from sekisho.devices import engine
 from sekisho.devices.model import Device, DeviceState
 from sekisho.devices.service import inventory, many
-from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.devices.service.searching import SILENT_AFTER, DeviceSearch, find_devices
 from sekisho.identity import service as identity
 from sekisho.identity.service import units
@@ -99,13 +98,13 @@ def show_devices(
         columns = pick_columns(c)
         rows = make_rows(tx, found.devices)
         tags, units = many.list_tags(tx), list_units(tx)
-        counts = inventory.count_devices(tx)
+        enrolled, pending = inventory.count_pending(tx)
         totals = count_standings(tx)
     return Page("devices/list.html", {
-        "rows": rows, "filters": filters, "totals": totals, "any_device": counts.total > 0,
+        "rows": rows, "filters": filters, "totals": totals, "any_device": enrolled > 0,
         "columns": columns, "column_words": COLUMNS, "tags": tags, "units": units,
         "may_act": principal.holds("devices.write"),
-        "pending": counts.by_state.get(DeviceState.PENDING, 0),
+        "pending": pending,
         "may_enrol": principal.allows("devices.write"), "page": page, "total": found.total,
         "pages": -(-found.total // PER_PAGE), "first": (page - 1) * PER_PAGE + 1,
         "last": (page - 1) * PER_PAGE + len(rows),
@@ -151,13 +150,7 @@ def list_units(tx: Transaction) -> Sequence[tuple[str, str, int]]:
 
 def count_standings(tx: Transaction) -> dict[str, int]:
     """Count devices by their worst verdict; whoever sees some devices only, these."""
-    if tx.principal.allows("devices.read"):
-        return controls.count_standings(tx, imported=False)
-    counts = {}
-    for kind in ("fail", "unknown", "pass"):
-        narrow = DeviceFilter(only=controls.list_devices_standing(tx, kind))
-        counts[kind] = inventory.list_devices(tx, narrow, limit=1).total
-    return counts
+    return controls.count_standings(tx, inventory.within_reach(tx), imported=False)
 
 
 def make_rows(tx: Transaction, devices: Sequence[Device]) -> list[DeviceRow]:

@@ -17,9 +17,7 @@ ACTING: Mapping[str, Text] = {
 
 def name_people(tx: Transaction, ids: Iterable[str | None]) -> dict[str, str]:
     """Return id → name for everybody known among ``ids``; nobody is named twice."""
-    wanted = {person_id for person_id in ids if person_id}
-    found = {person_id: identity.find_person(tx, person_id) for person_id in wanted}
-    return {person_id: person.name for person_id, person in found.items() if person}
+    return identity.find_names(tx, [person_id for person_id in ids if person_id])
 
 
 def name_owners(tx: Transaction, devices: Iterable[Device]) -> dict[str, str]:

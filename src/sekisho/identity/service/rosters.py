@@ -7,7 +7,7 @@ server ends them over all rooms.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import msgspec
@@ -78,7 +78,7 @@ def read_waiting(tx: Transaction, roster_id: str) -> WaitingRoster:
 
 
 def _digest(plan: Plan) -> str:
-    return hashlib.sha256(msgspec.json.encode(asdict(plan))).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(plan)).hexdigest()
 
 
 def list_known(tx: Transaction) -> list[Known]:

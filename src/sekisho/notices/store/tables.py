@@ -94,6 +94,7 @@ deliveries = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("done_at", UTCDateTime),
     Index("ix_notice_deliveries_due", "state", "due_at"),
+    Index("ix_notice_deliveries_newest", "created_at", "id"),
     Index("ix_notice_deliveries_post_id", "post_id"),
     Index("ix_notice_deliveries_channel", "channel_id", "state"),
     Index("ix_notice_deliveries_person_id", "person_id"),

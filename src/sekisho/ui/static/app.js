@@ -26,12 +26,21 @@ async function copyBeside(button) {
   setTimeout(() => button.classList.remove("copied"), 2000);
 }
 
+// A list of choices that many dialogs share stands on the page once, in a template.
+function openDialog(dialog) {
+  for (const select of dialog.querySelectorAll("select[data-options]:empty")) {
+    select.append(document.getElementById(select.dataset.options).content.cloneNode(true));
+    select.value = select.dataset.chosen;
+  }
+  dialog.showModal();
+}
+
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-theme-toggle], [data-copy], [data-dialog], [data-close]");
   if (!target) return;
   if ("themeToggle" in target.dataset) toggleTheme();
   if ("copy" in target.dataset) copyBeside(target);
-  if (target.dataset.dialog) document.getElementById(target.dataset.dialog).showModal();
+  if (target.dataset.dialog) openDialog(document.getElementById(target.dataset.dialog));
   if ("close" in target.dataset) target.closest("dialog").close();
 });
 

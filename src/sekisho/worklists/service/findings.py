@@ -48,12 +48,17 @@ class FindingSearch:
 
 
 def search_findings(
-    tx: Transaction, search: FindingSearch, *, page: int = 1, page_size: int = 50
+    tx: Transaction,
+    search: FindingSearch,
+    *,
+    page: int = 1,
+    page_size: int = 50,
+    total: int | None = None,
 ) -> FindingPage:
     """Return one page of the findings that the caller's ``findings.read`` reaches."""
     wanted = make_filter(tx, search)
     sort = search.sort if search.sort.removeprefix("-") in service.SORTS else "severity"
-    return service.list_findings(tx, wanted, page=page, page_size=page_size, sort=sort)
+    return service.list_findings(tx, wanted, page=page, page_size=page_size, sort=sort, total=total)
 
 
 def make_filter(tx: Transaction, search: FindingSearch) -> FindingFilter:
@@ -110,9 +115,35 @@ def _found(tx: Transaction, words: str) -> Sequence[str]:
     return found
 
 
-def count_by_topic(tx: Transaction, search: FindingSearch) -> Mapping[str, int]:
-    """Count what a search lists by topic, whatever topic it asks for."""
-    return service.count_by_topic(tx, make_filter(tx, replace(search, rule="")))
+@dataclass(frozen=True, slots=True)
+class FindingCounts:
+    """How many a search lists; by topic, whatever topic it asks for; all open ones by severity."""
+
+    total: int
+    by_topic: Mapping[str, int]
+    by_severity: Mapping[Severity, int]
+
+
+def count_kinds(tx: Transaction, search: FindingSearch) -> FindingCounts:
+    """Count what a list shows beside its rows: in one pass where the search is of all open ones."""
+    wider = replace(search, rule="", severity="")
+    found = service.count_kinds(tx, make_filter(tx, wider))
+    by_topic: dict[str, int] = {}
+    for (topic, severity), number in found.items():
+        if search.severity in {"", severity.value} or search.severity not in set(Severity):
+            by_topic[topic] = by_topic.get(topic, 0) + number
+    total = by_topic.get(search.rule, 0) if search.rule else sum(by_topic.values())
+    return FindingCounts(total, by_topic, _count_severities(tx, wider, found))
+
+
+def _count_severities(
+    tx: Transaction, search: FindingSearch, found: Mapping[tuple[str, Severity], int]
+) -> Mapping[Severity, int]:
+    if replace(search, sort="", state="") != FindingSearch(sort=""):
+        return count_severities(tx)
+    if _status(search.state) is not FindingStatus.OPEN or search.state == "overdue":
+        return count_severities(tx)
+    return {s: sum(n for (_, kind), n in found.items() if kind is s) for s in Severity}
 
 
 def count_days(tx: Transaction, search: FindingSearch, days: int = 30) -> Sequence[DayCount]:
@@ -132,10 +163,8 @@ def count_severities(tx: Transaction) -> Mapping[Severity, int]:
     """Count the open findings by severity within the caller's reach."""
     if tx.principal.allows("findings.read"):
         return service.count_open_by_severity(tx)
-    return {
-        severity: count_findings(tx, FindingSearch(severity=severity.value))
-        for severity in Severity
-    }
+    counted = service.count_open_by_severity(tx, make_filter(tx, FindingSearch()))
+    return {severity: counted.get(severity, 0) for severity in Severity}
 
 
 def find_units(tx: Transaction, found: Sequence[Finding]) -> dict[str, str | None]:

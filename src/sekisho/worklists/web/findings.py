@@ -104,11 +104,15 @@ def show_findings(  # noqa: PLR0917 - the address's own names
     search = FindingSearch(q.strip(), wanted, severity, kind, rule, unit, who, age, sort)
     page = max(1, page)
     with database.read(principal) as tx:
-        found = service.search_findings(tx, search, page=page, page_size=PER_PAGE)
+        counts = service.count_kinds(tx, search)
+        found = service.search_findings(
+            tx, search, page=page, page_size=PER_PAGE, total=counts.total
+        )
         days = service.count_days(tx, search, DAYS)
         context = {
             "rows": make_rows(tx, found.findings), "filters": search, "total": found.total,
-            "severities": service.count_severities(tx), "rules": _top_rules(tx, catalogue, search),
+            "severities": counts.by_severity,
+            "rules": _top_rules(counts.by_topic, catalogue, search),
             "units": list_units(tx), "who_name": _who(tx, who), "kinds": WORDS_OF_KIND,
             "controls": catalogue.controls, "days": days,
         }  # fmt: skip
@@ -131,10 +135,9 @@ def _who(tx: Transaction, who: str) -> str:
 
 
 def _top_rules(
-    tx: Transaction, catalogue: Catalogue, search: FindingSearch
+    counts: Mapping[str, int], catalogue: Catalogue, search: FindingSearch
 ) -> list[tuple[str, Mapping[str, str], int]]:
     """Return the rules with most findings in this search, and the one that is chosen."""
-    counts = service.count_by_topic(tx, search)
     known = [(t, n) for t, n in counts.items() if t in catalogue.controls]
     most = sorted(known, key=lambda item: (-item[1], item[0]))
     shown = [
