@@ -102,7 +102,7 @@ def list_addresses(data: Path, things: dict[str, str]) -> Iterator[Asked]:
 def time_page(running: Running, asked: Asked, cookie: str, rounds: int) -> Timed:
     """Ask for one address again and again."""
     web = [running.processes["web"]]
-    connection = http.client.HTTPConnection("127.0.0.1", running.admin, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", running.admin, timeout=600)
     headers = {"Cookie": f"{LOCAL_COOKIE}={cookie}", "Accept": "text/html",
                "Accept-Language": "ja"}  # fmt: skip
     path = quote(asked.path, safe="/?&=-_.~%")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sekisho.controls import service
 from sekisho.controls.dated import list_dated
 from sekisho.controls.model import Catalogue, Control, Localized, Severity, VerdictKind
-from sekisho.controls.pages import own_checks, selfchecks
+from sekisho.controls.pages import lists, own_checks, selfchecks
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotFoundError
@@ -69,6 +69,7 @@ def show_rules(
     verdict: FromQuery[str] = "",
     severity: FromQuery[str] = "",
     ownership: FromQuery[str] = "",
+    taken: FromQuery[int] = 0,
 ) -> Page:
     """List the rules in force that match, most failing first. Needs ``controls.read``."""
     principal.require("controls.read")
@@ -83,6 +84,7 @@ def show_rules(
     return Page("controls/list.html", {
         "rows": rows, "filters": filters, "digest": catalogue.digest[:10],
         "faults": service.known_faults(), "dated": list_dated(catalogue, clock.now()),
+        "may_write": principal.allows("controls.write"), "taken": bool(taken),
     })  # fmt: skip
 
 
@@ -140,6 +142,7 @@ def say_days(span: timedelta) -> Text:
 
 HANDLERS: list[ControllerRouterHandler] = [
     show_rules,
+    *lists.HANDLERS,
     *own_checks.HANDLERS,
     *selfchecks.HANDLERS,
 ]
