@@ -28,10 +28,9 @@ from sekisho.evidence import service as evidence
 from sekisho.evidence.model import NewRecord
 from sekisho.identity import service as identity
 from sekisho.identity.engine.rights import rights_of
-from sekisho.identity.model import Assignment, Method, Person, PersonState, Role, Strength, Visit
+from sekisho.identity.model import Assignment, Person, PersonState, Role
 from sekisho.identity.service import groups
 from sekisho.identity.service.roles import set_roles
-from sekisho.identity.service.sessions import Proof, open_session
 from sekisho.identity.store import people
 from sekisho.identity.store.tables import group_members
 from sekisho.kernel.clock import SystemClock
@@ -56,12 +55,11 @@ _TOLD = 6
 
 @dataclass(slots=True)
 class Town:
-    """Who looks at pages (name → cookie) and one of each thing that addresses name."""
+    """Its people and units, and one of each thing that addresses name."""
 
     data: Path
     database: Database
     box: SecretBox
-    cookies: dict[str, str] = field(default_factory=dict)
     things: dict[str, str] = field(default_factory=dict)
     people: list[PersonID] = field(default_factory=list)
     units: list[UnitID] = field(default_factory=list)
@@ -79,7 +77,7 @@ def build_town(data: Path, count: int) -> Town:
         _fill_people(town, count)
         _own_devices(town)
         _write_trend(town)
-        _sign_in(town)
+        _add_lookers(town)
         _fill_groups(town)
         _fill_exceptions(town)
         fill_proofs(town)
@@ -158,27 +156,16 @@ def _write_trend(town: Town) -> None:
             figures.write_day(tx, (tx.now.date() - dt.timedelta(days=day)).isoformat(), counts)
 
 
-def _sign_in(town: Town) -> None:
-    """Sign in an administrator, somebody who secures one company, a leader and a teleworker."""
+def _add_lookers(town: Town) -> None:
+    """Add an administrator, and somebody who secures one company of the organisation."""
     company = UnitID(town.things["company_id"])
     with town.database.write(SYSTEM) as tx:
         admin = _add(tx, "Bench", Role.ADMIN)
         scoped = _add(tx, "Scoped", Role.TELEWORKER)
         held = {Assignment(role, company) for role in (Role.SECURITY, Role.MANAGER)}
         set_roles(tx, scoped.id, scoped.assignments | held)
-        lead = people.find_person(tx, town.people[0])
-        worker = people.find_person(tx, town.people[1])
-        for name, person in (("admin", admin), ("scoped", scoped), ("lead", lead),
-                             ("worker", worker)):  # fmt: skip
-            if person is None:
-                raise LookupError(name)
-            proof = Proof(Strength.RESISTANT, tx.now)
-            made = open_session(tx, person, Method.PASSKEY, Visit("127.0.0.1", "b"), proof=proof)
-            town.cookies[name] = made.secret
         rights = rights_of([Role.ADMIN])
-        town.admin = Principal(
-            PrincipalKind.PERSON, admin.id, "Bench", rights, made.session_id, tx.now
-        )
+        town.admin = Principal(PrincipalKind.PERSON, admin.id, "Bench", rights, "ses_b", tx.now)
 
 
 def _add(tx: Transaction, name: str, role: Role) -> Person:

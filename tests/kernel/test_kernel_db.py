@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import String, insert, literal, select
 
 from fakes.clock import FakeClock
-from sekisho.kernel.db import Database
+from sekisho.kernel.db import Database, among, contains, day_of, read_day
 from sekisho.kernel.errors import ConflictError
 from sekisho.kernel.installation import get_fact, installation, set_fact
 from sekisho.kernel.migrations import current_revision, migrate
@@ -124,3 +124,32 @@ def test_an_empty_sqlite_file_is_migrated(tmp_path: Path) -> None:
 
     assert current_revision(database)
     database.close()
+
+
+def test_a_list_may_be_longer_than_parameters_go(database: Database) -> None:
+    many = [f"x{n}" for n in range(40_000)]
+    text = literal("x39999", String())
+    with database.read(SYSTEM) as tx:
+        asked = (many, [], ["x'39999", 'x"', "関所"])
+        assert [bool(tx.scalar(select(1).where(among(text, some)))) for some in asked] == [
+            True, False, False,
+        ]  # fmt: skip
+        assert tx.scalar(select(1).where(~among(text, ["y"]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [("mnt-L", True), ("端末", True), ("l 端", False), ("%", False), ("100_", True), ("'", False)],
+)
+def test_words_are_looked_for_as_they_are(database: Database, words: str, there: bool) -> None:
+    columns = [literal(word, String()) for word in ("MNT-L", "端末", "100_")]
+    with database.read(SYSTEM) as tx:
+        assert bool(tx.scalar(select(1).where(contains(words, *columns)))) is there
+
+
+def test_a_day_is_told_in_utc(database: Database) -> None:
+    moment = datetime(2026, 11, 24, 23, 59, 59, 999_999, tzinfo=UTC)
+    with database.write(SYSTEM) as tx:
+        tx.execute(insert(installation), {"name": "d", "value": 1, "changed_at": moment})
+        found = tx.scalar(select(day_of(tx, installation.c.changed_at)))
+    assert read_day(found) == moment.date()

@@ -1,6 +1,7 @@
 """The whole server in this process with a small organisation in it, and browsers that visit it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -128,7 +129,13 @@ class Town:
 
 @pytest.fixture
 def town(data_folder: Path, clock: FakeClock) -> Iterator[Town]:
-    settings = Settings(data=data_folder, organisation="株式会社みなと設計")
+    with open_town(Settings(data=data_folder, organisation="株式会社みなと設計"), clock) as made:
+        yield made
+
+
+@contextmanager
+def open_town(settings: Settings, clock: FakeClock) -> Iterator[Town]:
+    """Open an organisation on the database that the settings name."""
     with open_house(settings, clock) as house:
         app = build_app(house)
         made = Town(house, clock, app)
