@@ -130,7 +130,7 @@ def test_a_list_may_be_longer_than_parameters_go(database: Database) -> None:
     many = [f"x{n}" for n in range(40_000)]
     text = literal("x39999", String())
     with database.read(SYSTEM) as tx:
-        asked = (many, [], ["x'39999", 'x"', "関所"])
+        asked: tuple[list[str], ...] = (many, [], ["x'39999", 'x"', "関所"])
         assert [bool(tx.scalar(select(1).where(among(text, some)))) for some in asked] == [
             True, False, False,
         ]  # fmt: skip
