@@ -245,6 +245,7 @@ def assign_finding(
     data: JSONBody[FindingOwner],
 ) -> FindingView:
     """Give a finding to a person, or to nobody."""
+    principal.require_reach("findings.write")
     with database.write(principal) as tx:
         return _finding(findings.assign_finding(tx, finding_id, data.owner))
 
