@@ -1,4 +1,4 @@
-"""The plain texts that an expression cannot be found without."""
+"""The plain texts that an expression cannot be found without, and how long it has to be."""
 
 import warnings
 from collections.abc import Iterable
@@ -14,6 +14,27 @@ def required_texts(pattern: str) -> tuple[str, ...]:
 
     Holds for values in ASCII; outside it a regex's idea of case differs from casefolding.
     """
+    parsed = _parse(pattern)
+    if parsed is None:
+        return ()
+    walk = _Walk()
+    try:
+        walk.sequence(parsed)
+    except Exception:  # noqa: BLE001 # as below
+        return ()
+    return tuple(sorted(walk.finish()))
+
+
+def least_width(pattern: str) -> int:
+    """Return how many characters a text has at least in which ``pattern`` is found; 0 unknown."""
+    parsed = _parse(pattern)
+    return 0 if parsed is None else int(parsed.getwidth()[0])
+
+
+def _parse(pattern: str) -> Any:
+    """Return what Python makes of an expression, None where that may not be what is meant."""
+    if "[:" in pattern:  # a class of RE2 within a set, which Python takes for single letters
+        return None
     try:
         # Python has no public parser of expressions. Whatever goes wrong in this one, or is new
         # in it, means that the expression is tested on each value.
@@ -21,12 +42,9 @@ def required_texts(pattern: str) -> tuple[str, ...]:
 
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            parsed = _parser.parse(pattern)
-        walk = _Walk()
-        walk.sequence(parsed)
-        return tuple(sorted(walk.finish()))
+            return _parser.parse(pattern)
     except Exception:  # noqa: BLE001 # any failure leads to the exact way
-        return ()
+        return None
 
 
 @dataclass(slots=True)

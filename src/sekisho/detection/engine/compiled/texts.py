@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from ahocorasick_rs import AhoCorasick
 
+from sekisho.detection.engine.compiled.literals import least_width
 from sekisho.detection.engine.reference import value_passes
 from sekisho.detection.engine.regexes import compile_regex
 from sekisho.detection.engine.values import addresses_in, leaves, network_of
@@ -64,10 +65,13 @@ def one_test(column: int, test: Test) -> Part:
 
 def _regex(column: int, test: Regex) -> Holds:
     found, tests = compile_regex(test.pattern, test.flags).found, (test,)
+    least = least_width(test.pattern)
 
     def holds(event: Any) -> bool:
         value = event.value(column)
-        return found(value) if type(value) is str else passes(tests, value)
+        if type(value) is not str:
+            return passes(tests, value)
+        return len(value) >= least and found(value)
 
     return holds
 

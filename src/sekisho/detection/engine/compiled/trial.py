@@ -46,7 +46,6 @@ class Exhibit(dict[int, str | None]):
     def __init__(
         self, makers: Sequence[Make], values: Values, fields: Mapping[str, Any] | None
     ) -> None:
-        super().__init__()
         self._makers, self._values, self.fields = makers, values, fields
 
     def __missing__(self, column: int) -> str | None:
