@@ -171,6 +171,6 @@ ACCESS: dict[str, Walk] = {
     "my_apps": go("/my/apps"),
     "my_access": go("/my/access?resource={wiki}"),
     "access_alarm": _alarm,
-    "gate_refused": _gate_page(answers.NO_ACCESS, 403, "sekisho.failing", "sekisho.findings"),
+    "gate_refused": _gate_page(answers.NO_ACCESS, 403, "sekisho.failing", "sekisho.certificate"),
     "gate_no_device": _gate_page(answers.NO_DEVICE, 403),
 }
