@@ -38,7 +38,7 @@ from sekisho.server.bootstrap import open_house
 AIM_MILLISECONDS = 150
 FLOOR = "/account/tokens"
 _OK = http.client.OK
-# What is no page of its own: streams, files of the API's description, ways through the gate.
+# What is no page of its own: streams, exports of whole lists, the API's description, the gate.
 _APART = ("/events", "/static", "/api/schema", "/scim/", "/gate/", "/forward-auth", "/metrics",
           "/api/osquery", "/api/agent", "/setup", "/.well-known")  # fmt: skip
 USUAL = (
@@ -94,7 +94,11 @@ def list_addresses(data: Path, things: dict[str, str]) -> Iterator[Asked]:
         routes = sorted({p for p, method, _ in list_routes(build_app(house)) if method == "GET"})
     for who in ("admin", "scoped", "worker"):
         for route in routes:
-            if route.startswith(_APART) or (who == "worker" and not route.startswith("/my")):
+            if (
+                route.startswith(_APART)
+                or route.endswith(".csv")
+                or (who == "worker" and not route.startswith("/my"))
+            ):
                 continue
             names = [name.split(":")[0] for name in re.findall(r"\{([^}]*)\}", route)]
             found = {n: things.get(_FIT.get(n, {}).get(who, n), "") for n in names}
