@@ -98,7 +98,7 @@ def test_a_digest_is_one_mail_at_its_hour(office: Office) -> None:
         assert office.send() == 60
     urgent, digest = server.mails
     assert urgent["Subject"].startswith("【至急】")
-    assert digest["Subject"] == "お知らせ60件: 直すことが1つあります"
+    assert digest["Subject"] == "お知らせ60件：直すことが1つあります"
     assert digest["List-Unsubscribe"] == "<https://sekisho.example.jp/my/notices/ways>"
     part = digest.get_body(("plain",))
     assert part is not None
