@@ -131,9 +131,8 @@ def _gate_page(title: Text, status: int, *names: str) -> Walk:
     """Show a page of the gate's own as a browser gets it, with its own content policy."""
 
     def walk(town: Any, page: Page) -> None:
-        del town
-        cookies = {each.get("name"): each.get("value") for each in page.context.cookies()}
-        language = "en" if cookies.get("sekisho_language") == "en" else "ja"
+        page.goto(town.url("/my/apps"))
+        language = str(page.get_attribute("html", "lang"))
         reasons = [builtin.built_in_reason(name) for name in names]
         shown = answers.reasons_as_data(reasons, language) if reasons else [{
             "text": translate(porter.NO_CERTIFICATE, language),
