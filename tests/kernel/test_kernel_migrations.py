@@ -24,6 +24,8 @@ def _all_tables() -> None:
             importlib.import_module(module.name)
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
 def test_the_schema_is_what_the_code_expects(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(

@@ -63,7 +63,7 @@ def test_a_failing_device_is_told_of_until_it_is_fine(town: Town, mails: MailSer
     town.answer(device)
     _turn(town)
     assert [str(m["Subject"]) for m in mails.mails][1:] == [
-        "mnt-l-0231: 直すことはすべて終わりました"
+        "mnt-l-0231：直すことはすべて終わりました"
     ]
 
 
