@@ -24,7 +24,7 @@ from ui.tour_town import WAIT_SECONDS, Town, open_town, register, settle
 WIDTHS = (1440, 390)
 LANGUAGES = ("ja", "en")
 THEMES = ("light", "dark")
-UNFOLDED = {"sign_in_code", "my_company"}
+UNFOLDED = {"sign_in_code", "my_company", "gate_refused", "gate_no_device"}
 
 
 Walk = Callable[[Town, Page], None]
