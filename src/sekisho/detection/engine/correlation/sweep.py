@@ -7,6 +7,7 @@ in leaves nothing behind.
 
 import bisect
 import operator
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -68,23 +69,23 @@ class Sweep:
         return tuple(reversed(tuple(found)[:MOST_RECORDS]))
 
 
-class _Tally:
+class _Tally(ABC):
     """What is counted or measured in a window."""
 
     def __init__(self, correlation: Correlation) -> None:
         self.correlation = correlation
 
+    @abstractmethod
     def add(self, entry: Entry) -> None:
         """Take an entry in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, entry: Entry) -> None:
         """Let the oldest entry go."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self) -> Figure | None:
         """Return the figure, None if there is none."""
-        raise NotImplementedError
 
     def holds(self) -> bool:
         """Say whether every bound holds for the figure."""
