@@ -132,6 +132,14 @@ def time_page(running: Running, asked: Asked, cookie: str, rounds: int) -> Timed
     return Timed(asked, status, times[0], times[1:] or times, spent, size)
 
 
+def tell(timed: Timed) -> Timed:
+    """Print one line as soon as a page is measured: a run of hundreds takes minutes."""
+    middle = percentile(timed.times, 0.5)
+    print(f"{timed.asked.who} {timed.asked.shown}: {timed.status}, first {timed.first:.0f} ms, "
+          f"p50 {middle:.0f} ms, CPU {timed.cpu:.0f} ms", flush=True)  # fmt: skip
+    return timed
+
+
 def build(folder: Path, count: int) -> dict[str, str]:
     """Build the organisation in a folder, or take the one that is there."""
     facts = folder / "town.json"
@@ -198,7 +206,7 @@ def main() -> None:
                  if arguments.only in a.path or a.path == FLOOR]  # fmt: skip
         cookies = sign_in(data)
         with running_server(data, worker=False) as running:
-            found = [time_page(running, a, cookies[a.who], arguments.rounds)
+            found = [tell(time_page(running, a, cookies[a.who], arguments.rounds))
                      for a in asked]  # fmt: skip
     report(found)
 

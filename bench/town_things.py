@@ -140,7 +140,7 @@ def fill_access(town: "Town") -> None:
     insert(town.database, SESSIONS, _sessions(town, now, app_id))
     insert(town.database, REQUESTS, (
         {"id": f"ask_{n:022}", "person_id": town.people[n], "resource_id": app_id,
-         "reason": "保守のため", "minutes": 60, "state": "asked", "created_at": now,
+         "reason": "保守のため", "minutes": 60, "state": "waiting", "created_at": now,
          "words": ""}
         for n in range(_REQUESTS)
     ))  # fmt: skip

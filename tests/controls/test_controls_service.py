@@ -305,3 +305,26 @@ def test_the_worst_control_comes_first(
         listed = service.list_control_devices(tx, "vpn-up", VerdictKind.FAIL)
     assert names[:2] == ["os-supported", "vpn-up"]
     assert [each.device_id for each in listed] == [laptop.device_id]
+
+
+def test_devices_whose_proof_grew_old_are_listed_before_anybody_wrote_it_down(
+    database: Database, laptop: Subject, replies: Replies, admin: Principal, clock: FakeClock
+) -> None:
+    judge_all(database, laptop, replies.about("vpn-up", laptop.platform, passed=True))
+    clock.advance(days=400)
+
+    with database.read(admin) as tx:
+        old = service.list_control_devices(tx, "vpn-up", VerdictKind.UNKNOWN)
+        assert [each.device_id for each in old] == [laptop.device_id]
+        assert service.list_control_devices(tx, "vpn-up", VerdictKind.PASS) == []
+        assert service.list_control_devices(tx, "vpn-up", VerdictKind.UNKNOWN, offset=1) == []
+
+
+def test_titles_are_searched_in_the_catalogue_where_they_are_all_alike() -> None:
+    control = service.catalogue_in_force().controls[ControlID("vpn-up")]
+    every, none = service.search_titles(control.title["ja"].upper())
+    assert "vpn-up" in every
+    assert "os-supported" in none
+    assert service.search_titles("未対応") == ([], [])  # some are called so: they are read
+    assert service.search_titles("未対応：" + control.title["ja"])[0] == []
+    assert service.search_titles("no such words")[0] == []

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from fakes.clock import FakeClock
 from sekisho.evidence import service as evidence
@@ -18,8 +19,9 @@ DISK = NewFinding(
     subject="device:dev_1",
     title={"ja": "ディスクの暗号化が無効", "en": "The disk is not encrypted"},
     severity="high",
+    topic="disk",
 )
-LOCK = replace(DISK, key="compliance:dev_1:screen-lock", severity="low")
+LOCK = replace(DISK, key="compliance:dev_1:screen-lock", severity="low", topic="lock")
 
 
 def _kinds(database: Database) -> list[str]:
@@ -74,6 +76,10 @@ def test_lists_are_worst_first_and_paged(database: Database) -> None:
     [
         (FindingFilter(search="暗号"), {DISK.key, LOCK.key}),
         (FindingFilter(search="100%"), set()),
+        (FindingFilter(search="暗号", not_called=["disk"]), {LOCK.key}),
+        (FindingFilter(search="nowhere", called=["disk"]), {DISK.key}),
+        (FindingFilter(search="nowhere", found=["device:dev_1"]), {DISK.key, LOCK.key}),
+        (FindingFilter(search="暗号", called=["lock"], not_called=["disk"]), {LOCK.key}),
         (FindingFilter(severity="low"), {LOCK.key}),
         (FindingFilter(owner=""), {DISK.key, LOCK.key}),
         (FindingFilter(owner="per_9"), set()),
@@ -110,3 +116,19 @@ def test_rights_are_asked_for(database: Database) -> None:
 def test_what_could_not_be_listed_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):
         replace(DISK, **wrong)  # type: ignore[arg-type]  # the mistakes under test
+
+
+def test_what_the_gate_asks_all_day_is_found_by_its_subject(database: Database) -> None:
+    """Among tens of thousands of open findings the index of the inbox would be the wrong one."""
+    asked: list[str] = []
+    event.listen(
+        database.engine, "before_cursor_execute",
+        lambda _c, _k, statement, *_: asked.append(statement),
+    )  # fmt: skip
+    with database.write(SYSTEM) as tx:
+        service.raise_findings(tx, [replace(DISK, kind="detection"), LOCK])
+        assert service.count_severe(tx, ["device:dev_1"]) == {"device:dev_1": 1}
+        if database.dialect == "sqlite":  # PostgreSQL plans by its own statistics
+            given = ("device:dev_1", "", "open", "detection", 1)
+            explained = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}", given)
+            assert "ix_findings_subject (subject=?)" in str(explained.fetchall())

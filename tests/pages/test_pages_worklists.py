@@ -1,6 +1,7 @@
 """Working through lists: findings, acts on many from tick to result, saved views."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -18,6 +19,8 @@ from sekisho.kernel.principal import SYSTEM
 from sekisho.server.chores import work_on_acts
 from sekisho.worklists.model import ActState, Outcome
 from sekisho.worklists.service import acts
+from sekisho.worklists.service.findings import FindingSearch
+from sekisho.worklists.service.trends import Trends
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -252,3 +255,21 @@ def test_a_crash_in_the_midst_goes_on_where_it_was(
         records = evidence.list_records(tx, kind="bulk.*")
     assert (found.state, tally.outcomes) == (ActState.DONE, {Outcome.DONE: len(devices)})
     assert [record.kind for record in records] == ["bulk.finished", "bulk.ordered"]
+
+
+def test_a_dear_trend_is_kept_for_a_minute_for_those_of_the_same_reach(
+    town: Town, devices: list[Device]
+) -> None:
+    kept, search = Trends(dear=0.0), FindingSearch()
+    with town.house.database.read(SYSTEM) as tx:
+        before = kept.read(tx, search, 30)
+    town.answer(devices[0], failing=3)
+    narrow = replace(SYSTEM, rights=frozenset(), scoped={"findings.read": frozenset({"uni_x"})})
+    with town.house.database.read(SYSTEM) as tx:
+        assert kept.read(tx, search, 30) == before
+        assert Trends().read(tx, search, 30)[-1].open == before[-1].open + 1
+    with town.house.database.read(narrow) as tx:
+        assert kept.read(tx, search, 30)[-1].open == 0
+    town.clock.advance(minutes=1)
+    with town.house.database.read(SYSTEM) as tx:
+        assert kept.read(tx, search, 30)[-1].open == before[-1].open + 1

@@ -121,8 +121,10 @@ class FindingFilter:
 
     ``search`` is looked for in title, subject and key; ``owner`` "" means nobody has it.
     ``subjects`` is another room's query for subjects: those of a unit, or those that the caller
-    may see; ``found`` are subjects that another room found for ``search``. ``begun_before``
-    keeps what is that old, ``overdue`` what should have been mended before.
+    may see; ``found`` are subjects that another room found for ``search``, ``called`` topics whose
+    titles it found to hold it, and ``not_called`` topics whose titles do not: only the titles of
+    the others are read. ``begun_before`` keeps what is that old, ``overdue`` what should have been
+    mended before.
     """
 
     status: FindingStatus | None = FindingStatus.OPEN
@@ -134,6 +136,8 @@ class FindingFilter:
     topic: str = ""
     subjects: tuple[Any, ...] = ()
     found: Sequence[str] = ()
+    called: Sequence[str] = ()
+    not_called: Sequence[str] = ()
     begun_before: datetime | None = None
     overdue: datetime | None = None
 

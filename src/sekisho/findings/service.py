@@ -160,7 +160,7 @@ def find_findings(tx: Transaction, ids: Sequence[str]) -> list[Finding]:
 
 def count_open(tx: Transaction) -> int:
     """Count the open findings."""
-    return sum(store.count_by_severity(tx).values())
+    return store.count_findings(tx, FindingFilter())
 
 
 def count_open_by_severity(

@@ -37,6 +37,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -350,8 +351,8 @@ def among(column: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bo
 
 def day_of(tx: Transaction, column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the day (UTC) of an instant, to group by; ``read_day`` reads it."""
-    if tx.dialect == "sqlite":  # stored as the bare UTC time
-        return func.date(column)
+    if tx.dialect == "sqlite":  # stored as text of the UTC time, which begins with the day
+        return func.substr(type_coerce(column, Text()), 1, 10)
     return func.date(func.timezone("UTC", column))
 
 

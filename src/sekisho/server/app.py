@@ -40,6 +40,7 @@ from sekisho.server.knock import DEVICE_PREFIXES
 from sekisho.server.lane import DeviceLane
 from sekisho.server.rooms import Roster, room_handlers, room_lifespans
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
+from sekisho.worklists.service.trends import Trends
 
 _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
 _Request = Request[Any, Any, Any]
@@ -144,6 +145,7 @@ def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]
         "catalogue": Provide(catalogue),
         "authority": constant(house.authority, CertificateAuthority),
         "announcer": constant(announcer, live.Announcer),
+        "trends": constant(Trends(), Trends),
     }
 
 

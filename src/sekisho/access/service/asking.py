@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sekisho.access.engine.context import make_memberships, make_places
-from sekisho.access.model import AccessRequest, Door, Resource
+from sekisho.access.model import AccessRequest, Door, Resource, ResourceID
 from sekisho.access.service import telling
 from sekisho.access.service.books import book_in_force
 from sekisho.access.service.gathering import gather_signals
@@ -60,15 +60,25 @@ def ask_for_access(tx: Transaction, resource_id: str, reason: str, minutes: int)
 
 def approvers_of(tx: Transaction, person_id: str, resource: Resource) -> str | None:
     """Return who grants this person a resource ("" = ``access.approve``); None: not on request."""
-    request = AccessRequest(PersonID(person_id), resource.id, "", Door.BROWSER, "")
+    return list_approvers(tx, person_id, [resource])[resource.id]
+
+
+def list_approvers(
+    tx: Transaction, person_id: str, resources: Sequence[Resource]
+) -> dict[str, str | None]:
+    """Return what ``approvers_of`` says of each resource: who a person is is read once."""
+    request = AccessRequest(PersonID(person_id), ResourceID(""), "", Door.BROWSER, "")
     who = make_memberships(gather_signals(tx, [request])[0])
-    shard = book_in_force(tx).shard(who, make_places(resource))
-    offers = [
-        each.policy.approvers
-        for each in shard.own
-        if each.effect == "permit" and "granted" in each.attributes
-    ]
-    return min(offers) if offers else None
+    book = book_in_force(tx)
+    offers = {
+        resource.id: [
+            each.policy.approvers
+            for each in book.shard(who, make_places(resource)).own
+            if each.effect == "permit" and "granted" in each.attributes
+        ]
+        for resource in resources
+    }
+    return {name: min(found) if found else None for name, found in offers.items()}
 
 
 def decide_ask(tx: Transaction, ask_id: str, *, grant: bool, words: str = "") -> Ask:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sekisho.access.model import AccessRequest, Decision, Door, Reason, Resource
-from sekisho.access.service.asking import approvers_of
+from sekisho.access.service.asking import list_approvers
 from sekisho.access.service.deciding import decide_many
 from sekisho.access.store import requests as request_store
 from sekisho.access.store import resources as store
@@ -63,7 +63,11 @@ def list_own_apps(tx: Transaction) -> list[App]:
     for (resource, device), decision in zip(ways, decisions, strict=True):
         tried.setdefault(resource.id, []).append((device, decision))
     asks = {a.resource_id: a for a in reversed(request_store.list_asks(tx, person_id=person))}
-    found = [_app(tx, person, r, tried[r.id], asks.get(r.id)) for r in resources]
+    ways_to_ask = list_approvers(tx, person, resources)
+    found = [
+        _app(tx, r, tried[r.id], asks.get(r.id), on_request=ways_to_ask[r.id] is not None)
+        for r in resources
+    ]
     kept = [app for app in found if app is not None]
     order = list(AppState)
     return sorted(kept, key=lambda app: (order.index(app.state), app.resource.key))
@@ -82,8 +86,8 @@ def _request(
 
 
 def _app(
-    tx: Transaction, person: str, resource: Resource,
-    tried: Sequence[tuple[Device | None, Decision]], ask: Ask | None,
+    tx: Transaction, resource: Resource, tried: Sequence[tuple[Device | None, Decision]],
+    ask: Ask | None, *, on_request: bool,
 ) -> App | None:  # fmt: skip
     device, best = min(tried, key=_distance)
     waiting = ask if ask and ask.state == request_store.WAITING else None
@@ -94,7 +98,7 @@ def _app(
         return App(resource, AppState.OPEN, (), where, until, ask)
     if waiting:
         return App(resource, AppState.WAITING, (), where, until, waiting)
-    offered = until is None and approvers_of(tx, person, resource) is not None
+    offered = until is None and on_request
     ids = {reason.id for reason in best.reasons}
     if offered and "sekisho.needs-request" in ids:
         return App(resource, AppState.REQUEST, (), where, until, ask)

@@ -81,7 +81,7 @@ DECISIONS = Table(
     Column("reasons", JSONText(), nullable=False),
     Column("signals", JSONText(), nullable=False),
     _text("same", 64),
-    Index("ix_access_decisions_last_at", "last_at", "outcome", "times", "reason"),
+    Index("ix_access_decisions_last_at", "last_at", "id", "outcome", "times", "reason"),
     Index("ix_access_decisions_same", "same"),
     Index("ix_access_decisions_person_id", "person_id", "last_at"),
     Index("ix_access_decisions_resource_id", "resource_id", "last_at"),

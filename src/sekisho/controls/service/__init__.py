@@ -45,6 +45,7 @@ from sekisho.controls.service.judging import (
     forget_device,
     judge_answers,
     put_in_force,
+    search_titles,
     start_device,
 )
 from sekisho.controls.service.proofs import submit_document
@@ -120,6 +121,7 @@ __all__ = [
     "reload_catalogue",
     "request_exception",
     "revoke_exception",
+    "search_titles",
     "select_devices_by_access",
     "select_devices_standing",
     "set_device_bar",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sekisho.controls.exceptions import RuleException, Scope, ScopeKind
-from sekisho.controls.service.exceptions import may_approve, require_exception
+from sekisho.controls.service.exceptions import list_approvable, require_exception
 from sekisho.controls.service.laying import people_of
 from sekisho.controls.service.scopes import name_scopes
 from sekisho.controls.store import exceptions as store
@@ -85,7 +85,7 @@ def list_waiting(tx: Transaction) -> list[RuleException]:
     reach = None if units is None else store.Reach(units, standing.select_people_in(units))
     wanted = ExceptionFilter(show="open", reach=reach)
     found, _ = store.list_page(tx, wanted, tx.now, sort="age", offset=0, limit=MOST_WAITING)
-    return [each for each in found if may_approve(tx, each)]
+    return list_approvable(tx, found)
 
 
 def get_exception(tx: Transaction, exception_id: str) -> tuple[RuleException, list[DeviceID]]:

@@ -5,7 +5,7 @@ unit of the person concerned. Deciding needs ``exceptions.approve`` there, and a
 organisation named for the rule's severity (``content/exceptions/rules.yaml``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -208,18 +208,25 @@ def actor_of(tx: Transaction, unit: str | None) -> Actor:
     Raises NotPermittedError for devices, commands and Sekisho itself: a person answers for an
     exception.
     """
+    return _find_actor(tx)(unit)
+
+
+def _find_actor(tx: Transaction) -> Callable[[str | None], Actor]:
+    """Return what tells the caller with the roles that reach a unit; read once for many units."""
     person = identity.find_person(tx, tx.principal.person_id or "")
     if person is None:
         raise NotPermittedError(
             msg("An exception is asked for and decided by a person."),
             hint=msg("Sign in and do it on the page of exceptions."),
         )
-    near = {
-        held.role.value
+    known = frozenset(role.value for role in person.roles)
+    reached = [
+        (held.role.value, standing.units_below(tx, [held.unit_id or ""]))
         for held in person.unit_roles
-        if unit is not None and unit in standing.units_below(tx, [held.unit_id or ""])
-    }
-    return Actor(person.id, person.name, frozenset(r.value for r in person.roles) | near)
+    ]
+    return lambda unit: Actor(
+        person.id, person.name, known | {role for role, units in reached if unit in units}
+    )
 
 
 def _require_asking(tx: Transaction, scope: Scope) -> None:
@@ -252,11 +259,35 @@ def _require_over(tx: Transaction, right: str, scope: Scope) -> None:
 
 def may_approve(tx: Transaction, exception: RuleException) -> bool:
     """Tell whether a request waits for the caller: they have the right, the role, no interest."""
-    unit = unit_of(tx, exception.scope)
-    if tx.principal.person_id is None or not tx.principal.allows("exceptions.approve", unit):
-        return False
-    by = actor_of(tx, unit)
-    return engine.may_approve(exception, by, load_rules(), _profiting(tx, exception))
+    return bool(list_approvable(tx, [exception]))
+
+
+def list_approvable(tx: Transaction, exceptions: Sequence[RuleException]) -> list[RuleException]:
+    """Return those of many requests that wait for the caller, in their order."""
+    if tx.principal.person_id is None or not tx.principal.holds("exceptions.approve"):
+        return []
+    actor, rules = _find_actor(tx), load_rules()
+    people = _find_people(tx, [each.scope for each in exceptions if each.scope.kind in _SINGLE])
+    units = standing.units_of(tx, people.values())
+
+    def waits(each: RuleException) -> bool:
+        unit: str | None
+        if each.scope in people:
+            person = people[each.scope]
+            unit, profiting = units.get(person or ""), frozenset([person] if person else [])
+        else:
+            unit, profiting = unit_of(tx, each.scope), _profiting(tx, each)
+        return tx.principal.allows("exceptions.approve", unit) and engine.may_approve(
+            each, actor(unit), rules, profiting
+        )
+
+    return [each for each in exceptions if waits(each)]
+
+
+def _find_people(tx: Transaction, single: Sequence[Scope]) -> dict[Scope, str | None]:
+    """Return whom each scope stands for that means one person or one device; None for nobody."""
+    owners = laid.find_owners(tx, [s.id for s in single if s.kind is ScopeKind.DEVICE])
+    return {s: s.id if s.kind is ScopeKind.PERSON else owners.get(s.id) for s in single}
 
 
 def _profiting(tx: Transaction, exception: RuleException) -> frozenset[str]:

@@ -348,6 +348,32 @@ def _record(subject: Subject, change: VerdictChange) -> NewRecord:
     )
 
 
+def _titles(control: Control) -> Sequence[Mapping[str, str]]:
+    """Return what a finding is called: that a device fails, and that its proof is too old."""
+    words = (("未対応", "Not done yet"), ("根拠が古い", "No longer proven"))
+    return [
+        {"ja": f"{ja}：{control.title['ja']}", "en": f"{en}: {control.title['en']}"}
+        for ja, en in words
+    ]
+
+
+def search_titles(words: str) -> tuple[list[str], list[str]]:
+    """Return the topics all of whose findings are called so, and those none of whose is.
+
+    Findings of one control differ in their title only by how the device stands; so a search need
+    not read them. Of a topic in neither list some are called so and some are not.
+    """
+    every, none, wanted = [], [], words.lower()
+    for control in catalogue_in_force().controls.values():
+        called = ["\n".join(title.values()).lower() for title in _titles(control)]
+        hits = [wanted in title or wanted in control.id for title in called]
+        if all(hits):
+            every.append(str(control.id))
+        elif not any(hits):
+            none.append(str(control.id))
+    return every, none
+
+
 def _finding(subject: Subject, control: Control, change: VerdictChange) -> NewFinding | None:
     """Return what to put in the inbox: a failure, or a proof that has grown too old."""
     verdict = change.after
@@ -355,15 +381,11 @@ def _finding(subject: Subject, control: Control, change: VerdictChange) -> NewFi
     stale = verdict.kind is VerdictKind.UNKNOWN and engine.is_stale(verdict)
     if not fails and not stale:
         return None
-    ja, en = ("未対応", "Not done yet") if fails else ("根拠が古い", "No longer proven")
     return NewFinding(
         kind="compliance",
         key=_key(change.device_id, control.id),
         subject=f"device:{subject.device_id}",
-        title={
-            "ja": f"{ja}：{control.title['ja']}",
-            "en": f"{en}: {control.title['en']}",
-        },
+        title=_titles(control)[0 if fails else 1],
         severity=control.severity.value,
         detail={"control": control.id, "verdict": verdict.kind.value, "version": control.version},
         due_at=verdict.fix_by,

@@ -299,9 +299,8 @@ def read_results(tx: Transaction, round_id: str) -> tuple[Round, Questionnaire, 
 
 def _tallies(tx: Transaction, round_id: str) -> list[Tally]:
     replies: dict[str | None, dict[str, dict[Reply, int]]] = {}
-    for row in store.count_replies(tx, round_id):
-        of_unit = replies.setdefault(row.unit_id, {})
-        of_unit.setdefault(row.question_id, {})[Reply(row.answer)] = row.number
+    for (unit, question, answer), number in store.count_replies(tx, round_id).items():
+        replies.setdefault(unit, {}).setdefault(question, {})[Reply(answer)] = number
     return [
         Tally(row.unit_id, row.invited, row.answered, replies.get(row.unit_id, {}))
         for row in store.count_people(tx, round_id)

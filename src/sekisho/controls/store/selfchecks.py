@@ -1,5 +1,6 @@
 """Schedules, rounds, who was asked, and what they replied."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -161,21 +162,27 @@ def count_people(tx: Transaction, round_id: str) -> Sequence[Row[Any]]:
     )
 
 
-def count_replies(tx: Transaction, round_id: str) -> Sequence[Row[Any]]:
-    """Return (unit_id, question_id, answer, number) of a round."""
-    figure = (INVITATIONS.c.unit_id, ANSWERS.c.question_id, ANSWERS.c.answer)
-    return tx.rows(
-        select(*figure, func.count().label("number"))
-        .join(
-            INVITATIONS,
-            and_(
-                INVITATIONS.c.round_id == ANSWERS.c.round_id,
-                INVITATIONS.c.person_id == ANSWERS.c.person_id,
-            ),
-        )
+def count_replies(tx: Transaction, round_id: str) -> Counter[tuple[str | None, str, str]]:
+    """Return how often each (unit_id, question_id, answer) was given in a round.
+
+    The database puts the answers of each person into one text, in the order of its key, and they
+    are counted here: to sort 80,000 rows by three columns took it three times as long.
+    """
+    said = func.aggregate_strings(ANSWERS.c.question_id + "=" + ANSWERS.c.answer, "\n")
+    whole = (
+        select(ANSWERS.c.person_id, said.label("said"))
         .where(ANSWERS.c.round_id == round_id)
-        .group_by(*figure)
+        .group_by(ANSWERS.c.person_id)
+        .subquery()
     )
+    asked = and_(INVITATIONS.c.person_id == whole.c.person_id, INVITATIONS.c.round_id == round_id)
+    people = select(INVITATIONS.c.unit_id, whole.c.said).select_from(whole.join(INVITATIONS, asked))
+    counted: Counter[tuple[str | None, str, str]] = Counter()
+    for (unit, text), times in Counter(tuple(row) for row in tx.rows(people)).items():
+        for answer in text.split("\n"):
+            question, _, reply = answer.partition("=")
+            counted[unit, question, reply] += times
+    return counted
 
 
 def forget_person(tx: Transaction, person_id: str) -> int:

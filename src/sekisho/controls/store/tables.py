@@ -30,7 +30,10 @@ VERDICTS = Table(
     Column("machine_at", UTCDateTime()),
     sqlite_with_rowid=False,
 )
-Index("ix_control_verdicts_control_id_kind", VERDICTS.c.control_id, VERDICTS.c.kind)
+Index(
+    "ix_control_verdicts_control_id_kind", VERDICTS.c.control_id, VERDICTS.c.kind,
+    VERDICTS.c.since, VERDICTS.c.device_id,
+)  # fmt: skip
 
 SUBJECTS = Table(
     "control_subjects",
@@ -47,7 +50,10 @@ SUBJECTS = Table(
     Column("next_expiry_at", UTCDateTime()),
 )
 Index("ix_control_subjects_next_expiry_at", SUBJECTS.c.next_expiry_at)
-Index("ix_control_subjects_person_id", SUBJECTS.c.person_id)
+Index(
+    "ix_control_subjects_person_id", SUBJECTS.c.person_id, SUBJECTS.c.failing, SUBJECTS.c.unknown,
+    SUBJECTS.c.next_expiry_at, SUBJECTS.c.access, SUBJECTS.c.device_id,
+)  # fmt: skip
 
 COUNTS = Table(
     "control_counts",

@@ -72,7 +72,7 @@ def list_devices(
 
 
 def list_device_ids(
-    tx: Transaction, narrow: DeviceFilter | None = None, *, limit: int
+    tx: Transaction, narrow: DeviceFilter | None = None, *, limit: int | None = None
 ) -> list[str]:
     """Return the ids of the devices that ``list_devices`` lists, in no order; at most ``limit``."""
     seen = replace(narrow or DeviceFilter(), owned_by=within_reach(tx))

@@ -127,9 +127,15 @@ def list_page(
     order = key.desc() if descending else key.asc()
     if sort != "label":  # a name is never NULL, and its index is of no use with NULLS LAST
         order = order.nulls_last()
-    query = select(*COLUMNS).where(*where).order_by(order, DEVICES.c.id)
-    total = tx.scalar(select(func.count()).select_from(DEVICES).where(*where))
-    return [read_device(row) for row in tx.rows(query.offset(offset).limit(limit))], total
+    ordered = select(DEVICES.c.id).where(*where).order_by(order, DEVICES.c.id)
+    if narrow.search:  # to look for words costs more than to fetch all hits: it is done once
+        found = [row.id for row in tx.rows(ordered)]
+        total, shown = len(found), found[offset : offset + limit]
+    else:
+        total = tx.scalar(select(func.count()).select_from(DEVICES).where(*where))
+        shown = [row.id for row in tx.rows(ordered.offset(offset).limit(limit))]
+    known = find_devices(tx, shown)
+    return [known[name] for name in shown], total
 
 
 def list_ids(tx: Transaction, narrow: DeviceFilter, limit: int | None = None) -> list[str]:
@@ -277,7 +283,9 @@ def _conditions(narrow: DeviceFilter) -> list[Any]:
         found.append(DEVICES.c.flagged != "")
     if narrow.only is not None:
         found.append(among(DEVICES.c.id, narrow.only))
-    found += [DEVICES.c.id.in_(query) for query in narrow.standing]
+    # An expression, so that an index with all that is asked is walked through once, in the order
+    # of the list; to look up each of tens of thousands of ids took three times as long.
+    found += [(DEVICES.c.id + "").in_(query) for query in narrow.standing]
     if narrow.tag:
         tagged = select(TAGS.c.device_id).where(TAGS.c.tag == narrow.tag)
         found.append(DEVICES.c.id.in_(tagged))

@@ -67,7 +67,7 @@ DEVICES = Table(
     Column("note", String(500), nullable=False, server_default=""),
     Index("ix_devices_changed_at", "changed_at"),
     Index("ix_devices_host_identifier", "host_identifier"),
-    Index("ix_devices_owner_id", "owner_id", "id"),
+    Index("ix_devices_owner_id", "owner_id", "state", "ownership", "platform", "id"),
     Index("ix_devices_state_seen_at", "state", "seen_at"),
     Index("ix_devices_state_ownership_platform", "state", "ownership", "platform"),
 )

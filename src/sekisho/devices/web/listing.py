@@ -145,7 +145,7 @@ def list_units(tx: Transaction) -> Sequence[tuple[str, str, int]]:
     """Return id, name and depth of the units by which whoever may see people narrows the list."""
     if not tx.principal.holds("identity.read"):
         return []
-    return [(entry.unit.id, entry.unit.name, entry.depth) for entry in units.list_units(tx)]
+    return [(unit.id, unit.name, depth) for unit, depth in units.list_tree(tx)]
 
 
 def count_standings(tx: Transaction) -> dict[str, int]:

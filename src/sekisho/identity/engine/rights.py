@@ -87,6 +87,11 @@ def missing_for(
     )
 
 
+def holds_all(rights: frozenset[str]) -> bool:
+    """Tell whether nothing can be missing from these rights of the whole organisation."""
+    return _ALL in rights
+
+
 def _may_give(right: str, unit: str | None, rights: frozenset[str], scoped: Scoped) -> bool:
     here = {held for held, units in scoped.items() if unit in units} if unit else frozenset[str]()
     return any(covers(held, right) for held in rights | here)

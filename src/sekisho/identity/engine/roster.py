@@ -74,6 +74,9 @@ class Entry:
     external_id: str | None = None
 
 
+_FIELDS = tuple(item.name for item in fields(Entry))
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """Somebody known already, in the words of a roster; ``state`` is theirs here."""
@@ -328,11 +331,11 @@ def _differences(before: Entry, after: Entry) -> tuple[str, ...]:
     An empty language leaves the language: there always is one.
     """
     return tuple(
-        item.name
-        for item in fields(Entry)
-        if (new := getattr(after, item.name)) is not None
-        and not (item.name == "language" and new == "")
-        and (new or "") != (getattr(before, item.name) or "")
+        name
+        for name in _FIELDS
+        if (new := getattr(after, name)) is not None
+        and not (name == "language" and new == "")
+        and (new or "") != (getattr(before, name) or "")
     )
 
 

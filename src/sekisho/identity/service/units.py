@@ -46,16 +46,19 @@ class UnitDraft:
 
 def list_units(tx: Transaction) -> Sequence[UnitEntry]:
     """List the units that identity.read reaches, each after the one above it."""
+    shown = list_tree(tx)
+    here = units.count_people(tx)
+    sums = _count_below(units.read_parents(tx), here)
+    return [
+        UnitEntry(unit, depth, here.get(unit.id, 0), sums.get(unit.id, 0)) for unit, depth in shown
+    ]
+
+
+def list_tree(tx: Transaction) -> Sequence[tuple[Unit, int]]:
+    """List the units that identity.read reaches with their depth, each after the one above it."""
     reach = tx.principal.require_reach("identity.read")
     known = units.list_units(tx)
-    parents: tree.Parents = {unit.id: unit.parent_id for unit in known}
-    here = units.count_people(tx)
-    sums = _count_below(parents, here)
-    shown = [unit for unit in known if reach is None or unit.id in reach]
-    return [
-        UnitEntry(unit, depth, here.get(unit.id, 0), sums.get(unit.id, 0))
-        for unit, depth in tree.in_order(shown)
-    ]
+    return tree.in_order([unit for unit in known if reach is None or unit.id in reach])
 
 
 def _count_below(parents: tree.Parents, here: Mapping[str, int]) -> dict[str, int]:

@@ -45,11 +45,11 @@ def list_columns(tx: Transaction) -> Sequence[tuple[str, str, str, str, str, str
         people.c.language, people.c.external_id, people.c.state,
     )  # fmt: skip
     query = select(*columns).where(people.c.state != PersonState.LEFT.value)
+    rows: Sequence[Any] = tx.rows(query.order_by(people.c.name, people.c.id))
     return [
-        (r.id, r.name, r.email, r.unit_id or "", r.manager_id or "", r.language, r.external_id,
-         r.state)
-        for r in tx.rows(query.order_by(people.c.name, people.c.id))
-    ]  # fmt: skip
+        (key, name, email, unit or "", lead or "", language, number, state)
+        for key, name, email, unit, lead, language, number, state in rows
+    ]
 
 
 def update_many(tx: Transaction, rows: Iterable[Mapping[str, object]]) -> None:

@@ -41,6 +41,7 @@ from sekisho.server.pages.exception_views import (
 
 PER_PAGE = 50
 MOST_NAMED = 50
+MOST_FOUND = 200
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
@@ -152,8 +153,7 @@ def make_filter(tx: Transaction, catalogue: Catalogue, filters: Filters) -> Exce
 def _find_devices(tx: Transaction, words: str) -> Sequence[str]:
     if not words or not tx.principal.holds("devices.read"):
         return ()
-    found = inventory.list_devices(tx, DeviceFilter(search=words), limit=200)
-    return [device.id for device in found.devices]
+    return inventory.list_device_ids(tx, DeviceFilter(search=words), limit=MOST_FOUND)
 
 
 def write_csv(rows: Sequence[ExceptionRow], language: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from sekisho.controls import service as controls
 from sekisho.devices.service import inventory, many
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.findings import service
@@ -26,7 +27,6 @@ from sekisho.worklists.store.subjects import select_subjects
 
 STATES = ("open", "overdue", "closed", "all")
 AGES = (7, 30, 90)
-MOST_FOUND = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +56,32 @@ def search_findings(
     total: int | None = None,
 ) -> FindingPage:
     """Return one page of the findings that the caller's ``findings.read`` reaches."""
-    wanted = make_filter(tx, search)
+    return _list(tx, search, make_filter(tx, search), page, page_size, total)
+
+
+def _list(
+    tx: Transaction, search: FindingSearch, wanted: FindingFilter, page: int, page_size: int,
+    total: int | None,
+) -> FindingPage:  # fmt: skip
     sort = search.sort if search.sort.removeprefix("-") in service.SORTS else "severity"
     return service.list_findings(tx, wanted, page=page, page_size=page_size, sort=sort, total=total)
 
 
 def make_filter(tx: Transaction, search: FindingSearch) -> FindingFilter:
     """Turn the address into what the room of findings understands; unknown values do not narrow."""
+    words = search.q.strip()[:200]
+    called, not_called = controls.search_titles(words) if words else ((), ())
     wanted = FindingFilter(
         status=_status(search.state),
         kind=search.kind if search.kind in set(FindingKind) else "",
         severity=search.severity if search.severity in set(Severity) else "",
         owner=_owner(tx, search.who),
-        search=search.q.strip()[:200],
+        search=words,
         topic=search.rule[:100],
         subjects=_subjects(tx, search.unit),
-        found=_found(tx, search.q.strip()[:200]),
+        found=_found(tx, words),
+        called=called,
+        not_called=not_called,
     )
     if search.age.isdecimal() and int(search.age) in AGES:
         wanted = replace(wanted, begun_before=tx.now - timedelta(days=int(search.age)))
@@ -110,8 +120,7 @@ def _found(tx: Transaction, words: str) -> Sequence[str]:
     found = [f"person:{person}" for person in people]
     if tx.principal.holds("devices.read"):
         narrow = DeviceFilter(search=words, owner_ids=tuple(people))
-        devices = inventory.list_devices(tx, narrow, limit=MOST_FOUND).devices
-        found += [f"device:{device.id}" for device in devices]
+        found += [f"device:{name}" for name in inventory.list_device_ids(tx, narrow)]
     return found
 
 
@@ -124,10 +133,19 @@ class FindingCounts:
     by_severity: Mapping[Severity, int]
 
 
-def count_kinds(tx: Transaction, search: FindingSearch) -> FindingCounts:
-    """Count what a list shows beside its rows: in one pass where the search is of all open ones."""
+def read_inbox(
+    tx: Transaction, search: FindingSearch, *, page: int = 1, page_size: int = 50
+) -> tuple[FindingPage, FindingCounts]:
+    """Return one page and what a list shows beside its rows; the words are looked up once."""
+    wanted = make_filter(tx, search)
+    counts = _count_kinds(tx, search, replace(wanted, topic="", severity=""))
+    return _list(tx, search, wanted, page, page_size, counts.total), counts
+
+
+def _count_kinds(tx: Transaction, search: FindingSearch, wanted: FindingFilter) -> FindingCounts:
+    """Count in one pass where the search is of all open ones."""
+    found = service.count_kinds(tx, wanted)
     wider = replace(search, rule="", severity="")
-    found = service.count_kinds(tx, make_filter(tx, wider))
     by_topic: dict[str, int] = {}
     for (topic, severity), number in found.items():
         if search.severity in {"", severity.value} or search.severity not in set(Severity):

@@ -30,6 +30,7 @@ from sekisho.ui import charts
 from sekisho.worklists.engine.marks import stamp_finding
 from sekisho.worklists.service import findings as service
 from sekisho.worklists.service.findings import FindingSearch
+from sekisho.worklists.service.trends import Trends
 from sekisho.worklists.web.people import Candidate, find_candidates, name_people
 
 PER_PAGE = 50
@@ -89,6 +90,7 @@ def show_findings(  # noqa: PLR0917 - the address's own names
     database: NamedDependency[Database],
     catalogue: NamedDependency[Catalogue],
     language: NamedDependency[str],
+    trends: NamedDependency[Trends],
     q: FromQuery[str] = "",
     wanted: Annotated[str, QueryParameter(name="state")] = "",
     severity: FromQuery[str] = "",
@@ -104,11 +106,8 @@ def show_findings(  # noqa: PLR0917 - the address's own names
     search = FindingSearch(q.strip(), wanted, severity, kind, rule, unit, who, age, sort)
     page = max(1, page)
     with database.read(principal) as tx:
-        counts = service.count_kinds(tx, search)
-        found = service.search_findings(
-            tx, search, page=page, page_size=PER_PAGE, total=counts.total
-        )
-        days = service.count_days(tx, search, DAYS)
+        found, counts = service.read_inbox(tx, search, page=page, page_size=PER_PAGE)
+        days = trends.read(tx, search, DAYS)
         context = {
             "rows": make_rows(tx, found.findings), "filters": search, "total": found.total,
             "severities": counts.by_severity,
