@@ -36,3 +36,10 @@ def test_the_nearest_end_stands_first_and_all_have_words() -> None:
     listed = list_dated(CATALOGUE, datetime(2026, 11, 28, tzinfo=UTC))
     assert [each.stale_after for each in listed] == sorted(each.stale_after for each in listed)
     assert {each.name for each in listed} <= set(WORDS_OF_LIST)
+
+
+def test_a_list_says_whose_devices_are_asked_by_it() -> None:
+    listed = {each.name: each for each in list_dated(CATALOGUE, datetime(2026, 11, 28, tzinfo=UTC))}
+    assert listed["xprotect"].platforms == {"darwin"}
+    assert listed["windows_builds"].platforms == {"windows"}
+    assert "linux" in listed["endoflife"].platforms

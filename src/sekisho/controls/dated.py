@@ -25,7 +25,8 @@ class DatedList:
     """One list, of which day it is, until when a pass may lean on it, and the rules that do.
 
     ``state`` is a verdict mark: pass while fresh, unknown from three weeks before the end, fail
-    once it is stale and its rules are unknown.
+    once it is stale and its rules are unknown. ``platforms`` are those whose devices are asked by
+    it: to whom else is it no matter how old it is?
     """
 
     name: str
@@ -34,6 +35,7 @@ class DatedList:
     stale_after: datetime
     rules: tuple[ControlID, ...]
     state: str
+    platforms: frozenset[str]
 
 
 def list_dated(catalogue: Catalogue, now: datetime) -> list[DatedList]:
@@ -45,7 +47,7 @@ def list_dated(catalogue: Catalogue, now: datetime) -> list[DatedList]:
     found = [
         DatedList(
             data.name, WORDS_OF_LIST.get(data.name, data.name), data.as_of, data.stale_after,
-            tuple(sorted(rules)), _judge(data, now),
+            tuple(sorted(rules)), _judge(data, now), _platforms(catalogue, data),
         )
         for data, rules in leaning.items()
     ]  # fmt: skip
@@ -56,3 +58,12 @@ def _judge(data: DataSet, now: datetime) -> str:
     if now >= data.stale_after:
         return "fail"
     return "unknown" if now >= data.stale_after - SOON else "pass"
+
+
+def _platforms(catalogue: Catalogue, data: DataSet) -> frozenset[str]:
+    return frozenset(
+        platform.value
+        for control in catalogue.controls.values()
+        for platform, check in control.checks.items()
+        if any(data in probe.data for probe in check.probes)
+    )

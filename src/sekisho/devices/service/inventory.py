@@ -1,6 +1,6 @@
 """The inventory: lists, counts and one device, for people and for other rooms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,10 +110,13 @@ def get_device(tx: Transaction, device_id: str) -> Device:
     return require_device(tx, device_id, "devices.read")
 
 
-def count_enrolled(tx: Transaction) -> int:
-    """Count the devices that ``devices.read`` reaches and that are not withdrawn, nothing else."""
-    states = store.count_states(tx, within_reach(tx))
-    return sum(count for state, _, _, count in states if state != "withdrawn")
+def count_platforms(tx: Transaction) -> Mapping[str, int]:
+    """Count by platform the devices that ``devices.read`` reaches and that are not withdrawn."""
+    found: dict[str, int] = {}
+    for state, _, platform, count in store.count_states(tx, within_reach(tx)):
+        if state != "withdrawn":
+            found[platform] = found.get(platform, 0) + count
+    return found
 
 
 def count_pending(tx: Transaction) -> tuple[int, int]:

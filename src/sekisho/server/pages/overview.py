@@ -1,6 +1,6 @@
 """The home of the security person: what needs me today, how we know, and where it is going."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -233,6 +233,7 @@ class Overview:
     """Everything the page shows."""
 
     device_total: int
+    platforms: Collection[str]
     device_counts: Mapping[str, int]
     device_changes: Mapping[str, str]
     device_rest: int
@@ -266,13 +267,15 @@ def show_overview(
         return Redirect("/my", status_code=303)
     with database.read(principal) as tx:
         view = read_overview(tx, catalogue, language)
-    dated = list_dated(catalogue, clock.now())
+    listed = list_dated(catalogue, clock.now())
+    dated = [each for each in listed if not each.platforms.isdisjoint(view.platforms)]
     return Page("pages/overview.html", {"view": view, "dated": dated})
 
 
 def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overview:
     """Gather the page; a handful of queries, whatever the number of devices."""
-    total = inventory.count_enrolled(tx) + imports.count_imported(tx)
+    platforms = inventory.count_platforms(tx)
+    total = sum(platforms.values()) + imports.count_imported(tx)
     standings = controls.count_standings(tx)
     tasks, more = read_tasks(tx) if tx.principal.allows("findings.read") else ([], 0)
     counts = controls.count_verdicts(tx)
@@ -282,7 +285,7 @@ def read_overview(tx: Transaction, catalogue: Catalogue, language: str) -> Overv
     trend = read_trend(tx)
     silent, silent_total = read_silent(tx)
     return Overview(
-        device_total=total, device_counts=standings,
+        device_total=total, platforms=frozenset(platforms), device_counts=standings,
         device_changes=say_changes(standings, week.devices if week else None),
         device_rest=max(0, total - sum(standings.values())), tasks=tasks, tasks_more=more,
         verdict_total=sum(shares.values()),
