@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ from support.running import Running, run_cli, running_up
 from support.visiting import (
     Post,
     find_everywhere,
-    make_kit,
     public_client,
     query,
     verify_evidence,
@@ -318,34 +318,67 @@ def _check_what_stays(up: Running, admin: Page, device: str) -> None:
     expect(admin.locator("main")).to_contain_text("Consent was withdrawn")
 
 
-def test_osqueryd_on_a_private_pc_tells_no_names_and_is_asked_no_lists(tmp_path: Path) -> None:
+def test_osqueryd_on_a_private_pc_is_asked_only_what_was_consented_to_in_the_browser(
+    tmp_path: Path, contexts: list[BrowserContext]
+) -> None:
+    """Without our agent nobody can consent on the computer itself; the owner does on the page."""
     with running_up(tmp_path / "data", "--no-device") as up, public_client(up) as client:
-        kit = make_kit(up, tmp_path / "kit.zip", "--ownership", "private")
+        admin = _become_admin(contexts[0], up)
+        owner = _invite_owner(admin, contexts[1], up)
+        kit = _read_kit(_make_private_kit(admin, up, tmp_path))
         host = Osqueryd(Post(client), kit["secret"], platform_type="9", serial="SN-HIMITSU-1",
                         hostname=OWN_NAME)  # fmt: skip
         host.answer = _answer_with_a_name_now_and_then
         host.enroll()
         assert host.read().get("queries", {}) == {}
         ((device,),) = query(up, "SELECT id FROM devices")
-        consent = client.post(
-            "/api/agent/consent",
-            json={"node_key": host.node_key, "text_version": "2026-11", "accepted_at": ""},
-        )
-        assert consent.status_code == 200
+        manifest = _consent_in_the_browser(up, owner)
 
-        asked = set(host.read()["queries"])
+        asked = host.read()["queries"]
         host.write()
         host.snapshot("programs", [{"name": "HIMITSU.EXE"}], 1_795_000_000)
         host.log()
 
         assert asked
         assert all(name.startswith(("fleet_policy_query_", "sekisho_ready_")) for name in asked)
+        read = {t for sql in asked.values() for t in re.findall(r"\b(?:FROM|JOIN) (\w+)", sql)}
+        assert {"os_version"} <= read & manifest  # the rest of ``read`` are names inside the query
         _nothing_is_listed(up, str(device))
         with pytest.raises(FailedError, match=r"carve|private|order"):
             host.carve("0b0e6a1c-5b56-4f80-9d2b-0d6b4c8f0a11", b"files", 300)
-        assert host.node_key
         assert query(up, "SELECT count(*) FROM device_carves") == [(0,)]
         _command_cannot_fetch_files(up, str(device))
+        _withdraw_in_the_browser(owner, host)
+        _check_what_stays(up, admin, str(device))
+
+
+def _read_kit(archive: Path) -> dict[str, str]:
+    with zipfile.ZipFile(archive) as opened:
+        return dict(json.loads(opened.read("sekisho-kit.json")))
+
+
+def _consent_in_the_browser(up: Running, owner: Page) -> set[str]:
+    """Consent as the owner, before whom the text stands; return the tables that it names."""
+    owner.goto(f"{up.url}/my")
+    expect(owner.locator("#h-consent")).to_have_text("Before anything is asked: your consent")
+    owner.get_by_text("Exactly which tables and columns are read").click()
+    named = owner.locator(".reads").all_inner_texts()
+    assert query(up, "SELECT consent_version FROM devices") == [(None,)]
+    owner.get_by_role("button", name="I consent").click()
+    expect(owner.locator("main")).to_contain_text("You consented on")
+    ((version, at),) = query(up, "SELECT consent_version, consented_at FROM devices")
+    assert version
+    assert at
+    return set(re.findall(r"\w+", " ".join(named)))
+
+
+def _withdraw_in_the_browser(owner: Page, host: Osqueryd) -> None:
+    owner.reload()
+    owner.get_by_role("button", name="Withdraw my consent").click()
+    owner.wait_for_url("**/my")
+    expect(owner.locator("main")).to_contain_text("No computer of yours is enrolled yet")
+    with pytest.raises(FailedError, match="node_invalid"):
+        host.read()
 
 
 def _answer_with_a_name_now_and_then(sql: str) -> tuple[list[dict[str, str]], int, str]:
