@@ -265,6 +265,8 @@ def test_a_file_that_was_changed_on_disk_is_not_brought_in(
     content = (HEAD + "X,NEW11111,Windows,Corporate,2026-11-23,True\n").encode()
     with database.write(admin) as tx:
         made = imports.upload_export(tx, folder=tmp_path, file_name="a.csv", content=content)
+        for words, sort, found in (("A.CSV", "file", 1), ("", "-rows", 1), ("b.csv", "x", 0)):
+            assert len(imports.list_imports(tx, search=words, sort=sort)[0]) == found
         (tmp_path / made.id).write_bytes(content.replace(b"True", b"False"))
         with pytest.raises(ConflictError, match="not the one"):
             imports.preview_import(tx, made.id, folder=tmp_path, yaml=INTUNE.yaml, known=[])
@@ -273,6 +275,6 @@ def test_a_file_that_was_changed_on_disk_is_not_brought_in(
 def test_whoever_may_only_read_brings_nothing_in(database: Database, tmp_path: Path) -> None:
     reader = Principal(PrincipalKind.PERSON, "per_r", "r", frozenset({"controls.read"}))
     with database.write(reader) as tx:
-        assert imports.list_imports(tx) == []
+        assert imports.list_imports(tx) == ([], 0)
         with pytest.raises(NotPermittedError):
             imports.upload_export(tx, folder=tmp_path, file_name="a", content=b"a,b\n1,2\n")

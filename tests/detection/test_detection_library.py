@@ -209,6 +209,9 @@ def test_a_suppression_ends_by_itself_and_its_maker_is_reminded_once(
         assert (service.remind_of_ends(tx), service.remind_of_ends(tx)) == (1, 0)
         assert service.list_rules(tx, RuleWish(state="suppressed")).total == 1
         assert [s.id for s in service.list_suppressions(tx).suppressions] == [made.id]
+        for words, found in (("BACKUP", 1), ("svc_", 1), (rule_id(1), 1), ("nothing", 0)):
+            page = service.list_suppressions(tx, search=words, sort="-why")
+            assert (len(page.suppressions), page.total) == (found, found), words
     clock.advance(days=7)
     with database.write(admin) as tx:
         assert service.list_rules(tx, RuleWish(state="suppressed")).total == 0

@@ -111,6 +111,11 @@ def test_kits_are_found_by_label_and_state_a_page_at_a_time(
         second = kits.page_kits(tx, "営業部", "", limit=1, offset=1)
         assert ([kit.label for kit in second.kits], second.total) == (["営業部 50%"], 2)
         assert kits.page_kits(tx, "0%", "", limit=9, offset=0).total == 1
+        for sort in ("label", "-ends", "used", "no such order"):
+            page = kits.page_kits(tx, "", "", limit=9, offset=0, sort=sort)
+            assert len(page.kits) == 4, sort
+        by_use = kits.page_kits(tx, "", "", limit=1, offset=0, sort="-used")
+        assert [kit.label for kit in by_use.kits] == ["経理部"]
         assert kits.label_kits(tx, {kit.kit.id, "kit_nobody"}) == {kit.kit.id: "開発部"}
 
 

@@ -212,12 +212,19 @@ def remind_documents(tx: Transaction) -> int:
 
 
 def list_documents(
-    tx: Transaction, *, state: str = "", search: str = "", limit: int = 50, offset: int = 0
-) -> tuple[list[Document], int]:
-    """Return one page of documents and how many match. Needs ``controls.read``."""
+    tx: Transaction, *, state: str = "", search: str = "", sort: str = "until", limit: int = 50,
+    offset: int = 0,
+) -> tuple[list[Document], int]:  # fmt: skip
+    """Return one page of documents and how many match. Needs ``controls.read``.
+
+    A state or an order that is not known lists all of them, those that end first in front.
+    """
     tx.principal.require("controls.read")
     known = state if state in tuple(DocumentState) else ""
-    return store.list_documents(tx, state=known, search=search, limit=limit, offset=offset)
+    order = sort if sort.removeprefix("-") in store.SORTS else "until"
+    return store.list_documents(
+        tx, state=known, search=search, sort=order, limit=limit, offset=offset
+    )
 
 
 def get_document(tx: Transaction, document_id: str) -> Document:

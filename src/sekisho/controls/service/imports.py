@@ -246,10 +246,16 @@ def settle_row(
     _record(tx, made, "import.row_settled", {"line": number, "device": device_id})
 
 
-def list_imports(tx: Transaction) -> list[Import]:
-    """Return imports, the latest first. Needs ``controls.read``."""
+def list_imports(
+    tx: Transaction, *, search: str = "", sort: str = "-received", limit: int = 50, offset: int = 0
+) -> tuple[list[Import], int]:
+    """Return one page of imports and how many match. Needs ``controls.read``.
+
+    An order that is not known lists the latest first.
+    """
     tx.principal.require("controls.read")
-    return store.list_imports(tx)
+    known = sort if sort.removeprefix("-") in store.SORTS else "-received"
+    return store.list_imports(tx, search=search.strip(), sort=known, limit=limit, offset=offset)
 
 
 def require_import(tx: Transaction, import_id: str) -> Import:

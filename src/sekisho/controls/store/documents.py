@@ -12,6 +12,12 @@ from sekisho.controls.store.proof_tables import DOCUMENTS, STATEMENTS
 from sekisho.controls.store.tables import SUBJECTS, VERDICTS
 from sekisho.kernel.db import Transaction, upsert
 
+SORTS = {
+    "until": DOCUMENTS.c.valid_until, "title": func.lower(DOCUMENTS.c.title),
+    "rule": DOCUMENTS.c.control_id, "state": DOCUMENTS.c.state,
+    "by": func.lower(DOCUMENTS.c.submitted_name),
+}  # fmt: skip
+
 
 def save_document(tx: Transaction, document: Document) -> None:
     """Insert or replace a document."""
@@ -26,16 +32,19 @@ def find_document(tx: Transaction, document_id: str) -> Document | None:
 
 
 def list_documents(
-    tx: Transaction, *, state: str = "", search: str = "", limit: int = 50, offset: int = 0
-) -> tuple[list[Document], int]:
-    """Return one page of documents, those that end first in front, and how many match."""
+    tx: Transaction, *, state: str = "", search: str = "", sort: str = "until", limit: int = 50,
+    offset: int = 0,
+) -> tuple[list[Document], int]:  # fmt: skip
+    """Return one page of documents by a key of SORTS ("-" downwards), and how many match."""
     wanted: list[Any] = [DOCUMENTS.c.state == state] if state else []
     if search:
         like = f"%{search.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
         columns = (DOCUMENTS.c.title, DOCUMENTS.c.note, DOCUMENTS.c.submitted_name)
         wanted.append(or_(*(column.ilike(like, escape="!") for column in columns)))
     total = tx.scalar(select(func.count()).select_from(DOCUMENTS).where(*wanted))
-    page = select(DOCUMENTS).where(*wanted).order_by(DOCUMENTS.c.valid_until, DOCUMENTS.c.id)
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
+    page = select(DOCUMENTS).where(*wanted).order_by(order, DOCUMENTS.c.id)
     return [_document(row) for row in tx.rows(page.limit(limit).offset(offset))], int(total or 0)
 
 

@@ -10,11 +10,16 @@ from sekisho.controls.exports.grid import Problem
 from sekisho.controls.exports.matching import MatchedBy, Outcome, Row
 from sekisho.controls.exports.model import Import, ImportedDevice, ImportState, TakenFrom
 from sekisho.controls.store.proof_tables import IMPORT_ROWS, IMPORTED, IMPORTS, MAPPINGS
-from sekisho.kernel.db import Transaction, chunked, upsert
+from sekisho.kernel.db import Transaction, chunked, contains, upsert
 from sekisho.kernel.i18n import pack_text, unpack_text
 
 _AT_ONCE = 1000
 _IMPORTED = tuple(ImportedDevice.__slots__)
+SORTS = {
+    "received": IMPORTS.c.received_at, "file": func.lower(IMPORTS.c.file_name),
+    "state": IMPORTS.c.state, "taken": IMPORTS.c.taken_at, "rows": IMPORTS.c.rows,
+    "by": func.lower(IMPORTS.c.person_name),
+}  # fmt: skip
 
 
 def save_import(tx: Transaction, made: Import) -> None:
@@ -32,10 +37,16 @@ def find_import(tx: Transaction, import_id: str) -> Import | None:
     return _import(rows[0]) if rows else None
 
 
-def list_imports(tx: Transaction, limit: int = 50) -> list[Import]:
-    """Return imports, the latest first."""
-    wanted = select(IMPORTS).order_by(IMPORTS.c.received_at.desc(), IMPORTS.c.id).limit(limit)
-    return [_import(row) for row in tx.rows(wanted)]
+def list_imports(
+    tx: Transaction, *, search: str = "", sort: str = "-received", limit: int = 50, offset: int = 0
+) -> tuple[list[Import], int]:
+    """Return one page of imports by a key of SORTS ("-" downwards), and how many match."""
+    wanted = [contains(search, IMPORTS.c.file_name, IMPORTS.c.person_name)] if search else []
+    total = tx.scalar(select(func.count()).select_from(IMPORTS).where(*wanted))
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
+    page = select(IMPORTS).where(*wanted).order_by(order, IMPORTS.c.id)
+    return [_import(row) for row in tx.rows(page.limit(limit).offset(offset))], int(total or 0)
 
 
 def find_applying(tx: Transaction) -> Import | None:

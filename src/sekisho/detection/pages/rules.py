@@ -224,13 +224,19 @@ def show_suppressions(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
     ended: FromQuery[int] = 0,
+    q: FromQuery[str] = "",
+    sort: FromQuery[str] = "",
     page: FromQuery[int] = 1,
 ) -> Page:
     """List what is held back, the next to end first, or what was."""
     with database.read(principal) as tx:
-        found = service.list_suppressions(tx, ended=bool(ended), page=page, page_size=PER_PAGE)
+        found = service.list_suppressions(
+            tx, ended=bool(ended), search=q, sort=sort, page=page, page_size=PER_PAGE
+        )
         now = tx.now
+    order = sort or ("-until" if ended else "until")
     context = {"found": found, "ended": bool(ended), "moment": now, "called": say_title,
+               "filters": {"q": q, "sort": order},
                **paging(found.total, found.page, found.page_size)}  # fmt: skip
     return Page("detection/suppressions.html", context)
 

@@ -22,19 +22,24 @@ class SuppressionPage:
 
 
 def list_suppressions(
-    tx: Transaction, *, ended: bool = False, page: int = 1, page_size: int = 50
-) -> SuppressionPage:
-    """Return those in force, the next to end first, or those that ended (``detection.read``)."""
+    tx: Transaction, *, ended: bool = False, search: str = "", sort: str = "", page: int = 1,
+    page_size: int = 50,
+) -> SuppressionPage:  # fmt: skip
+    """Return those in force, the next to end first, or those that ended (``detection.read``).
+
+    ``search`` is looked for in rule, condition and reason; an unknown order is as none.
+    """
     tx.principal.require("detection.read")
-    page = max(1, page)
+    page, search = max(1, page), search.strip()
     found = decisions.list_suppressions(
-        tx, now=tx.now, ended=ended, offset=(page - 1) * page_size, limit=page_size
-    )
+        tx, now=tx.now, ended=ended, search=search, offset=(page - 1) * page_size, limit=page_size,
+        sort=sort if sort.removeprefix("-") in decisions.SORTS else "",
+    )  # fmt: skip
     return SuppressionPage(
         found,
         rules.list_titles(tx, [s.rule_id for s in found if s.rule_id]),
         identity.find_names(tx, [s.by for s in found]),
-        decisions.count_suppressions(tx, tx.now, ended=ended),
+        decisions.count_suppressions(tx, tx.now, ended=ended, search=search),
         page,
         page_size,
     )

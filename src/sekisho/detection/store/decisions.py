@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
 
 from sekisho.detection.library import Suppression, Tuning
 from sekisho.detection.model import Level
-from sekisho.detection.store.tables import SUPPRESSIONS, TUNINGS
-from sekisho.kernel.db import Transaction
+from sekisho.detection.store.tables import RULES, SUPPRESSIONS, TUNINGS
+from sekisho.kernel.db import Transaction, contains
+
+SORTS = {
+    "until": SUPPRESSIONS.c.ends_at, "since": SUPPRESSIONS.c.at, "rule": SUPPRESSIONS.c.rule_id,
+    "why": func.lower(SUPPRESSIONS.c.reason),
+}  # fmt: skip
 
 
 def read_tunings(tx: Transaction, ids: Sequence[str] | None = None) -> dict[str, Tuning]:
@@ -62,26 +67,42 @@ def end_suppression(tx: Transaction, suppression_id: str, at: datetime) -> None:
 
 
 def list_suppressions(
-    tx: Transaction, *, now: datetime, rule_id: str = "", ended: bool = False,
-    offset: int = 0, limit: int = 500,
+    tx: Transaction, *, now: datetime, rule_id: str = "", ended: bool = False, search: str = "",
+    sort: str = "", offset: int = 0, limit: int = 500,
 ) -> list[Suppression]:  # fmt: skip
-    """List those in force (or that have ended, the last first), the next to end first."""
-    query = select(SUPPRESSIONS).where(_ended(now) if ended else ~_ended(now))
+    """List those in force, or those that ended, by a key of SORTS ("-" downwards).
+
+    Without one the next to end comes first, and of the ended the last to end.
+    """
+    query = select(SUPPRESSIONS).where(*_wanted(now, search, ended=ended))
     if rule_id:
         query = query.where(SUPPRESSIONS.c.rule_id == rule_id)
-    order = SUPPRESSIONS.c.ends_at.desc() if ended else SUPPRESSIONS.c.ends_at.asc()
+    sort = sort or ("-until" if ended else "until")
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
     query = query.order_by(order, SUPPRESSIONS.c.id).offset(offset).limit(limit)
     return [_suppression(row) for row in tx.rows(query)]
+
+
+def _wanted(now: datetime, search: str, *, ended: bool) -> list[ColumnElement[bool]]:
+    state = [_ended(now) if ended else ~_ended(now)]
+    if not search:
+        return state
+    columns = (SUPPRESSIONS.c.rule_id, SUPPRESSIONS.c.condition, SUPPRESSIONS.c.reason)
+    called = select(RULES.c.id).where(contains(search, RULES.c.title))
+    return [*state, or_(contains(search, *columns), SUPPRESSIONS.c.rule_id.in_(called))]
 
 
 def _ended(now: datetime) -> Any:
     return or_(SUPPRESSIONS.c.ended_at.is_not(None), SUPPRESSIONS.c.ends_at <= now)
 
 
-def count_suppressions(tx: Transaction, now: datetime, *, ended: bool = False) -> int:
+def count_suppressions(
+    tx: Transaction, now: datetime, *, ended: bool = False, search: str = ""
+) -> int:
     """Count those in force, or those that have ended."""
     query = select(func.count()).select_from(SUPPRESSIONS)
-    return int(tx.scalar(query.where(_ended(now) if ended else ~_ended(now))))
+    return int(tx.scalar(query.where(*_wanted(now, search, ended=ended))))
 
 
 def count_by_rule(tx: Transaction, ids: Sequence[str], now: datetime) -> dict[str, int]:

@@ -114,10 +114,16 @@ class KitPage:
     counts: dict[str, int]
 
 
-def page_kits(tx: Transaction, search: str, state: str, *, limit: int, offset: int) -> KitPage:
-    """Return one page of the kits whose label holds ``search``. Needs ``devices.read``."""
+def page_kits(
+    tx: Transaction, search: str, state: str, *, limit: int, offset: int, sort: str = "-made"
+) -> KitPage:
+    """Return one page of the kits whose label holds ``search``. Needs ``devices.read``.
+
+    An order that is not known lists the newest first.
+    """
     tx.principal.require("devices.read")
-    found, total = store.page_kits(tx, search.strip(), state, limit, offset)
+    known = sort if sort.removeprefix("-") in store.SORTS else "-made"
+    found, total = store.page_kits(tx, search.strip(), state, limit, offset, known)
     return KitPage(found, total, store.count_kits(tx))
 
 

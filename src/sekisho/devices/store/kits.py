@@ -12,6 +12,10 @@ from sekisho.devices.store.tables import KITS
 from sekisho.kernel.db import Transaction, chunked
 
 _COLUMNS = [KITS.c[item.name] for item in fields(Kit)]
+SORTS = {
+    "made": KITS.c.id, "label": func.lower(KITS.c.label), "kind": KITS.c.ownership,
+    "used": KITS.c.used_devices, "ends": KITS.c.ends_at,
+}  # fmt: skip
 
 
 def insert_kit(tx: Transaction, kit: Kit, digest: str) -> None:
@@ -33,17 +37,19 @@ def list_kits(tx: Transaction, limit: int) -> list[Kit]:
 
 
 def page_kits(
-    tx: Transaction, search: str, state: str, limit: int, offset: int
+    tx: Transaction, search: str, state: str, limit: int, offset: int, sort: str = "-made"
 ) -> tuple[list[Kit], int]:
-    """Return one page of kits, the newest first, and how many match.
+    """Return one page of kits by a key of SORTS ("-" downwards), and how many match.
 
     ``search`` is found in the label; ``state`` is a word of ``service.kits.kit_state`` or empty.
     """
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
     wanted = [KITS.c.label.icontains(search, autoescape=True)] if search else []
     wanted += _states(tx.now).get(state, [])
     total = int(tx.scalar(select(func.count()).select_from(KITS).where(*wanted)) or 0)
-    page = select(*_COLUMNS).where(*wanted).order_by(KITS.c.id.desc()).limit(limit).offset(offset)
-    return [_kit(row) for row in tx.rows(page)], total
+    page = select(*_COLUMNS).where(*wanted).order_by(order, KITS.c.id.desc())
+    return [_kit(row) for row in tx.rows(page.limit(limit).offset(offset))], total
 
 
 def count_kits(tx: Transaction) -> dict[str, int]:

@@ -102,19 +102,21 @@ def show_kits(
     database: NamedDependency[Database],
     q: FromQuery[str] = "",
     wanted: Annotated[str, QueryParameter(name="state")] = "",
+    sort: FromQuery[str] = "-made",
     page: FromQuery[int] = 1,
 ) -> Page:
     """List the kits, and the devices that wait for approval above them."""
     waiting, offset = DeviceFilter(state=DeviceState.PENDING), (max(1, page) - 1) * PER_PAGE
     with database.read(principal) as tx:
-        found = service.page_kits(tx, q, wanted, limit=PER_PAGE, offset=offset)
+        found = service.page_kits(tx, q, wanted, limit=PER_PAGE, offset=offset, sort=sort)
         pending = inventory.list_devices(tx, waiting, sort="enrolled_at", limit=MOST_PENDING)
         makers = name_actors(tx, {kit.created_by for kit in found.kits})
         labels = service.label_kits(tx, {d.kit_id for d in pending.devices if d.kit_id})
     return Page("devices/kits.html", {
         "kits": [_kit_row(kit, makers) for kit in found.kits],
         "pending": [_pending_row(device, labels) for device in pending.devices],
-        "filters": {"q": q, "state": wanted}, "counts": found.counts, "states": STATES,
+        "filters": {"q": q, "state": wanted, "sort": sort},
+        "counts": found.counts, "states": STATES,
         "page": max(1, page), "pages": -(-found.total // PER_PAGE), "total": found.total,
         "first": offset + 1, "last": offset + len(found.kits),
     })  # fmt: skip

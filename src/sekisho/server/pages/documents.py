@@ -53,19 +53,21 @@ def show_documents(
     *,
     q: FromQuery[str] = "",
     shown: FromQuery[str] = "",
+    sort: FromQuery[str] = "until",
     page: FromQuery[int] = 1,
 ) -> Page:
     """List documents, those that end first in front. Needs ``controls.read``."""
-    return _list(database, principal, q=q, shown=shown, page=max(1, page))
+    return _list(database, principal, q=q, shown=shown, sort=sort, page=max(1, page))
 
 
 def _list(
-    database: Database, principal: Principal, *, q: str = "", shown: str = "", page: int = 1,
-    wrong: Wrong | None = None, sent: Mapping[str, str] | None = None,
+    database: Database, principal: Principal, *, q: str = "", shown: str = "",
+    sort: str = "until", page: int = 1, wrong: Wrong | None = None,
+    sent: Mapping[str, str] | None = None,
 ) -> Page:  # fmt: skip
     with database.read(principal) as tx:
         found, total = service.list_documents(
-            tx, state=shown, search=q, limit=PER_PAGE, offset=(page - 1) * PER_PAGE
+            tx, state=shown, search=q, sort=sort, limit=PER_PAGE, offset=(page - 1) * PER_PAGE
         )
         may = tx.principal.allows(service.RIGHT)
         units = (
@@ -76,8 +78,8 @@ def _list(
     context = {
         "documents": found, "words": WORDS_OF_STATE, "moment": today, "units": units,
         "controls": {control.id: control for control in controls},
-        "filters": {"q": q, "shown": shown}, "wrong": wrong, "sent": sent or {}, "page": page,
-        "pages": -(-total // PER_PAGE) or 1, "total": total,
+        "filters": {"q": q, "shown": shown, "sort": sort}, "wrong": wrong, "sent": sent or {},
+        "page": page, "pages": -(-total // PER_PAGE) or 1, "total": total,
         "first": (page - 1) * PER_PAGE + 1 if found else 0,
         "last": (page - 1) * PER_PAGE + len(found),
     }  # fmt: skip

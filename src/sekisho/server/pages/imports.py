@@ -68,21 +68,31 @@ Wrong = tuple[Text | str, Text | str]
 
 @get(ADDRESS, sync_to_thread=True)
 def show_imports(
-    principal: NamedDependency[Principal], database: NamedDependency[Database]
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    *,
+    q: FromQuery[str] = "",
+    sort: FromQuery[str] = "-received",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """List imports; whoever may, chooses a file here. Needs ``controls.read``."""
-    return _list(database, principal)
+    return _list(database, principal, q=q, sort=sort, page=max(1, page))
 
 
-def _list(database: Database, principal: Principal, wrong: Wrong | None = None) -> Page:
+def _list(
+    database: Database, principal: Principal, wrong: Wrong | None = None, *, q: str = "",
+    sort: str = "-received", page: int = 1,
+) -> Page:  # fmt: skip
+    offset = (page - 1) * PER_PAGE
     with database.read(principal) as tx:
-        found = service.list_imports(tx)
+        found, total = service.list_imports(tx, search=q, sort=sort, limit=PER_PAGE, offset=offset)
         titles = {key: mapping.title for key, mapping in service.list_mappings(tx).items()}
         alone = service.page_imported(tx, "", 1, 0)[1]
     context = {
         "imports": found, "titles": titles, "words": WORDS_OF_STATE, "wrong": wrong,
         "known_names": ", ".join(dict.fromkeys(m.product for m in own_mappings().values())),
-        "alone": alone,
+        "alone": alone, "filters": {"q": q, "sort": sort}, "page": page, "total": total,
+        "pages": -(-total // PER_PAGE), "first": offset + 1, "last": offset + len(found),
     }  # fmt: skip
     return Page("pages/imports.html", context, status=400 if wrong else 200)
 
