@@ -1,6 +1,7 @@
 """What every test may ask for: clocks, principals, and real databases of both kinds."""
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,32 @@ from sekisho.kernel.migrations import migrate
 from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 from support.postgres import Shared, find_binaries, run_sql, running_server
+
+
+class _SayAtOnce:
+    """Says why a test failed when it fails: a whole run takes a quarter of an hour."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and report.failed:
+            terminal.ensure_newline()
+            terminal.write_line(f"FAILED {report.nodeid} ({report.when})", red=True)
+            terminal.write_line(report.longreprtext[-3000:])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # of several processes, the one that has a terminal
+        config.pluginmanager.register(_SayAtOnce(config))
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass by the program itself: whole collections took a twelfth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 @functools.cache

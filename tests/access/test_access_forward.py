@@ -125,8 +125,8 @@ def _nginx(folder: Path, **ports: int) -> Iterator[None]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: FakeClock) -> Iterator[House]:
-    with open_house(Settings(data=tmp_path / "data", public_name="sekisho.example.jp"), clock) as o:
+def house(data_folder: Path, clock: FakeClock) -> Iterator[House]:
+    with open_house(Settings(data=data_folder, public_name="sekisho.example.jp"), clock) as o:
         yield o
 
 

@@ -20,12 +20,12 @@ EVENTS = [
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LANG", "C.UTF-8")
-    with open_house(Settings(data=tmp_path / "data", organisation="x")):
+    with open_house(Settings(data=data_folder, organisation="x")):
         pass
-    return tmp_path / "data"
+    return data_folder
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str]:

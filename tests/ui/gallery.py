@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import sync_playwright
-
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import Frame, Page, PageRenderer, Tab, Tabs
 from sekisho.kernel.principal import Principal, PrincipalKind
+from support.browser import running_chromium
 from ui.made_up import decisions, devices, lists, own, records, rules, today
 from ui.made_up.common import NOW
 
@@ -159,19 +158,13 @@ def serve_gallery() -> Iterator[str]:
         thread.join()
 
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
-
-
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
 def take_pictures(folder: Path, names: list[str], variants: set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with serve_gallery() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with serve_gallery() as address, running_chromium() as browser:
         for width in (1440, 390):
             page = browser.new_page(viewport={"width": width, "height": 900})
             page.on("console", lambda message: say(message.text))
@@ -190,7 +183,6 @@ def take_pictures(folder: Path, names: list[str], variants: set[str]) -> None:
                             say(f"{name} {variant}: {overflow}px too wide")
                         page.screenshot(path=folder / f"{name}-{variant}.png", full_page=True)
             page.close()
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Every page in a real browser: axe-core finds nothing, nothing is blocked, nothing is too wide."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from support.browser import running_chromium
 from ui.faults import find_violations
-from ui.gallery import CHROMIUM, PAGES, QUIET, serve_gallery
+from ui.gallery import PAGES, serve_gallery
 
 pytestmark = pytest.mark.browser
 
@@ -20,12 +20,8 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("Chromium is not installed; ./test installs it")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with running_chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
-from ui.gallery import CHROMIUM, QUIET, serve_gallery
+from support.browser import running_chromium
+from ui.gallery import serve_gallery
 
 pytestmark = pytest.mark.browser
 
@@ -20,12 +20,8 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("Chromium is not installed; ./test installs it")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with running_chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
