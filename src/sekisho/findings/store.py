@@ -267,7 +267,6 @@ def _where(statement: Select[Any], wanted: FindingFilter) -> Select[Any]:
         )
         if value not in {None, ""}
     ]
-    conditions += [findings.c.subject.in_(query) for query in wanted.subjects]
     if wanted.begun_before is not None:
         conditions.append(findings.c.first_seen_at < wanted.begun_before)
     if wanted.overdue is not None:
@@ -277,6 +276,7 @@ def _where(statement: Select[Any], wanted: FindingFilter) -> Select[Any]:
                           else findings.c.owner.is_(None))  # fmt: skip
     if wanted.search:
         conditions.append(_search(wanted))
+    conditions += [findings.c.subject.in_(query) for query in wanted.subjects]  # dearest last
     return statement.where(and_(True, *conditions))
 
 

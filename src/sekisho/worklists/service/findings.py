@@ -126,11 +126,14 @@ def _found(tx: Transaction, words: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class FindingCounts:
-    """How many a search lists; by topic, whatever topic it asks for; all open ones by severity."""
+    """How many a search lists; by topic, whatever topic it asks for; all open ones by severity.
+
+    ``by_severity`` is None where the same pass does not tell: ask ``count_severities``.
+    """
 
     total: int
     by_topic: Mapping[str, int]
-    by_severity: Mapping[Severity, int]
+    by_severity: Mapping[Severity, int] | None
 
 
 def read_inbox(
@@ -143,24 +146,23 @@ def read_inbox(
 
 
 def _count_kinds(tx: Transaction, search: FindingSearch, wanted: FindingFilter) -> FindingCounts:
-    """Count in one pass where the search is of all open ones."""
     found = service.count_kinds(tx, wanted)
-    wider = replace(search, rule="", severity="")
     by_topic: dict[str, int] = {}
     for (topic, severity), number in found.items():
         if search.severity in {"", severity.value} or search.severity not in set(Severity):
             by_topic[topic] = by_topic.get(topic, 0) + number
     total = by_topic.get(search.rule, 0) if search.rule else sum(by_topic.values())
-    return FindingCounts(total, by_topic, _count_severities(tx, wider, found))
+    return FindingCounts(total, by_topic, _sum_severities(search, found))
 
 
-def _count_severities(
-    tx: Transaction, search: FindingSearch, found: Mapping[tuple[str, Severity], int]
-) -> Mapping[Severity, int]:
-    if replace(search, sort="", state="") != FindingSearch(sort=""):
-        return count_severities(tx)
+def _sum_severities(
+    search: FindingSearch, found: Mapping[tuple[str, Severity], int]
+) -> Mapping[Severity, int] | None:
+    """Sum up where the pass was over all open ones that the caller reaches."""
+    if replace(search, rule="", severity="", sort="", state="") != FindingSearch(sort=""):
+        return None
     if _status(search.state) is not FindingStatus.OPEN or search.state == "overdue":
-        return count_severities(tx)
+        return None
     return {s: sum(n for (_, kind), n in found.items() if kind is s) for s in Severity}
 
 

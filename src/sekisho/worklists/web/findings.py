@@ -110,7 +110,7 @@ def show_findings(  # noqa: PLR0917 - the address's own names
         days = trends.read(tx, search, DAYS)
         context = {
             "rows": make_rows(tx, found.findings), "filters": search, "total": found.total,
-            "severities": counts.by_severity,
+            "severities": counts.by_severity or trends.read_severities(tx),
             "rules": _top_rules(counts.by_topic, catalogue, search),
             "units": list_units(tx), "who_name": _who(tx, who), "kinds": WORDS_OF_KIND,
             "controls": catalogue.controls, "days": days,
