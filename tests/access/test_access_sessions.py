@@ -18,6 +18,7 @@ from sekisho.identity.model import Role
 from sekisho.kernel.changes import list_changes, newest_change
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotPermittedError
+from sekisho.kernel.i18n import translate
 from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.principal import SYSTEM, Principal
 
@@ -209,7 +210,10 @@ def test_one_person_cuts_one_and_two_cut_all(town: Town, wiki: Resource, boss: P
     with town.database.read(SYSTEM) as tx:
         subjects = {change.subject for change in list_changes(tx, cursor)}
         (cut,) = service.find_cuts(tx, subjects)
-    assert cut.decision.reasons[0].id == "cut-by-hand"
+        again = service.refresh_session(tx, opened.id)
+    for told in (cut.decision, again.decision):
+        assert told.reasons[0].id == "cut-by-hand"
+        assert translate(told.reasons[0].fix, "ja") == "端末の紛失"
     with town.database.write(SYSTEM) as tx:
         assert service.open_session(tx, town.request(hanako, wiki)).session is not None
     with town.database.write(boss) as tx:

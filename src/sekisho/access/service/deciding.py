@@ -24,7 +24,7 @@ from sekisho.access.model import (
 )
 from sekisho.access.service.books import book_in_force
 from sekisho.access.service.gathering import gather_signals
-from sekisho.access.service.log import log_cuts, log_denied, log_opened
+from sekisho.access.service.log import find_cut_reasons, log_cuts, log_denied, log_opened
 from sekisho.access.store import policies as policy_store
 from sekisho.access.store import resources as resource_store
 from sekisho.access.store import sessions as store
@@ -144,10 +144,24 @@ def refresh_session(tx: Transaction, session_id: str) -> Opened:
 
 
 def _ended(tx: Transaction, session: AccessSession | None) -> Decision:
-    by_hand = session is not None and session.ended_because == BY_HAND
-    reason = builtin.built_in_reason(BY_HAND if by_hand else "sekisho.session-ended")
+    if session is not None and session.ended_because == BY_HAND:
+        return _ended_by_hand(tx, [session])[0].decision
+    reason = builtin.built_in_reason("sekisho.session-ended")
     request = session.request if session else _NOBODY
     return refuse(book_in_force(tx), gather_signals(tx, [request])[0], [reason])
+
+
+def _ended_by_hand(tx: Transaction, sessions: Sequence[AccessSession]) -> list[Cut]:
+    """Return what the person of each is told: the very words of whoever ended it."""
+    if not sessions:
+        return []
+    said = find_cut_reasons(tx, sessions)
+    signals = gather_signals(tx, [session.request for session in sessions])
+    book, usual = book_in_force(tx), [builtin.built_in_reason(BY_HAND)]
+    return [
+        Cut(session, refuse(book, each, said.get(session.id, usual)))
+        for session, each in zip(sessions, signals, strict=True)
+    ]
 
 
 def end_by_hand_decision(
@@ -183,8 +197,8 @@ def find_cuts(tx: Transaction, subjects: Collection[str] | None = None) -> list[
 def find_cut_by_hand(tx: Transaction, subjects: Collection[str]) -> list[Cut]:
     """Return those of the named sessions that somebody has ended in the register."""
     named = [s.removeprefix("session:") for s in subjects if s.startswith("session:")]
-    by_hand = [s for s in store.list_by_ids(tx, named) if s.ended_because == BY_HAND]
-    return [Cut(session, _ended(tx, session)) for session in by_hand]
+    known = store.list_by_ids(tx, named) if named else []
+    return _ended_by_hand(tx, [each for each in known if each.ended_because == BY_HAND])
 
 
 def list_concerned(tx: Transaction, subjects: Collection[str] | None) -> list[AccessSession]:

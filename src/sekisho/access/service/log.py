@@ -139,6 +139,13 @@ def _digest(request: AccessRequest, decision: Decision) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
+def find_cut_reasons(tx: Transaction, sessions: Sequence[AccessSession]) -> dict[str, list[Reason]]:
+    """Return session id → why it was cut; for the gate, which asks no right."""
+    people = sorted({session.person_id for session in sessions})
+    found = store.list_cut_reasons(tx, people, [session.id for session in sessions])
+    return {name: [unpack_reason(each) for each in packed] for name, packed in found.items()}
+
+
 def pack_reason(reason: Reason) -> dict[str, Any]:
     """Return a reason as plain data."""
     return {

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, updat
 
 from sekisho.access.model import Outcome
 from sekisho.access.store.tables import DECISIONS
-from sekisho.kernel.db import Transaction, day_of, read_day
+from sekisho.kernel.db import Transaction, among, day_of, read_day
 
 _INSERT = insert(DECISIONS)
 SORTS = {"at": DECISIONS.c.last_at, "times": DECISIONS.c.times, "reason": DECISIONS.c.reason,
@@ -66,6 +66,18 @@ def repeat_entry(tx: Transaction, same: str, since: datetime) -> bool:
     mine = (DECISIONS.c.same == same, DECISIONS.c.last_at >= since)
     changed = update(DECISIONS).where(*mine).values(times=DECISIONS.c.times + 1, last_at=tx.now)
     return bool(tx.execute(changed).rowcount)
+
+
+def list_cut_reasons(
+    tx: Transaction, people: Sequence[str], sessions: Sequence[str]
+) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Return session → packed reasons for which it was cut, of these people's sessions."""
+    query = select(DECISIONS.c.session_id, DECISIONS.c.reasons).where(
+        among(DECISIONS.c.person_id, people),
+        DECISIONS.c.outcome == Outcome.CUT.value,
+        among(DECISIONS.c.session_id, sessions),
+    )
+    return {row.session_id: row.reasons for row in tx.rows(query)}
 
 
 def find_entry(tx: Transaction, entry_id: str) -> Entry | None:
