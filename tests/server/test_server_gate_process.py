@@ -120,6 +120,12 @@ def test_the_browser_door_has_a_cookie_of_its_own(scene: Scene, cookie: str) -> 
 def test_a_host_that_does_not_fit_is_misdirected(scene: Scene, cookie: str, head: str) -> None:
     answer = scene.raw(head.format(cookie=f"Cookie: {cookie}\r\n"))
     assert answer.startswith(b"HTTP/1.1 421")
+    assert b"421 Misdirected Request\n" in answer  # a program gets the line, a person a page
+    person = "Accept: text/html\r\nAccept-Language: ja,en;q=0.5\r\n"
+    page = scene.raw(head.format(cookie=f"Cookie: {cookie}\r\n{person}"))
+    assert page.startswith(b"HTTP/1.1 421")
+    assert "このアドレスにアプリはありません".encode() in page
+    assert b"Misdirected" not in page.partition(b"\r\n\r\n")[2]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +270,11 @@ def test_a_decision_process_that_died_lets_nothing_in_and_cuts_tunnels(
     assert stream.cut_after(began) < 5
     assert not scene.connect()[1].startswith(b"HTTP/1.1 200")
     assert scene.home.visit(scene.app, "/", headers={"Cookie": cookie}).status == 200
-    assert scene.home.visit(scene.app, "/").status in {403, 503}
+    asked = {"Accept": "text/html", "Accept-Language": "en"}
+    page = scene.home.visit(scene.app, "/", headers=asked)
+    assert page.status == 503
+    assert "nothing opens" in page.body.decode()
+    assert page.header("cache-control") == "no-store"
     scene.home.processes.pop("gate").wait()
     scene.home.start("gate")
     wait_for(lambda: scene.connect()[1].startswith(b"HTTP/1.1 200"), scene.home.log, 60)

@@ -67,11 +67,16 @@ def say_json(status: int, told: Mapping[str, object]) -> wire.CheckResponse:
 
 def say_page(status: int, language: str, title: Text, **facts: Any) -> wire.CheckResponse:
     """Answer a person with a page that says what is wrong and what to do."""
-    body = _pages().get_template("refused.html").render(
+    body = write_page(language, title, **facts)
+    return refuse(status, body, {"content-type": "text/html; charset=utf-8"})
+
+
+def write_page(language: str, title: Text, **facts: Any) -> str:
+    """Write the page of a refusal; ``style`` puts the style sheet into it."""
+    return _pages().get_template("refused.html").render(
         language=language, title=translate(title, language),
         say=lambda text: translate(text, language), **facts,
     )  # fmt: skip
-    return refuse(status, body, {"content-type": "text/html; charset=utf-8"})
 
 
 def reasons_as_data(reasons: Sequence[Reason], language: str) -> list[dict[str, str]]:

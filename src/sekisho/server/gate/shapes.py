@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from sekisho.access.model import DESKTOPS, Door, Resource, Upstream
+from sekisho.server.gate.apologies import make_local_replies
 from sekisho.server.gate.cookies import LIFE_SECONDS
 from sekisho.server.gate.plan import (
     COOKIES,
@@ -110,6 +111,7 @@ def _connection_manager(door: Door, plan: Plan) -> Shape:
         _TYPES + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=door.value,
         codec_type="AUTO",
+        local_reply_config=make_local_replies(),
         rds={"route_config_name": door.value, "config_source": _ADS},
         http_filters=[*ordinary, _hold_long(limits), _router()],
         upgrade_configs=[
