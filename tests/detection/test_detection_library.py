@@ -73,7 +73,7 @@ class Shelf:
     def fetch(self, address: str, etag: str) -> Fetched:
         self.asked.append(address)
         if self.away:
-            raise UnavailableError(msg("The rules could not be fetched: %(why)s", why="away"))
+            raise UnavailableError(msg("The file could not be fetched: %(why)s", why="away"))
         if etag == self.etag:
             return Fetched("", None, etag)
         return Fetched("rules.zip", self.content, self.etag)

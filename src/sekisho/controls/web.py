@@ -14,6 +14,7 @@ from sekisho.controls import service
 from sekisho.controls.dated import list_dated
 from sekisho.controls.model import Catalogue, Control, Localized, Severity, VerdictKind
 from sekisho.controls.pages import lists, own_checks, selfchecks
+from sekisho.controls.service import renewing
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotFoundError
@@ -21,6 +22,7 @@ from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import ControlID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
+from sekisho.kernel.settings import Settings
 from sekisho.ui import charts
 from sekisho.ui.charts import Part
 
@@ -64,6 +66,7 @@ def show_rules(
     database: NamedDependency[Database],
     catalogue: NamedDependency[Catalogue],
     clock: NamedDependency[Clock],
+    settings: NamedDependency[Settings],
     *,
     q: FromQuery[str] = "",
     verdict: FromQuery[str] = "",
@@ -76,6 +79,7 @@ def show_rules(
     filters = RuleFilters(q, verdict, severity, ownership)
     with database.read(principal) as tx:
         counts = {s.control_id: s.counts for s in service.list_controls_status(tx)}
+        renewal = renewing.find_renewal(tx)
     lines = [
         make_line(control, counts.get(control.id, dict.fromkeys(map(str, VerdictKind), 0)))
         for control in catalogue.controls.values()
@@ -85,6 +89,7 @@ def show_rules(
         "rows": rows, "filters": filters, "digest": catalogue.digest[:10],
         "faults": service.known_faults(), "dated": list_dated(catalogue, clock.now()),
         "may_write": principal.allows("controls.write"), "taken": bool(taken),
+        "lists_from": settings.lists_from, "renewal": renewal,
     })  # fmt: skip
 
 

@@ -65,6 +65,7 @@ class Settings:
     this machine's. ``checkpoint_file``, ``checkpoint_mail``, ``checkpoint_tsa``, ``smtp``: where
     signed checkpoints of the evidence go.
     ``webhooks_inside``: host names and networks inside that notices may go to, by commas.
+    ``lists_from``: an https folder where newer dated lists are fetched from; empty = from nowhere.
     """
 
     data: Path
@@ -93,6 +94,7 @@ class Settings:
     checkpoint_tsa: str = ""
     smtp: str = ""
     webhooks_inside: str = ""
+    lists_from: str = ""
     log_format: str = "text"
 
     @property

@@ -1,11 +1,13 @@
-"""What leaves the house: notices handed out and sent, beside the worker's other work.
+"""What goes out of the house: notices handed out and sent, and newer lists asked for.
 
-A mail server that answers slowly must not keep the evidence waiting, so this has its own thread.
+A server elsewhere that answers slowly must not keep the evidence waiting: this has its own thread.
 """
 
 import threading
 from collections.abc import Callable
 
+from sekisho.controls.service import renewing
+from sekisho.detection.sources.fetching import WebFetcher
 from sekisho.devices.service import telling
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.principal import SYSTEM
@@ -15,6 +17,7 @@ from sekisho.server.worker import Chore, run_worker
 
 _HOUR = 3_600.0
 _DAY = 24 * _HOUR
+_LISTS = 6 * _HOUR
 _ROUNDS = 50  # of a few hundred letters; then the others are looked at again
 
 
@@ -31,7 +34,20 @@ def make_outgoing(house: House) -> list[Chore]:
         Chore("hand out notices", 1, lambda h: notices.hand_out(h.database, outside.zone)),
         Chore("send notices", 1, lambda h: send_all(h, outside)),
         Chore("old notices", _DAY, _in_transaction(notices.forget_old_notices)),
+        *_of_lists(house),
     ]
+
+
+def _of_lists(house: House) -> list[Chore]:
+    """List nothing unless an address is named: the program asks nobody by itself."""
+    address = house.settings.lists_from
+    if not address:
+        return []
+    fetcher = WebFetcher(most=renewing.LARGEST)
+    return [
+        Chore("newer lists", _LISTS, lambda h: renewing.renew_lists(
+            h.database, address, lambda file: fetcher.fetch(file, "").content or b"")),
+    ]  # fmt: skip
 
 
 def tell_newcomers(house: House) -> None:

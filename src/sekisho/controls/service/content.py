@@ -72,8 +72,8 @@ def list_content(tx: Transaction) -> list[ContentFile]:
     ]
 
 
-def set_content(tx: Transaction, name: str, text: str) -> None:
-    """Keep a file of the organisation's own (``controls.write``).
+def set_content(tx: Transaction, name: str, text: str, *, origin: str = "") -> None:
+    """Keep a file of the organisation's own (``controls.write``), fetched from ``origin`` if named.
 
     Raises CatalogueError with every fault and its line.
     """
@@ -91,6 +91,7 @@ def set_content(tx: Transaction, name: str, text: str) -> None:
         detail={
             "before": {"digest": old.digest, "version": old.version} if old else None,
             "after": {"digest": checked.digest, "version": checked.version},
+            **({"from": origin} if origin else {}),
         },
     )  # fmt: skip
 

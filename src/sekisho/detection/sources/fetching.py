@@ -1,4 +1,4 @@
-"""Rules from an address: HTTPS only, bounded, and asked again only when they changed."""
+"""Files from an address: HTTPS only, bounded, and asked again only when they changed."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -46,45 +46,53 @@ def check_address(address: str) -> str:
     ):
         return address.strip()
     raise InvalidInputError(
-        msg("“%(address)s” is no address that rules can be fetched from.", address=address[:200]),
+        msg("“%(address)s” is no address that can be fetched from.", address=address[:200]),
         hint=msg("Give an address that begins with https:// and holds no name or password."),
     )
 
 
 class WebFetcher:
-    """Fetches with httpx; ``proxy`` and the trusted authorities follow the machine's settings."""
+    """Fetches with httpx at most ``most`` bytes a file, and no step of a redirect by plain HTTP.
 
-    def __init__(self, client: httpx.Client | None = None) -> None:
+    ``proxy`` and the trusted authorities follow the machine's settings.
+    """
+
+    def __init__(self, client: httpx.Client | None = None, *, most: int = LARGEST_DOWNLOAD) -> None:
+        self._most = most
         self._client = client or httpx.Client(
-            timeout=_SECONDS, follow_redirects=True, max_redirects=_MOST_REDIRECTS
-        )
+            timeout=_SECONDS, follow_redirects=True, max_redirects=_MOST_REDIRECTS,
+            event_hooks={"request": [_check_step]},
+        )  # fmt: skip
 
     def fetch(self, address: str, etag: str) -> Fetched:
-        """Return the file at ``address``; at most 64 MB, at most a minute between two pieces."""
+        """Return the file at ``address``; at most a minute between two pieces."""
         headers = {"If-None-Match": etag} if etag else {}
         try:
             with self._client.stream("GET", check_address(address), headers=headers) as answer:
                 if answer.status_code == _NOT_MODIFIED:
                     return Fetched("", None, etag)
                 answer.raise_for_status()
-                check_address(str(answer.url))  # where redirects have led
-                content = _read(answer)
+                content = self._read(answer)
         except httpx.HTTPError as error:
             raise UnavailableError(
-                msg("The rules could not be fetched: %(why)s", why=str(error) or repr(error)),
-                hint=msg("Check the address and this server's way to it; the rules you have stay."),
+                msg("The file could not be fetched: %(why)s", why=str(error) or repr(error)),
+                hint=msg("Check the address and this server's way to it; what you have stays."),
             ) from error
         name = urlsplit(str(answer.url)).path.rsplit("/", 1)[-1] or "rules.zip"
         return Fetched(name, content, answer.headers.get("etag", "")[:200])
 
+    def _read(self, answer: httpx.Response) -> bytes:
+        found = bytearray()
+        for piece in answer.iter_bytes():
+            found += piece
+            if len(found) > self._most:
+                raise TooLargeError(
+                    msg("The file has more than %(most)s MB.", most=self._most // 1024**2),
+                    hint=msg("Give the address of something smaller."),
+                )
+        return bytes(found)
 
-def _read(answer: httpx.Response) -> bytes:
-    found = bytearray()
-    for piece in answer.iter_bytes():
-        found += piece
-        if len(found) > LARGEST_DOWNLOAD:
-            raise TooLargeError(
-                msg("The file has more than %(most)s MB.", most=LARGEST_DOWNLOAD // 1024**2),
-                hint=msg("Give the address of a smaller set of rules."),
-            )
-    return bytes(found)
+
+def _check_step(request: httpx.Request) -> None:
+    """Judge every address that is asked, those that redirects lead to as well."""
+    check_address(str(request.url))
