@@ -22,6 +22,15 @@ from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 from support.postgres import Shared, find_binaries, run_sql, running_server
 
+# What starts whole installations takes minutes a file: begun last, it would leave a core idle.
+_FIRST = ("ui/test_ui_tour", "flows/", "packaging/", "pages/test_pages_roles", "ui/", "detection/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files that take longest first; several processes take one after the other."""
+    last = len(_FIRST)
+    items.sort(key=lambda item: next((i for i, n in enumerate(_FIRST) if n in item.nodeid), last))
+
 
 class _SayAtOnce:
     """Says why a test failed when it fails: a whole run takes a quarter of an hour."""
