@@ -10,7 +10,7 @@ from fakes.mail_server import MailServer, running_mail_server
 from pages.conftest import Town
 from sekisho.devices.service import telling
 from sekisho.identity import service as identity
-from sekisho.identity.model import Role
+from sekisho.identity.model import Assignment, Role
 from sekisho.kernel.principal import SYSTEM
 from sekisho.notices import service
 from sekisho.notices.model import ChannelKind
@@ -139,3 +139,30 @@ def test_the_worker_s_second_thread_knows_its_chores(town: Town) -> None:
     for chore in chores:
         chore.turn(town.house, 0.0)
     assert [chore.failures for chore in chores] == [0] * len(chores)
+
+
+def test_whoever_helps_in_a_unit_is_told_of_what_is_silent_there(town: Town) -> None:
+    with town.house.database.write(SYSTEM) as tx:
+        sales = identity.create_unit(tx, identity.UnitDraft("営業部")).id
+        east = identity.create_unit(tx, identity.UnitDraft("東日本"), sales).id
+        west = identity.create_unit(tx, identity.UnitDraft("西日本")).id
+    people = {name: town.add_person(name) for name in ("蓮", "遥遥", "営業営", "西西西西")}
+    whole = town.add_person("全体の担当", Role.SECURITY)
+    with town.house.database.write(SYSTEM) as tx:
+        identity.place_person(tx, people["蓮"], east)
+        for name, unit in (("営業営", sales), ("西西西西", west)):
+            identity.set_roles(tx, people[name], [Assignment(Role.CSIRT, unit)])
+    for name in ("蓮", "遥遥"):
+        town.enrol(f"pc-{name}", owner=people[name])
+    town.clock.advance(hours=25)
+    outside = service.make_outside(town.house.settings, town.house.box, town.clock)
+    with town.house.database.write(SYSTEM) as tx:
+        telling.tell_silent(tx)
+        telling.tell_silent(tx)
+    service.hand_out(town.house.database, outside.zone)
+    expected = {whole: {"2"}, people["営業営"]: {"1"}, people["西西西西"]: set[str](),
+                people["遥遥"]: set[str]()}  # fmt: skip
+    for person, numbers in expected.items():
+        page = town.client("public").get("/my/notices", headers=town.sign_in(person)).text
+        assert set(re.findall(r"1日以上応答のない端末：(\d+)台", page)) == numbers, person
+        assert ('<b class="num">1</b>' in page) is bool(numbers), person  # once a day

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from sekisho.controls import service as controls
-from sekisho.devices.model import Carve, Device, DeviceState
+from sekisho.devices.model import Carve, Device
 from sekisho.devices.store import told as store
+from sekisho.devices.store.devices import count_silent
 from sekisho.devices.told import next_told, write_notice
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
@@ -12,7 +13,7 @@ from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.installation import get_fact, set_fact
 from sekisho.kernel.principal import SYSTEM
 from sekisho.notices import service as notices
-from sekisho.notices.model import Holders, Kind, Urgency
+from sekisho.notices.model import Holders, Kind, NewNotice, People, Reach, Urgency
 
 DEVICES_AT_ONCE = 500
 SILENT_AFTER = timedelta(days=1)
@@ -43,13 +44,24 @@ def tell_owners(database: Database) -> int:
 
 
 def tell_silent(tx: Transaction) -> None:
-    """Tell security once a day how many devices have been silent for a day, if there are any."""
-    count = store.count_silent(tx, [DeviceState.ACTIVE.value], tx.now - SILENT_AFTER)
-    if not count:
-        return
-    notices.queue_notice(
-        tx,
-        to=Holders("devices.write"),
+    """Tell security once a day how many devices have been silent for a day, if there are any.
+
+    Whoever has the right in units alone is told of the devices there.
+    """
+    before = tx.now - SILENT_AFTER
+    told: dict[str, tuple[Reach, int]] = {"": (Holders("devices.write"), count_silent(tx, before))}
+    counts: dict[frozenset[str], int] = {}
+    for person, units in identity.find_unit_holders(tx, "devices.write").items():
+        if units not in counts:
+            counts[units] = count_silent(tx, before, identity.select_people_in(units))
+        told[person] = (People([person]), counts[units])
+    notices.queue_notices(tx, [_silent(tx, *one) for one in told.items() if one[1][1]])
+
+
+def _silent(tx: Transaction, whose: str, told: tuple[Reach, int]) -> NewNotice:
+    reach, count = told
+    return NewNotice(
+        to=reach,
         kind=Kind.DEVICE_SILENT,
         subject="devices:silent",
         title=msg("Devices that have been silent for a day: %(n)s", n=count),
@@ -57,7 +69,7 @@ def tell_silent(tx: Transaction) -> None:
                  "switched off, lost or no longer used."),
         urgency=Urgency.LOW,
         link="/devices?seen=silent",
-        dedupe_key=f"device.silent:{tx.now.date().isoformat()}",
+        dedupe_key=f"device.silent:{tx.now.date().isoformat()}:{whose}".rstrip(":"),
     )  # fmt: skip
 
 

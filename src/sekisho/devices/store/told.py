@@ -1,8 +1,8 @@
 """Reads and writes what owners of devices were told last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from sqlalchemy import Column, ForeignKey, String, Table, func, select
+from sqlalchemy import Column, ForeignKey, String, Table, select
 
 from sekisho.devices.model import DeviceState
 from sekisho.devices.store.tables import DEVICES
@@ -52,9 +52,3 @@ def note_told(tx: Transaction, told: Mapping[DeviceID, Told]) -> None:
         for device_id, one in told.items()
     ]  # fmt: skip
     upsert(tx, TOLD, rows, index=["device_id"], update=["stage", "fix_by", "rules", "told_at"])
-
-
-def count_silent(tx: Transaction, states: Sequence[str], before: object) -> int:
-    """Count devices in these states without a word since ``before``."""
-    query = select(func.count()).select_from(DEVICES)
-    return int(tx.scalar(query.where(DEVICES.c.state.in_(states), DEVICES.c.seen_at < before)))

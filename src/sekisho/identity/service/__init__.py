@@ -114,6 +114,7 @@ from sekisho.identity.service.providers import (
 from sekisho.identity.service.reach import (
     Reachable,
     find_names,
+    find_unit_holders,
     list_holders,
     list_newcomers,
     list_reachable,
@@ -258,6 +259,7 @@ __all__ = [
     "find_person",
     "find_person_by_email",
     "find_provider",
+    "find_unit_holders",
     "finish_link_passkey",
     "finish_link_totp",
     "finish_passkey",

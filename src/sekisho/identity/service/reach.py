@@ -61,6 +61,19 @@ def list_holders(
     return [Reachable(r.id, r.name, r.email, r.language) for r in rows]
 
 
+def find_unit_holders(tx: Transaction, right: str) -> dict[str, frozenset[str]]:
+    """Return person → units (with all below) in which alone they have ``right``; active people.
+
+    Whoever has it in the whole organisation is not among them: ``list_holders`` names these.
+    """
+    held: dict[str, list[str]] = {}
+    roles = [role for role in Role if _gives([role], right)]
+    for row in reach.list_only_in_units(tx, roles):
+        held.setdefault(row.id, []).append(row.unit_id)
+    parents = unit_store.read_parents(tx) if held else {}
+    return {person: tree.below(parents, units) for person, units in held.items()}
+
+
 def _gives(roles: Sequence[Role], right: str) -> bool:
     """Tell whether roles give a right, judged as the front door would."""
     return Principal(PrincipalKind.PERSON, "", "", rights_of(roles)).allows(right)

@@ -44,6 +44,16 @@ def list_with_roles(
     return tx.rows(_after(after, limit).where(held))
 
 
+def list_only_in_units(tx: Transaction, roles: Sequence[str]) -> Sequence[Row[Any]]:
+    """Return (id, unit_id) of active people who hold one of these roles in units alone, by id."""
+    whole = exists().where(person_roles.c.person_id == people.c.id, person_roles.c.role.in_(roles))
+    query = select(people.c.id, unit_roles.c.unit_id).where(
+        people.c.state == PersonState.ACTIVE.value, unit_roles.c.person_id == people.c.id,
+        unit_roles.c.role.in_(roles), ~whole,
+    )  # fmt: skip
+    return tx.rows(query.order_by(people.c.id, unit_roles.c.unit_id))
+
+
 def list_everyone(tx: Transaction, after: str, limit: int) -> Sequence[Row[Any]]:
     """Return all active people, by id, behind ``after``."""
     return tx.rows(_after(after, limit))
