@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -21,6 +22,10 @@ from sekisho.kernel.migrations import migrate
 from sekisho.kernel.principal import Principal, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
 from support.postgres import Shared, find_binaries, run_sql, running_server
+
+# How long one example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("sekisho", settings(), deadline=None)
+settings.load_profile("sekisho")
 
 # What starts whole installations takes minutes a file: begun last, it would leave a core idle.
 _FIRST = ("ui/test_ui_tour", "flows/", "packaging/", "pages/test_pages_roles", "ui/", "detection/")
