@@ -16,6 +16,8 @@ from fakes.osqueryd import Osqueryd
 from sekisho.controls import service as controls
 from sekisho.controls.model import Severity
 from sekisho.devices.model import KitKind
+from sekisho.devices.protocol import EnrollRequest
+from sekisho.devices.service import enrolment
 from sekisho.devices.service.kits import KitOrder, create_kit
 from sekisho.findings import service as findings
 from sekisho.identity import service as identity
@@ -299,6 +301,95 @@ def test_a_yes_that_the_machine_denies_is_shown_to_those_who_help(office: Office
     row = admin.locator("tr.row").filter(has_text="Hanako Mori")
     expect(row.first).to_be_visible()
     expect(admin.locator("main")).to_contain_text("MORI-PC")
+
+
+def test_many_are_chosen_over_pages_acted_on_followed_and_taken_back(office: Office) -> None:
+    _enrol_many(office, 60)
+    admin, rows = office.pages["saeki"], f"{office.up.url}/devices?q=STORE-"
+    admin.goto(rows)
+    assert admin.locator("input[name=id]").count() == 50, "the others are on the second page"
+    _choose(admin, "own")
+    admin.fill("#f-who", "mori@example.jp")
+    _do(office, "60")
+
+    admin.goto(rows)
+    _choose(admin, "tag")
+    admin.fill("#f-tags", "Shop, Till")
+    _do(office, "60")
+    with admin.expect_download() as sheet:
+        admin.get_by_role("link", name="As CSV").click()
+    assert sheet.value.path().read_text("utf-8-sig").count(",done,") == 60
+    admin.get_by_role("button", name="Undo").click()
+    _start(office, "60")
+    admin.goto(f"{office.up.url}/devices?tag=Till")
+    expect(admin.locator("main")).not_to_contain_text("STORE-")
+
+    admin.goto(f"{rows}&page=2")
+    _choose(admin, "notify")
+    admin.fill("#f-title", "Tills are updated tonight")
+    admin.fill("#f-body", "Please leave them switched on.")
+    _do(office, "60")
+    office.up.work()
+    (told,) = office.mails_to("mori@example.jp", "Tills are updated")
+    assert "55 more" in told
+
+
+def test_findings_are_given_and_excepted_from_the_list(office: Office) -> None:
+    admin, rows = office.pages["saeki"], f"{office.up.url}/findings?q=MORI-PC"
+    admin.goto(rows)
+    admin.locator("input[name=id]").first.check()
+    expect(admin.locator("[data-ticked]")).to_have_text("1")
+    _choose(admin, "assign", everything=False)
+    _do(office, "1")
+    admin.goto(f"{office.up.url}/findings?who=me")
+    expect(admin.locator("main")).to_contain_text("MORI-PC")
+
+    admin.goto(rows)
+    _choose(admin, "except")
+    admin.fill("#f-reason", "The computer is replaced next week")
+    admin.fill("#f-measure", "It stays in the locked office")
+    admin.fill("#f-until", (office.up.clock.now() + timedelta(days=5)).date().isoformat())
+    _do(office)
+    admin.get_by_role("link", name="The request").first.click()
+    expect(admin.locator("main")).to_contain_text("The computer is replaced next week")
+
+
+def _enrol_many(office: Office, number: int) -> None:
+    """Bring in computers that nobody owns yet."""
+    details = {"system_info": {"hostname": "STORE"}, "osquery_info": {"version": "5.14.1"},
+               "os_version": {"platform": "debian", "name": "Debian", "version": "12"}}  # fmt: skip
+    with office.up.house.database.write(SYSTEM) as tx:
+        for n in range(number):
+            order = KitOrder(KitKind.DEVICE, Ownership.COMPANY, label=f"STORE-{n:02}")
+            secret = create_kit(tx, order).secret.reveal()
+            enrolment.enrol(tx, EnrollRequest(secret, f"store-{n}", "9", details), "192.0.2.7")
+
+
+def _choose(page: Page, kind: str, *, everything: bool = True) -> None:
+    """Go on with the rows of the list that are ticked, or with all that match."""
+    if everything:
+        page.locator("#bulk input[value=all]").check()
+    page.select_option("#b-kind", kind)
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_url(re.compile(r"/acts/act_"))
+
+
+def _do(office: Office, number: str = "") -> None:
+    """Look at the plan, start, and follow to the end."""
+    page = office.pages["saeki"]
+    page.get_by_role("button", name="Show what will happen").click()
+    _start(office, number)
+
+
+def _start(office: Office, number: str) -> None:
+    page = office.pages["saeki"]
+    expect(page.locator("#h-plan")).to_have_text("What will happen")
+    page.get_by_role("button", name=f"Do it for {number}").click()
+    expect(page.locator("#h-run")).to_have_text("It is being done")
+    assert page.locator("progress").get_attribute("value") == "0"
+    office.up.work()
+    expect(page.locator("#h-plan")).to_have_text("What became of it")
+    expect(page.locator("dl.facts b").first).to_contain_text(number)
 
 
 def test_the_log_of_the_server_tells_no_fault(office: Office) -> None:

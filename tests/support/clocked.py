@@ -33,7 +33,8 @@ READY_SECONDS = 90
 # What a flow leans on; the others keep house (certificates, checkpoints, sweeping).
 CHORES = frozenset({
     "exceptions", "people of exceptions", "stale verdicts", "self-checks", "documents",
-    "old reports", "tell owners", "tell newcomers", "hand out notices", "send notices",
+    "old reports", "acts on many", "tell owners", "tell newcomers", "hand out notices",
+    "send notices",
 })  # fmt: skip
 
 
