@@ -264,7 +264,8 @@ def kits(_language: str) -> dict[str, Any]:
         ),
     ]
     return {
-        "pending": pending, "kits": listed, "filters": {"q": "", "state": ""}, "states": STATES,
+        "pending": pending, "kits": listed, "filters": {"q": "", "state": "", "sort": "-made"},
+        "states": STATES,
         "counts": {"open": 12, "used": 230, "ended": 7, "revoked": 1},
         "page": 2, "pages": 5, "total": 250, "first": 51, "last": 100,
     }  # fmt: skip
