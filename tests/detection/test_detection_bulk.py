@@ -10,6 +10,7 @@ import pytest
 
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.plan import make_plan
+from sekisho.detection.engine.compiled.remembered import Remembered, Room
 from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Event
@@ -226,3 +227,33 @@ def test_torn_blocks_are_told_and_the_others_read() -> None:
         log.hunter.finish()
         assert log.events == left, name
         assert bool(log.troubles) == (name != "cut")
+
+
+def test_what_the_same_values_came_to_is_not_taken_for_other_values() -> None:
+    rules = RULES.replace(b"{s: {CommandLine|contains: whoami}, condition: s}", b"""
+  s: {CommandLine|contains: whoami}
+  t: {Elevated: 'true'}
+  condition: s and t""")  # fmt: skip
+    log = Log(rules=rules)
+    values = [True, 1, True, 1, 1.0, "true", [True], [1], True, None, "TRUE", {"a": 1}]
+    log.lines(*(
+        line(1, {"CommandLine": "whoami", "Elevated": value, "ProcessId": at})
+        for at, value in enumerate(values)
+    ))  # fmt: skip
+    assert [record for _, record, _ in log.found] == [1, 3, 6, 7, 9, 11]
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    room = Room(size=1_000)
+    kinds = [Remembered(room, lambda _worth: [0]) for _ in range(2)]
+    worth = frozenset({1})
+    for at in range(100):
+        key = kinds[at % 2].key(worth, (f"{at:0100}",))
+        kinds[at % 2].keep(key, (at,))
+    known = [
+        kind.get(kind.key(worth, (f"{at:0100}",))) for at in range(100) for kind in kinds
+    ]  # fmt: skip
+    assert sum(one is not None for one in known) <= 5
+    assert known[-1] == (99,)
+    kinds[0].keep(key := kinds[0].key(worth, ("x" * 10_000,)), (1,))
+    assert kinds[0].get(key) is None

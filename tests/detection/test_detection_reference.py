@@ -13,7 +13,7 @@ from sekisho.detection.engine.globs import glob_matches
 from sekisho.detection.engine.reference import matches
 from sekisho.detection.engine.regexes import MOST_TIMEOUTS, RegexError, compile_regex
 from sekisho.detection.engine.routing import suits
-from sekisho.detection.engine.values import MISSING
+from sekisho.detection.engine.values import MISSING, addresses_in
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Derivation, Derived, Event, LogSource, Rule, RuleSet, Wildcard
 from support.sigma_rules import load_rule, load_text, verdicts, windows_event
@@ -113,6 +113,29 @@ def test_an_expression_without_look_around_is_linear() -> None:
     searcher = compile_regex("(a+)+$")
     assert not searcher.found("a" * 100_000 + "b")
     assert searcher.timeouts == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("x" * 5, True), ("xxx\nxxxx", False), ("語" * 5, True)]
+)
+def test_a_long_line_is_told_by_its_length(text: str, found: bool) -> None:
+    assert compile_regex(".{5,}").found(text) is found
+    assert compile_regex(".{5,}", "s").found(text)
+    assert compile_regex(".{5,}()").found(text) is found  # the same through RE2
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("10.0.0.255", 1),
+        ("10.0.0.256", 0),
+        ("010.0.0.1", 0),
+        ("1.2.3.4\n", 1),
+        ("::ffff:1.2.3.4", 2),
+    ],
+)
+def test_addresses_are_read_strictly(text: str, least: int) -> None:
+    assert len(addresses_in(text)) == least
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from sekisho.detection.model import TimePart
 
 _NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
 _LONGEST_NUMBER = 400
+_PART = "(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
+_QUAD = re.compile(rf"{_PART}\.{_PART}\.{_PART}\.{_PART}")
 _TIME = re.compile(
     r"\s*([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ]+([0-9]{2}):([0-9]{2})(?::[0-9]{2})?)?"
 )
@@ -149,6 +151,8 @@ def _written_part(found: re.Match[str], part: TimePart) -> float | None:
 @lru_cache(maxsize=65536)
 def addresses_in(text: str) -> tuple[IPAddress, ...]:
     """Return the address that a text is; one of IPv4 written as IPv6 is both."""
+    if quad := _QUAD.fullmatch(text):
+        return (ipaddress.IPv4Address(bytes(map(int, quad.groups()))),)
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]

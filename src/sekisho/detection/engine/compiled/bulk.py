@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import msgspec
@@ -74,7 +73,7 @@ class Kind:
         )
         self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
 
-    def judge(self, event: EventOf, text: bytes, worth: AbstractSet[int]) -> tuple[int, ...]:
+    def judge(self, event: EventOf, text: bytes, worth: frozenset[int]) -> tuple[int, ...]:
         """Return the rules that a record matches in which ``worth`` were found; ``text`` is it."""
         if self._slow or not self._blind.isdisjoint(worth):
             raise OddError

@@ -3,11 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from sekisho.detection.engine.compiled.remembered import Room
 from sekisho.detection.engine.compiled.sieve import Sieve, write_whole
 from sekisho.detection.engine.compiled.terms import FIRM, GroupPlan
 from sekisho.detection.engine.compiled.texts import ABSENT
 from sekisho.detection.engine.compiled.trial import NO_RULES, Trials
 from sekisho.detection.engine.values import MISSING, find
+
+_NONE: frozenset[int] = frozenset()
 
 
 class Group:
@@ -17,7 +20,7 @@ class Group:
     the fields of those that are tried always.
     """
 
-    def __init__(self, plan: GroupPlan) -> None:
+    def __init__(self, plan: GroupPlan, room: Room) -> None:
         self.names = _names_of(plan, range(len(plan.tests)))
         self.steady_names = _names_of(
             plan, {number for at in plan.sieve.always for number in plan.trees[at].numbers}
@@ -26,19 +29,19 @@ class Group:
         self.blind = frozenset(plan.blind)
         self._words = Sieve(plan.words)
         self._everything = range(len(plan.rules))
-        self._trials = Trials(plan, self.names)
-        self._steady = Trials(plan, self.steady_names)
+        self._trials = Trials(plan, self.names, room)
+        self._steady = Trials(plan, self.steady_names, room)
 
-    def fire(self, worth: Collection[int], values: tuple[Any, ...]) -> tuple[int, ...]:
+    def fire(self, worth: frozenset[int], values: tuple[Any, ...]) -> tuple[int, ...]:
         """Return the rules that hold for an event without keywords.
 
         ``worth`` are those that the sieve found, ``values`` those of ``names``, in this order.
         """
-        return self._trials.hold(worth, values)
+        return self._trials.judge(worth, values)
 
     def fire_steady(self, values: tuple[Any, ...]) -> tuple[int, ...]:
         """Do the same where the sieve found none; ``values`` of ``steady_names``."""
-        return self._steady.hold((), values)
+        return self._steady.judge(_NONE, values)
 
     def fire_whole(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the rules that hold for an event of which all fields are known."""

@@ -6,6 +6,7 @@ import msgspec
 
 from sekisho.detection.engine.compiled.group import Group
 from sekisho.detection.engine.compiled.plan import LOOSE, OTHER, WINDOWS, KindOfEvent, Planner
+from sekisho.detection.engine.compiled.remembered import Room
 from sekisho.detection.engine.compiled.terms import GroupPlan, Plan, Uncut
 from sekisho.detection.engine.compiled.trial import NO_RULES
 from sekisho.detection.model import Event, LogSource
@@ -18,13 +19,14 @@ _MOST_UNCUT = 256
 class Matcher:
     """Holds events against all rules of a plan; live and back in time.
 
-    Nothing of an event is remembered: any order, any batches and any number of matchers give the
-    same rules, and memory does not grow. Not for use by several threads.
+    Only what the same values come to is remembered, within bounds: any order, any batches and any
+    number of matchers give the same rules. Not for use by several threads.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.rule_ids = plan.rule_ids
+        self._room = Room()
         self._packed: dict[tuple[str, str], Group | None] = {}
         self._groups: dict[tuple[str, int | None], Group | None] = {}
         self._sourced: dict[KindOfEvent, Group | None] = {}
@@ -73,7 +75,7 @@ class Matcher:
         )
         if key not in self._packed:
             packed = groups[key[0]][key[1]]
-            self._packed[key] = None if packed is None else Group(_GROUP.decode(packed))
+            self._packed[key] = None if packed is None else Group(_GROUP.decode(packed), self._room)
         return self._packed[key]
 
     def source_group(self, source: LogSource) -> Group | None:
@@ -85,7 +87,7 @@ class Matcher:
             plan = self._plan(kind)
             if len(self._sourced) >= _MOST_UNCUT:
                 self._sourced.clear()
-            self._sourced[kind] = None if plan is None else Group(plan)
+            self._sourced[kind] = None if plan is None else Group(plan, self._room)
         return self._sourced[kind]
 
     def _plan(self, kind: KindOfEvent) -> GroupPlan | None:

@@ -38,7 +38,7 @@ class Sieve:
         """Say whether there is anything to look for."""
         return bool(self._plan.pieces)
 
-    def find(self, texts: Sequence[bytes]) -> dict[int, set[int]]:
+    def find(self, texts: Sequence[bytes]) -> dict[int, frozenset[int]]:
         """Return the rules (by position) to be tried, by the place of the text; no ``always``."""
         if not self._plan.pieces:
             return {}
@@ -53,15 +53,17 @@ class Sieve:
             numbers[bisect_left(ends, to)].add(number)
         return {at: worth for at, seen in numbers.items() if (worth := self._worth(seen))}
 
-    def _worth(self, seen: set[int]) -> set[int]:
+    def _worth(self, seen: set[int]) -> frozenset[int]:
         """Return the rules to be tried where the pieces ``seen`` (by number) stand."""
         rules, besides = self._plan.rules, self._plan.besides
-        return {
-            rule
-            for number in seen
-            for rule in rules[number]
-            if rule not in besides or not seen.isdisjoint(besides[rule])
-        }
+        return frozenset(
+            [
+                rule
+                for number in seen
+                for rule in rules[number]
+                if rule not in besides or not seen.isdisjoint(besides[rule])
+            ]
+        )
 
 
 def write_whole(fields: Mapping[str, Any]) -> bytes | None:

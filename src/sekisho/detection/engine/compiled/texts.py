@@ -18,6 +18,9 @@ ABSENT = msgspec.UNSET
 _FEW = 8
 """Up to so many texts are looked for one by one; beyond, an automaton is built."""
 
+_OFTEN = 32
+"""How often many texts are looked for one by one before the automaton is worth building."""
+
 DEAR, DEAREST = 8, 9
 
 Holds = Callable[[Any], bool]
@@ -153,7 +156,7 @@ def _any_within(texts: Sequence[str]) -> Callable[[str], object]:
         (only,) = texts
         return lambda text: only in text
     if len(texts) > _FEW:
-        return AhoCorasick(texts, store_patterns=False).find_matches_as_indexes
+        return _Many(texts)
 
     def found(text: str) -> bool:
         for one in texts:  # noqa: SIM110 # a generator would cost more than what it goes over
@@ -162,6 +165,27 @@ def _any_within(texts: Sequence[str]) -> Callable[[str], object]:
         return False
 
     return found
+
+
+class _Many:
+    """Tells whether one of many texts is in a text.
+
+    Lists of thousands of digests take a tenth of a second to become an automaton, and most hunts
+    ask for them once or twice.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts, self._asked = texts, 0
+        self._find: Callable[[str], Sequence[object]] | None = None
+
+    def __call__(self, text: str) -> bool:
+        """Say whether one of the texts is in ``text``."""
+        if self._find is not None:
+            return bool(self._find(text))
+        self._asked += 1
+        if self._asked >= _OFTEN:
+            self._find = AhoCorasick(self._texts, store_patterns=False).find_matches_as_indexes
+        return any(one in text for one in self._texts)
 
 
 def all_of(parts: Sequence[Part]) -> Part:

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
+from sekisho.detection.engine.compiled.remembered import Remembered, Room
 from sekisho.detection.engine.compiled.terms import KEYWORDS, Branch, Column, GroupPlan, Kind
 from sekisho.detection.engine.compiled.texts import (
     ABSENT,
@@ -70,8 +72,9 @@ class Trials:
     ``names`` are the fields of which values are given; rules that look at others are not tried.
     """
 
-    def __init__(self, plan: GroupPlan, names: Sequence[str]) -> None:
-        self._plan = plan
+    def __init__(self, plan: GroupPlan, names: Sequence[str], room: Room) -> None:
+        self._plan, self._names = plan, names
+        self._remembered = Remembered(room, self._places)
         self._makers = [
             _maker(column, names) if set(names).issuperset(column.names) else _nothing
             for column in plan.columns
@@ -83,6 +86,28 @@ class Trials:
             for gate in plan.gates
         ]
         self._keywords = plan.columns.index(KEYWORDS) if KEYWORDS in plan.columns else -1
+
+    def judge(self, worth: frozenset[int], values: Sequence[Any]) -> tuple[int, ...]:
+        """Do as ``hold`` does for an event without keywords; what is the same is judged once."""
+        remembered = self._remembered
+        key = remembered.key(worth, values)
+        if key is None:
+            return self.hold(worth, values)
+        verdict = remembered.get(key)
+        if verdict is None:
+            verdict = self.hold(worth, values)
+            remembered.keep(key, verdict)
+        return verdict
+
+    def _places(self, worth: frozenset[int]) -> list[int]:
+        """Return the positions of the values that decide, where these rules are worth trying."""
+        plan = self._plan
+        gated = chain.from_iterable(rules for _, _, rules in self._gates)
+        tried = {*worth, *plan.free, *gated}
+        columns = {plan.places[number] for at in tried for number in plan.trees[at].numbers}
+        columns.update(place for place, _, _ in self._gates)
+        wanted = {name for column in columns for name in plan.columns[column].names}
+        return [at for at, name in enumerate(self._names) if name in wanted]
 
     def hold(
         self, worth: Iterable[int], values: Values, fields: Mapping[str, Any] | None = None
@@ -129,10 +154,15 @@ class Trials:
             by_column[self._plan.places[number]].append(number)
         parts: list[Part] = []
         for column, numbers in by_column.items():
-            plain = [n for n in numbers if joins(self._plan.tests[n]) and column != self._keywords]
+            plain: list[Test] = []
+            for number in numbers:
+                test = self._plan.tests[number]
+                if column != self._keywords and joins(test):
+                    plain.append(test)
+                else:
+                    parts.append(self._term(number))
             if plain:
-                parts.append(join(column, [self._plan.tests[number] for number in plain]))
-            parts += [self._term(number) for number in numbers if number not in plain]
+                parts.append(join(column, plain))
         return parts
 
     def _term(self, number: int) -> Part:
