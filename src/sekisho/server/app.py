@@ -33,6 +33,7 @@ from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
 from sekisho.server import answers, live, metrics
+from sekisho.server.application import Application
 from sekisho.server.auth import FrontDoor
 from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
@@ -53,7 +54,7 @@ def build_app(house: House) -> Litestar:
     announcer = live.Announcer(house.database)
     frames = FrameMaker(house)
     replies = answers.Answers(PageRenderer(), frames)
-    app = Litestar(
+    app = Application(
         route_handlers=[*room_handlers(), *live.HANDLERS, *metrics.HANDLERS, _static_files()],
         before_request=_make_enter(door, frames),
         after_request=_make_leave(replies),
@@ -75,6 +76,7 @@ def build_app(house: House) -> Litestar:
         logging_config=None,
         request_max_body_size=20_000_000,
     )
+    app.open_routes()
     roster.state = app.state
     app.asgi_handler = DeviceLane(app.asgi_handler, door, app.state)
     return app
