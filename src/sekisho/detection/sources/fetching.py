@@ -1,5 +1,6 @@
 """Files from an address: HTTPS only, bounded, and asked again only when they changed."""
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from sekisho.kernel.i18n import msg
 _SECONDS = 60.0
 _MOST_REDIRECTS = 5
 _NOT_MODIFIED = 304
+_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class WebFetcher:
                 content = self._read(answer)
         except httpx.HTTPError as error:
             raise UnavailableError(
-                msg("The file could not be fetched: %(why)s", why=str(error) or repr(error)),
+                msg("The file could not be fetched: %(why)s", why=_say(error)),
                 hint=msg("Check the address and this server's way to it; what you have stays."),
             ) from error
         name = urlsplit(str(answer.url)).path.rsplit("/", 1)[-1] or "rules.zip"
@@ -91,6 +93,11 @@ class WebFetcher:
                     hint=msg("Give the address of something smaller."),
                 )
         return bytes(found)
+
+
+def _say(error: httpx.HTTPError) -> str:
+    """Return why in the system's words, without its number."""
+    return _NUMBER.sub("", str(error)) or repr(error)
 
 
 def _check_step(request: httpx.Request) -> None:
