@@ -1,6 +1,6 @@
 """The home of the security person: what needs me today, how we know, and where it is going."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -233,7 +233,7 @@ class Overview:
     """Everything the page shows."""
 
     device_total: int
-    platforms: Collection[str]
+    platforms: frozenset[str]
     device_counts: Mapping[str, int]
     device_changes: Mapping[str, str]
     device_rest: int
@@ -267,8 +267,7 @@ def show_overview(
         return Redirect("/my", status_code=303)
     with database.read(principal) as tx:
         view = read_overview(tx, catalogue, language)
-    listed = list_dated(catalogue, clock.now())
-    dated = [each for each in listed if not each.platforms.isdisjoint(view.platforms)]
+    dated = [d for d in list_dated(catalogue, clock.now()) if d.platforms & view.platforms]
     return Page("pages/overview.html", {"view": view, "dated": dated})
 
 
@@ -374,9 +373,8 @@ def read_worst(tx: Transaction, catalogue: Catalogue, week: DayFigures | None) -
 
 
 def _rule_row(
-    catalogue: Catalogue, status: controls.ControlStatus, scale: int,
-    week: DayFigures | None,
-) -> RuleRow:  # fmt: skip
+    catalogue: Catalogue, status: controls.ControlStatus, scale: int, week: DayFigures | None
+) -> RuleRow:
     fail, unknown = status.counts["fail"], status.counts["unknown"]
     bar = charts.draw_bar([Part("f-fail", fail), Part("f-unknown", unknown)], scale)
     before = week.by_control.get(status.control_id) if week else None
