@@ -67,7 +67,9 @@ def _below(value: object, name: str) -> object:
 
 def leaves(value: object) -> Iterator[object]:
     """Yield the elements of a value that a field's test is held against; mappings have none."""
-    if isinstance(value, list | tuple):
+    if type(value) is str:  # what nearly all are, and the other questions are dear
+        yield value
+    elif isinstance(value, list | tuple):
         for one in value:
             yield from leaves(one)
     elif not isinstance(value, Mapping):

@@ -16,6 +16,7 @@ _TAKEN_WITH_PART = {
     "Security": (("UserID", "Security_UserID"),),
     "Correlation": (("ActivityID", "Correlation_ActivityID"),),
 }
+_PLAIN = frozenset((str, int, type(None)))
 _FIRM = ("EventID", "Channel", "Provider_Name")
 
 
@@ -88,7 +89,8 @@ def _flatten_items(data: Any) -> dict[str, Any]:
     for name, value in data.items():
         if name == _ATTRIBUTES:
             continue
-        flat[name] = _text_of(value) if isinstance(value, Mapping) and "#text" in value else value
+        part = type(value) is not str and isinstance(value, Mapping) and "#text" in value
+        flat[name] = _text_of(value) if part else value
     return flat
 
 
@@ -107,7 +109,7 @@ def _attributes(value: Any) -> Mapping[str, Any]:
 
 
 def _is_plain(value: Any) -> bool:
-    return not isinstance(value, Mapping)
+    return type(value) in _PLAIN or not isinstance(value, Mapping)
 
 
 _WINLOG_SYSTEM = {

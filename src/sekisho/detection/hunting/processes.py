@@ -4,12 +4,14 @@ Interrupting (Ctrl-C) keeps what was found until then. Workers ignore it: the fi
 decides, so that no half-written part is lost or counted twice.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -33,6 +35,8 @@ from sekisho.detection.sources.walking import Found
 SMALL = 4 * 1024 * 1024
 """Below this many bytes in all a second process costs more than it brings."""
 _SHARE = 16 * 1024 * 1024
+_MADE = 100_000
+"""So many objects more than before are made before cycles are looked for."""
 Told = Callable[[int, int], None]
 """Told (bytes read, events seen) as a hunt goes on."""
 
@@ -59,12 +63,24 @@ def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Par
 def _hunt_alone(hunt: Hunt, files: Sequence[Found], told: Told) -> Part:
     collector, hunter = _prepare(hunt)
     worker = Worker(hunter, collector, hunt.reading, lambda size: told(size, _count_events(hunter)))
-    try:
-        worker.run(files)
-    except KeyboardInterrupt:
-        collector.part.read.interrupted = True
-        hunter.finish()  # what was read and waited for its batch counts too
+    with _seldom_collecting():
+        try:
+            worker.run(files)
+        except KeyboardInterrupt:
+            collector.part.read.interrupted = True
+            hunter.finish()  # what was read and waited for its batch counts too
     return _close(collector, hunter)
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Look for cycles seldom: a hunt makes next to none, and looking goes over all it keeps."""
+    before = gc.get_threshold()
+    gc.set_threshold(_MADE, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _prepare(hunt: Hunt) -> tuple[Collector, Hunter]:
