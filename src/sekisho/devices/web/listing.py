@@ -156,7 +156,7 @@ def count_standings(tx: Transaction) -> dict[str, int]:
 def make_rows(tx: Transaction, devices: Sequence[Device]) -> list[DeviceRow]:
     """Make the lines of a page: devices, their owners' names and how they stand."""
     owners = identity.find_people(tx, [d.owner_id for d in devices if d.owner_id])
-    places = {entry_id: name for entry_id, name, _ in list_units(tx)}
+    places = units.name_units(tx, [owner.unit_id for owner in owners.values()])
     ids = [device.id for device in devices]
     standings, access = controls.list_standings(tx, ids), controls.list_access_kinds(tx, ids)
     tags = many.find_tags(tx, ids)

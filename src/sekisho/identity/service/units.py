@@ -4,7 +4,7 @@ To move a unit takes identity.write over the unit, where it stands and where it 
 role held in a unit never makes the unit, or its own reach, larger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import available_timezones
 
@@ -59,6 +59,15 @@ def list_tree(tx: Transaction) -> Sequence[tuple[Unit, int]]:
     reach = tx.principal.require_reach("identity.read")
     known = units.list_units(tx)
     return tree.in_order([unit for unit in known if reach is None or unit.id in reach])
+
+
+def name_units(tx: Transaction, ids: Iterable[str | None]) -> Mapping[str, str]:
+    """Return the names of those of these units that identity.read reaches; none without it."""
+    if not tx.principal.holds("identity.read"):
+        return {}
+    reach = tx.principal.reach("identity.read")
+    wanted = {unit for unit in ids if unit and (reach is None or unit in reach)}
+    return units.name_units(tx, sorted(wanted))
 
 
 def _count_below(parents: tree.Parents, here: Mapping[str, int]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Row, and_, delete, func, insert, select, update
 
 from sekisho.identity.model import PersonState, Unit, UnitKind
 from sekisho.identity.store.tables import people, unit_roles, units
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Transaction, among
 from sekisho.kernel.ids import PersonID, UnitID
 
 _ALL = select(units)
@@ -40,6 +40,12 @@ def find_unit(tx: Transaction, unit_id: str) -> Unit | None:
 def list_units(tx: Transaction) -> list[Unit]:
     """List all units, in no order that means anything."""
     return [_unit(row) for row in tx.rows(_ALL)]
+
+
+def name_units(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
+    """Return id → name of these units."""
+    query = select(units.c.id, units.c.name).where(among(units.c.id, ids))
+    return {row.id: row.name for row in tx.rows(query)}
 
 
 def read_parents(tx: Transaction) -> dict[str, str | None]:
