@@ -24,7 +24,7 @@ from sekisho.kernel.clock import SystemClock
 from sekisho.kernel.db import Database
 from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.principal import SYSTEM
-from support.browser import CHROMIUM, add_authenticator, running_chromium
+from support.browser import add_authenticator, running_chromium
 from support.running import Running, run_cli, running_up
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ CHANGE_SECONDS = 10
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with running_chromium(CHROMIUM) as browser:
+    with running_chromium() as browser:
         yield browser
 
 

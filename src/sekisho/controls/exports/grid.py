@@ -22,6 +22,9 @@ MOST_ROWS = 200_000
 MOST_COLUMNS = 500
 LONGEST_CELL = 10_000
 MOST_PROBLEMS = 200
+# Python's own limit, which others in the process may have raised: a quotation mark that is missing
+# swallows the rest of the file into one cell.
+_LONGEST_FIELD = 131_072
 _MOST_DEPTH = 8
 _KINDS: Sequence[tuple[bytes, Text]] = (
     (b"PK\x03\x04", msg("an Excel workbook or a ZIP archive")),
@@ -174,13 +177,20 @@ def _lines(reader: Any) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise InvalidInputError(
-                msg("From line %(line)s on this is no CSV: %(why)s", line=line, why=str(error)),
-                hint=msg("Often a quotation mark is missing. Correct the line or export again."),
-            ) from error
+            raise _no_csv(line, str(error)) from error
+        if max(map(len, cells), default=0) > _LONGEST_FIELD:
+            raise _no_csv(line, msg("one cell has more than %(most)s characters",
+                                    most=f"{_LONGEST_FIELD:,}"))  # fmt: skip
         cleaned = [_clean(cell) for cell in cells]
         if any(cleaned):
             yield line, cleaned
+
+
+def _no_csv(line: int, why: Text | str) -> InvalidInputError:
+    return InvalidInputError(
+        msg("From line %(line)s on this is no CSV: %(why)s", line=line, why=why),
+        hint=msg("Often a quotation mark is missing. Correct the line or export again."),
+    )
 
 
 def _clean(cell: str) -> str:
