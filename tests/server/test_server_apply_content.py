@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.exception_rules import load_rules
 from sekisho.controls.laid_content import lay_content
 from sekisho.controls.model import Severity
@@ -13,6 +14,7 @@ from sekisho.controls.service import catalogue_in_force, content, put_in_force, 
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotPermittedError
+from sekisho.kernel.installation import set_fact
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 from sekisho.kernel.settings import Settings
 from sekisho.server.apply.service import export_folder
@@ -149,6 +151,21 @@ def test_a_newer_list_is_taken_up_by_a_running_process(bench: Bench, tmp_path: P
         assert not rulebook.refresh(house)
         assert _as_of(catalogue_in_force()) == "2026-11-20"
         _started_anew(house)
+
+
+def test_an_update_outdoes_an_older_list_but_never_what_one_says_of_oneself(bench: Bench) -> None:
+    listed, own = "data/minimum_versions.yaml", "data/organisation.yaml"
+    kept = {
+        listed: _usual(listed).replace("as_of: 2026-08-22", "as_of: 2026-01-01", 1),
+        own: _usual(own).replace("as_of: 2026-11-23", "as_of: 2026-01-01", 1),
+    }
+    with bench.desk.database.write(SYSTEM) as tx:  # laid before the program was updated
+        set_fact(tx, "controls.content", kept)
+        found = {file.name: file for file in content.list_content(tx)}
+    assert (found[listed].version, found[listed].own) == ("2026-08-22", False)
+    assert (found[own].version, found[own].own) == ("2026-01-01", True)
+    lay_content(kept)
+    assert _as_of(load_catalogue()) == "2026-08-22"
 
 
 def _lay(database: Database, name: str, text: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sekisho.controls import lint
 from sekisho.controls.datasets import (
+    OWN_LIST,
     DataFile,
     named_files,
     read_data_file,
@@ -142,9 +143,14 @@ def _read_data(own: Traversable, root: Traversable, sources: list[Source]) -> di
         source = Source(name)
         sources.append(source)
         laid = read_data_file(name.removeprefix("data/").removesuffix(".yaml"), text, source)
-        if laid is not None and (laid.name not in found or found[laid.name].as_of <= laid.as_of):
-            found[laid.name] = laid  # an update of the program may have brought a newer one
+        if laid is not None and not _outdone(laid, found.get(laid.name)):
+            found[laid.name] = laid
     return found
+
+
+def _outdone(laid: DataFile, usual: DataFile | None) -> bool:
+    """Tell whether an update of the program has brought a newer list than the organisation's."""
+    return usual is not None and laid.name != OWN_LIST and laid.as_of < usual.as_of
 
 
 def _read_allowed(own: Traversable, root: Traversable, sources: list[Source]) -> lint.AllowList:

@@ -14,6 +14,7 @@ from sekisho.controls.model import DataSet
 from sekisho.controls.reading import Place, Source
 from sekisho.kernel.i18n import msg
 
+OWN_LIST = "organisation"  # what an organisation says of itself; no update knows it better
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z_]+)\.([a-z0-9_]+)\s*\}\}")
 _Cell = str | int | None
 _PAIR = 2

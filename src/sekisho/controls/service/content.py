@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 
-from sekisho.controls.datasets import DataFile, read_data_file
+from sekisho.controls.datasets import OWN_LIST, DataFile, read_data_file
 from sekisho.controls.exception_rules import read_rules
 from sekisho.controls.faults import CatalogueError, Fault
 from sekisho.controls.reading import Source
@@ -64,12 +64,31 @@ def usual_content() -> dict[str, str]:
 
 
 def list_content(tx: Transaction) -> list[ContentFile]:
-    """Return every file in force, the organisation's own before the program's, by name."""
-    own = read_content(tx)
+    """Return every file in force by name: the organisation's own, unless an update outdid it."""
+    own = _lay(read_content(tx))
     return [
         ContentFile(name, text, _say_version(name, text), name in own)
         for name, text in (usual_content() | own).items()
     ]
+
+
+def _lay(own: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the organisation's files that count: an update may bring a newer one."""
+    usual = usual_content()
+    return {n: t for n, t in own.items() if not _outdone(n, t, usual.get(n, ""))}
+
+
+def _outdone(name: str, text: str, usual: str) -> bool:
+    """Tell whether the program's edition of a file counts instead; never of the own list.
+
+    Catalogue and questionnaires choose by the same rule where they are loaded.
+    """
+    if not usual or name.startswith("exceptions/") or name == f"data/{OWN_LIST}.yaml":
+        return False
+    mine, theirs = _say_version(name, text), _say_version(name, usual)
+    if name.startswith("selfchecks/"):
+        return int(mine) < int(theirs)
+    return mine < theirs  # days as ISO 8601 writes them
 
 
 def set_content(tx: Transaction, name: str, text: str, *, origin: str = "") -> None:
@@ -78,11 +97,12 @@ def set_content(tx: Transaction, name: str, text: str, *, origin: str = "") -> N
     Raises CatalogueError with every fault and its line.
     """
     tx.principal.require("controls.write")
-    checked = check_content(name, text, tx.now, read_content(tx).get(name))
+    kept = read_content(tx)
+    in_force = _lay(kept)
+    checked = check_content(name, text, tx.now, in_force.get(name))
     if isinstance(checked, tuple):
         raise CatalogueError(checked)
-    kept = read_content(tx)
-    before = (usual_content() | kept).get(name)
+    before = (usual_content() | in_force).get(name)
     set_fact(tx, _FACT, kept | {name: text})
     set_fact(tx, _DIGEST, _digest_of(kept | {name: text}))
     old = ContentFile(name, before, _say_version(name, before)) if before is not None else None
