@@ -25,6 +25,7 @@ from sekisho.devices.plans import make_plan
 from sekisho.devices.service import kits
 from sekisho.devices.service.kits import KitOrder
 from sekisho.devices.store import tables
+from sekisho.devices.store.words import save_words
 from sekisho.findings.store import findings
 from sekisho.kernel.db import Database
 from sekisho.kernel.ids import DeviceID, digest_token
@@ -65,6 +66,8 @@ def load_devices(database: Database, catalogue: Catalogue, devices: Sequence[Dev
     }
     for table, found in rows.items():
         insert(database, table, found)
+    with database.write(SYSTEM) as tx:
+        save_words(tx, [device_id(device.number) for device in devices])
 
 
 def insert(database: Database, table: Table, rows: Iterable[dict[str, Any]]) -> None:

@@ -210,8 +210,13 @@ def test_the_inventory_is_searched_filtered_sorted_and_paged(
         ({"platform": "linux"}, 0),
         ({"ownership": "company", "state": "active"}, 3),
         ({"search": "100%_"}, 0),
+        ({"search": "ｐｃ－０"}, 1),  # full width, as Japanese input leaves it
     ):
         assert client.get("/api/devices", params=question).json()["total"] == total, question
+    named = page["devices"][0]["id"]
+    changed = client.post(f"/api/devices/{named}/change", json={"label": "会議室ノート"})
+    assert changed.status_code == 200
+    assert client.get("/api/devices", params={"search": "会議室"}).json()["total"] == 1
     clock.advance(minutes=11)
     assert client.get("/api/devices", params={"silent": True}).json()["total"] == 3
     assert client.get("/api/devices/counts").json()["silent"] == 3

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import select
 
 from fakes.osqueryd import FailedError, Osqueryd
 from sekisho.devices.consent import CONSENT_VERSION, consent_text
@@ -18,6 +19,7 @@ from sekisho.devices.kitfiles import KitSite, write_flags
 from sekisho.devices.model import DeviceState, KitKind, Ownership, Platform
 from sekisho.devices.service import certificates, inventory, privacy
 from sekisho.devices.service.manifest import manifest_public_key
+from sekisho.devices.store.tables import WORDS
 from sekisho.devices.web.device import read_key
 from sekisho.devices.words import KEY_STORAGE_WORDS
 from sekisho.evidence import service as evidence
@@ -181,6 +183,7 @@ def test_withdrawal_in_one_click_deletes_and_leaves_the_least(
         assert certificates.find_certificate_holder(tx, serial, tx.now) is None
         assert certificates.list_certificates(tx, device.id) == []
         assert inventory.list_devices(tx).total == 0
+        assert [row.words.split() for row in tx.rows(select(WORDS))] == [[device.id.casefold()]]
     assert client.post(f"/api/devices/{device.id}/withdraw").status_code == 404
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, delete, func, or_, select, update
 
 from sekisho.devices.model import AGENT_VERSION_PREFIX, Device, DeviceState, Ownership, Platform
+from sekisho.devices.store import words
 from sekisho.devices.store.tables import DEVICES, LINES, NODE_KEYS, SCHEDULES, TAGS
-from sekisho.kernel.db import Transaction, among, chunked, contains, upsert
+from sekisho.kernel.db import Transaction, among, chunked, upsert
 from sekisho.kernel.ids import DeviceID
 
 COLUMNS = [DEVICES.c[item.name] for item in fields(Device)]
@@ -84,12 +85,15 @@ class RosterEntry:
 def insert_device(tx: Transaction, device: Device) -> None:
     """Store a new device."""
     tx.execute(DEVICES.insert(), asdict(device) | {"changed_at": tx.now})
+    words.save_words(tx, [device.id])
 
 
 def update_device(tx: Transaction, device_id: str, **values: object) -> None:
     """Set some columns of one device; the web process notices by ``changed_at``."""
     changed = {**values, "changed_at": tx.now}
     tx.execute(update(DEVICES).where(DEVICES.c.id == device_id).values(changed))
+    if not values.keys().isdisjoint(words.SEARCHED):
+        words.save_words(tx, [device_id])
 
 
 def find_device(tx: Transaction, device_id: str) -> Device | None:
@@ -272,7 +276,7 @@ def _conditions(narrow: DeviceFilter) -> list[Any]:
         "owner_id": narrow.owner_id,
     }
     found: list[Any] = [DEVICES.c[name] == value for name, value in equal.items() if value]
-    if narrow.state is None:
+    if narrow.state is None and narrow.silent_before is None:
         found.append(DEVICES.c.state != DeviceState.WITHDRAWN)
     if narrow.silent_before is not None:
         # Two terms, not one coalesce(): an index can be used for each of them.
@@ -299,11 +303,7 @@ def _owned(owned_by: Any) -> list[Any]:
 def _search(narrow: DeviceFilter) -> list[Any]:
     if not narrow.search:
         return []
-    columns = ("label", "hostname", "serial", "id", "os_name", "model", "note")
-    hits: list[Any] = [contains(narrow.search, *(DEVICES.c[name] for name in columns))]
-    if narrow.owner_ids:
-        hits.append(DEVICES.c.owner_id.in_(list(narrow.owner_ids)))
-    return [or_(*hits)]
+    return [DEVICES.c.id.in_(words.select_called(narrow.search, narrow.owner_ids))]
 
 
 def _roster_query() -> Any:

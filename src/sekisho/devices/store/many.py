@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Select, bindparam, delete, func, select, update
 
 from sekisho.devices.model import Device
+from sekisho.devices.store import words
 from sekisho.devices.store.devices import COLUMNS, read_device
 from sekisho.devices.store.tables import DEVICES, TAGS
 from sekisho.kernel.db import Transaction, chunked, upsert
@@ -70,6 +71,8 @@ def save_devices(tx: Transaction, rows: Mapping[str, Mapping[str, object]]) -> N
         {"device": device} | {f"new_{name}": values[name] for name in names}
         for device, values in rows.items()
     ])  # fmt: skip
+    if not set(names).isdisjoint(words.SEARCHED):
+        words.save_words(tx, list(rows))
 
 
 def select_subjects(owned_by: Select[tuple[str]]) -> Select[tuple[str]]:

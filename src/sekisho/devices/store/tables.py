@@ -68,10 +68,17 @@ DEVICES = Table(
     Index("ix_devices_changed_at", "changed_at"),
     Index("ix_devices_host_identifier", "host_identifier"),
     Index("ix_devices_owner_id", "owner_id", "state", "ownership", "platform", "id"),
-    Index("ix_devices_state_seen_at", "state", "seen_at"),
+    Index("ix_devices_state_seen_at", "state", "seen_at", "enrolled_at", "id"),
     Index("ix_devices_state_ownership_platform", "state", "ownership", "platform"),
 )
 Index("ix_devices_name", func.lower(DEVICES.c.label + DEVICES.c.hostname), DEVICES.c.id)
+
+WORDS = Table(
+    "device_words",
+    metadata,
+    Column("device_id", String(64), ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("words", SQLText, nullable=False),
+)
 
 TAGS = Table(
     "device_tags",
