@@ -9,7 +9,7 @@ import pytest
 from sekisho.access.model import Door, Resource, ResourceID, ResourceKind, Trust, Upstream
 from sekisho.kernel.settings import Address
 from sekisho.server.gate import shapes, xds
-from sekisho.server.gate.plan import Plan, Secrets
+from sekisho.server.gate.plan import Limits, Plan, Secrets
 
 APP = Resource(
     ResourceID("res_app"), "wiki", "社内Wiki", "Wiki", ResourceKind.HTTP, "Wiki.example.jp",
@@ -138,3 +138,9 @@ def test_a_desktop_leads_to_our_own_page_and_its_socket_to_the_relay() -> None:
     known = {"resource": "res_desk", "acs_9": True}
     assert page["metadata"]["filter_metadata"][script] == known
     assert socket["metadata"]["filter_metadata"][script] == {**known, "desktop": "res_desk"}
+
+
+def test_one_resource_may_have_every_tunnel_there_is() -> None:
+    for cluster in shapes.make_shapes(_plan())[shapes.CLUSTER]:
+        (limit,) = cluster["circuit_breakers"]["thresholds"]
+        assert set(limit.values()) == {Limits().connections}

@@ -40,8 +40,8 @@ def make_shapes(plan: Plan) -> Mapping[str, list[Shape]]:
     return {
         CLUSTER: [
             *(_cluster(r, plan.limits) for r in plan.resources if r.kind not in DESKTOPS),
-            _own(DESKTOP_CLUSTER, DESKTOP_SOCKET),
-            _own(RELAY_CLUSTER, RELAY_SOCKET),
+            _own(DESKTOP_CLUSTER, DESKTOP_SOCKET, plan.limits),
+            _own(RELAY_CLUSTER, RELAY_SOCKET, plan.limits),
         ],
         SECRET: _secrets(plan),
         LISTENER: [_listener(door, plan) for door in plan.doors],
@@ -247,13 +247,14 @@ def _router() -> Shape:
 # ── clusters and secrets ─────────────────────────────────────────────────────────────────────────
 
 
-def _own(name: str, socket: str) -> Shape:
+def _own(name: str, socket: str, limits: Limits) -> Shape:
     """Return a cluster of our own at a Unix socket."""
     end = {"endpoint": {"address": {"pipe": {"path": socket}}}}
     return {
         "name": name,
         "type": "STATIC",
         "connect_timeout": "5s",
+        "circuit_breakers": _as_many_as_come(limits),
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [end]}]},
     }
 
@@ -266,11 +267,19 @@ def _cluster(resource: Resource, limits: Limits) -> Shape:
         "name": resource.id,
         "type": "STRICT_DNS" if named else "STATIC",
         "connect_timeout": f"{limits.upstream_seconds}s",
+        "circuit_breakers": _as_many_as_come(limits),
         "load_assignment": {"cluster_name": resource.id, "endpoints": [{"lb_endpoints": ends}]},
     }
     if resource.upstreams and resource.upstreams[0].tls:
         shape["transport_socket"] = _upstream_tls(resource, resource.upstreams[0])
     return shape
+
+
+def _as_many_as_come(limits: Limits) -> Shape:
+    """Let one resource have every connection there may be; by itself Envoy stops at 1,024."""
+    most = limits.connections
+    return {"thresholds": [
+        {"max_connections": most, "max_pending_requests": most, "max_requests": most}]}  # fmt: skip
 
 
 def is_address(host: str) -> bool:
