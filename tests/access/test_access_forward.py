@@ -29,9 +29,9 @@ from sekisho.identity.model import Method, Role, Strength, Visit
 from sekisho.identity.service.sessions import Proof, open_session
 from sekisho.kernel.principal import SYSTEM, Principal
 from sekisho.kernel.settings import Settings
-from sekisho.server.app import build_app
 from sekisho.server.bootstrap import House, open_house
 from sekisho.server.listeners import tag_listener
+from support.laid_out import moved_in
 
 HOST = "wiki.example.jp"
 NGINX = """
@@ -101,14 +101,17 @@ def _wait(port: int) -> None:
 
 @contextmanager
 def _serving(house: House, port: int) -> Iterator[None]:
-    app = tag_listener(build_app(house), "public")
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    _wait(port)
-    yield
-    server.should_exit = True
-    thread.join(20)
+    with moved_in(house) as app:
+        config = uvicorn.Config(
+            tag_listener(app, "public"), port=port, log_level="error", ws="none"
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        _wait(port)
+        yield
+        server.should_exit = True
+        thread.join(20)
 
 
 @contextmanager
@@ -210,7 +213,7 @@ def test_nobody_is_led_elsewhere(town: Town, house: House, to: str) -> None:
     from litestar.testing import TestClient  # noqa: PLC0415 - one use
 
     hanako = town.add("hanako")
-    with TestClient(tag_listener(build_app(house), "public")) as client:
+    with moved_in(house) as app, TestClient(tag_listener(app, "public")) as client:
         headers = {"Cookie": _browser(town, hanako)}
         query = {"host": HOST, "to": to}
         led = client.get(

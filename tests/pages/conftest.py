@@ -25,11 +25,11 @@ from sekisho.identity.service.sessions import open_session
 from sekisho.kernel.ids import PersonID
 from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
-from sekisho.server.app import build_app
 from sekisho.server.auth import csrf_token
 from sekisho.server.bootstrap import House, open_house
 from sekisho.server.listeners import tag_listener
 from sekisho.wire.kit import Ownership
+from support.laid_out import moved_in
 
 
 @dataclass(slots=True)
@@ -136,8 +136,7 @@ def town(data_folder: Path, clock: FakeClock) -> Iterator[Town]:
 @contextmanager
 def open_town(settings: Settings, clock: FakeClock) -> Iterator[Town]:
     """Open an organisation on the database that the settings name."""
-    with open_house(settings, clock) as house:
-        app = build_app(house)
+    with open_house(settings, clock) as house, moved_in(house) as app:
         made = Town(house, clock, app)
         with TestClient(tag_listener(app, "admin"), base_url="http://127.0.0.1") as admin:
             made.clients["admin"] = admin

@@ -104,8 +104,10 @@ def _walk(town: Town, listener: str) -> dict[tuple[str, str], frozenset[str]]:
             continue
         said: dict[str, int] = {}
         for role in ORDER:
-            said[role.value] = _call(town, way, browsers[role], things, listener)
-            if way.method != "GET":  # it may have ended the session, or the person's rights
+            status = _call(town, way, browsers[role], things, listener)
+            said[role.value] = status
+            done = way.method != "GET" and status not in _REFUSED
+            if done:  # it may have ended the session, or the person's rights
                 browsers[role] = town.sign_in(people[role])
         let_in = {role for role, status in said.items() if status not in _REFUSED}
         unread = way.method != "GET" and set(said.values()) == {400}

@@ -13,9 +13,10 @@ from fakes.clock import FakeClock
 from sekisho.controls import service as controls
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.kernel.settings import Settings
-from sekisho.server.app import build_app, list_routes
+from sekisho.server.app import list_routes
 from sekisho.server.bootstrap import House, open_house
 from sekisho.server.listeners import tag_listener
+from support.laid_out import moved_in
 
 
 @pytest.fixture
@@ -26,8 +27,9 @@ def house(data_folder: Path, clock: FakeClock) -> Iterator[House]:
 
 
 @pytest.fixture
-def app(house: House) -> Litestar:
-    return build_app(house)
+def app(house: House) -> Iterator[Litestar]:
+    with moved_in(house) as made:
+        yield made
 
 
 @pytest.fixture

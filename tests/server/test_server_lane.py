@@ -16,10 +16,10 @@ from sekisho.devices.model import KitKind, Ownership
 from sekisho.devices.service.kits import KitOrder, create_kit
 from sekisho.kernel.principal import SYSTEM
 from sekisho.kernel.settings import Settings
-from sekisho.server.app import build_app
 from sekisho.server.bootstrap import House, open_house
 from sekisho.server.lane import DeviceLane
 from sekisho.server.listeners import tag_listener
+from support.laid_out import moved_in
 
 READ, CONFIG = "/api/osquery/distributed/read", "/api/osquery/config"
 WRITE, LOG = "/api/osquery/distributed/write", "/api/osquery/log"
@@ -33,8 +33,9 @@ def house(data_folder: Path, clock: FakeClock) -> Iterator[House]:
 
 
 @pytest.fixture
-def app(house: House) -> Litestar:
-    return build_app(house)
+def app(house: House) -> Iterator[Litestar]:
+    with moved_in(house) as made:
+        yield made
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -39,6 +40,7 @@ from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
 from sekisho.server.knock import DEVICE_PREFIXES
 from sekisho.server.lane import DeviceLane
+from sekisho.server.lease import Fittings, Lease
 from sekisho.server.rooms import Roster, room_handlers, room_lifespans
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 from sekisho.worklists.service.trends import Trends
@@ -49,27 +51,25 @@ _Request = Request[Any, Any, Any]
 
 def build_app(house: House) -> Litestar:
     """Assemble the application for one opened house."""
-    roster = Roster()
-    door = FrontDoor(house, roster)
-    announcer = live.Announcer(house.database)
-    frames = FrameMaker(house)
-    replies = answers.Answers(PageRenderer(), frames)
+    app = lay_out()
+    move_in(app, house)
+    return app
+
+
+def lay_out() -> Application:
+    """Assemble all handlers; ``move_in`` then says for which house."""
+    lease = Lease(PageRenderer())
     app = Application(
         route_handlers=[*room_handlers(), *live.HANDLERS, *metrics.HANDLERS, _static_files()],
-        before_request=_make_enter(door, frames),
-        after_request=_make_leave(replies),
+        before_request=_make_enter(lease),
+        after_request=_make_leave(lease),
         before_send=[_before_send],
-        dependencies=_dependencies(house, announcer),
-        exception_handlers={
-            StepUpNeededError: identity_web.make_step_up(house.database, house.box),
-            SekishoError: replies.expected,
-            HTTPException: replies.http,
-            Exception: replies.unexpected,
-        },
+        dependencies=_dependencies(lease),
+        exception_handlers=_exception_handlers(lease),
         lifespan=[
-            _background(announcer.run),
-            _background(lambda: follow_rulebook(house)),
-            *room_lifespans(house),
+            _background(lease, lambda held: held.announcer.run()),
+            _background(lease, lambda held: follow_rulebook(held.house)),
+            _make_rooms(lease),
         ],
         compression_config=_compression(),
         openapi_config=_openapi(),
@@ -77,37 +77,88 @@ def build_app(house: House) -> Litestar:
         request_max_body_size=20_000_000,
     )
     app.open_routes()
-    roster.state = app.state
-    app.asgi_handler = DeviceLane(app.asgi_handler, door, app.state)
+    app.lease = lease
     return app
 
 
-def _make_enter(door: FrontDoor, frames: FrameMaker) -> Callable[[_Request], Awaitable[None]]:
+def move_in(app: Application, house: House) -> None:
+    """Let the application serve this house alone; no lifespan of it may be running.
+
+    All that lasts from one request to the next is made anew: a house knows nothing of the one
+    that lived there before.
+    """
+    roster = Roster()
+    app.state.clear()
+    roster.state = app.state
+    frames = FrameMaker(house)
+    replies = answers.Answers(app.lease.renderer, frames)
+    door = FrontDoor(house, roster)
+    announcer = live.Announcer(house.database)
+    app.lease.sign(Fittings(house, door, frames, replies, announcer, Trends()))
+    app.asgi_handler = DeviceLane(app.framework, door, app.state)
+
+
+def _make_enter(lease: Lease) -> Callable[[_Request], Awaitable[None]]:
     """Make what lets a request in, and remembers how a page for it would be framed."""
 
     async def enter(request: _Request) -> None:
         request.scope["sekisho.started"] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
+        held = lease.held
         try:
-            await door.admit(request)
+            await held.door.admit(request)
         finally:  # a refusal is said in the language of whoever was refused, too
             at_check_in = request.scope["path"].startswith(DEVICE_PREFIXES)  # has no page
-            answers.current_frames.set(frames)
-            answers.current_frame.set(None if at_check_in else frames.make(request))
+            answers.current_frames.set(held.frames)
+            answers.current_frame.set(None if at_check_in else held.frames.make(request))
 
     return enter
 
 
-def _make_leave(
-    replies: answers.Answers,
-) -> Callable[[Response[Any]], Awaitable[Response[Any]]]:
+def _make_leave(lease: Lease) -> Callable[[Response[Any]], Awaitable[Response[Any]]]:
     """Make what draws a page before it leaves."""
 
     async def leave(response: Response[Any]) -> Response[Any]:
         if answers.is_page(response):
-            return await sync_to_thread(replies.finish, response)
+            return await sync_to_thread(lease.held.replies.finish, response)
         return response  # a check-in is not worth the way to a thread and back
 
     return leave
+
+
+def _exception_handlers(lease: Lease) -> dict[int | type[Exception], Any]:
+    """List how errors are answered: in the words of the house that the request came to."""
+
+    def step_up(request: _Request, error: StepUpNeededError) -> Response[Any]:
+        house = lease.held.house
+        return identity_web.make_step_up(house.database, house.box)(request, error)
+
+    def answer(
+        act: Callable[[answers.Answers], Callable[[_Request, Any], Response[Any]]],
+    ) -> Callable[[_Request, Any], Response[Any]]:
+        def say(request: _Request, error: Any) -> Response[Any]:
+            return act(lease.held.replies)(request, error)
+
+        return say
+
+    return {
+        StepUpNeededError: step_up,
+        SekishoError: answer(lambda replies: replies.expected),
+        HTTPException: answer(lambda replies: replies.http),
+        Exception: answer(lambda replies: replies.unexpected),
+    }
+
+
+def _make_rooms(lease: Lease) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Make what keeps open, while the application lives, what the rooms opened."""
+
+    @contextlib.asynccontextmanager
+    async def run(app: Litestar) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for opens in room_lifespans(lease.held.house):
+                await stack.enter_async_context(opens(app))
+            yield
+
+    return run
 
 
 def _compression() -> CompressionConfig:
@@ -119,44 +170,46 @@ def _compression() -> CompressionConfig:
     return CompressionConfig(backend="gzip", minimum_size=2048, exclude=["^/api/osquery/"])
 
 
-def _dependencies(house: House, announcer: live.Announcer) -> dict[str, Provide]:
+def _dependencies(lease: Lease) -> dict[str, Provide]:
     async def principal(request: Request[Any, Any, Any]) -> Principal:
         return request.scope["sekisho.principal"]  # type: ignore[typeddict-item,no-any-return]
 
     async def language() -> str:
         frame = answers.current_frame.get()
-        return frame.language if frame else house.settings.language
+        return frame.language if frame else lease.held.house.settings.language
 
     async def catalogue() -> Catalogue:
         return controls.catalogue_in_force()
 
-    def constant(value: object, kind: type) -> Provide:
+    def brought(read: Callable[[Fittings], object], kind: type) -> Provide:
         async def give() -> Any:
-            return value
+            return read(lease.held)
 
         give.__annotations__["return"] = kind
-        return Provide(give, use_cache=True)
+        return Provide(give)
 
     return {
         "principal": Provide(principal),
         "language": Provide(language),
-        "settings": constant(house.settings, Settings),
-        "clock": constant(house.clock, Clock),
-        "database": constant(house.database, Database),
-        "box": constant(house.box, SecretBox),
+        "settings": brought(lambda held: held.house.settings, Settings),
+        "clock": brought(lambda held: held.house.clock, Clock),
+        "database": brought(lambda held: held.house.database, Database),
+        "box": brought(lambda held: held.house.box, SecretBox),
         "catalogue": Provide(catalogue),
-        "authority": constant(house.authority, CertificateAuthority),
-        "announcer": constant(announcer, live.Announcer),
-        "trends": constant(Trends(), Trends),
+        "authority": brought(lambda held: held.house.authority, CertificateAuthority),
+        "announcer": brought(lambda held: held.announcer, live.Announcer),
+        "trends": brought(lambda held: held.trends, Trends),
     }
 
 
-def _background(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Litestar], Any]:
+def _background(
+    lease: Lease, work: Callable[[Fittings], Coroutine[Any, Any, None]]
+) -> Callable[[Litestar], Any]:
     """Run ``work`` for as long as the application lives."""
 
     @contextlib.asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
-        task = asyncio.create_task(work())
+        task = asyncio.create_task(work(lease.held))
         try:
             yield
         finally:
