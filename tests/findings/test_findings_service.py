@@ -1,13 +1,15 @@
 """The same key is the same finding: raised, refreshed, closed, raised again."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from fakes.clock import FakeClock
 from sekisho.evidence import service as evidence
-from sekisho.findings import service
+from sekisho.findings import service, store
 from sekisho.findings.model import FindingFilter, FindingStatus, NewFinding, Severity
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import InvalidInputError, NotFoundError, NotPermittedError
@@ -92,6 +94,28 @@ def test_filters(database: Database, wanted: FindingFilter, keys: set[str]) -> N
         service.raise_findings(tx, [LOCK, DISK])
 
         assert {f.key for f in service.list_findings(tx, wanted).findings} == keys
+
+
+@pytest.mark.parametrize("narrow", [{}, {"topic": "lock"}, {"severity": "high"}, {"status": None}])
+def test_looked_for_once_is_the_same_as_looked_for_twice(
+    database: Database, clock: FakeClock, narrow: dict[str, Any]
+) -> None:
+    for number, due in enumerate((None, 5, 1, 3, None, 2)):
+        base = (DISK, LOCK)[number % 2]
+        key = f"compliance:dev_{number}:{base.topic}"
+        until = None if due is None else clock.now() + timedelta(days=due)
+        with database.write(SYSTEM) as tx:
+            service.raise_findings(tx, [replace(base, key=key, due_at=until)])
+        clock.advance(hours=1)
+    wanted = FindingFilter(search="compliance", **narrow)
+    with database.write(SYSTEM) as tx:
+        service.close_findings(tx, ["compliance:dev_0:disk"], "passed")
+        every = store.count_kinds(tx, replace(wanted, topic="", severity=""))
+        for sort in (*service.SORTS, *(f"-{name}" for name in service.SORTS)):
+            asked: dict[str, Any] = {"page": 2, "page_size": 2, "sort": sort}
+            plain = service.list_findings(tx, wanted, **asked)
+            assert service.read_page(tx, wanted, **asked) == (plain, every), sort
+    assert sum(every.values()) == (6 if wanted.status is None else 5)
 
 
 def test_a_subject_is_closed_at_once(database: Database) -> None:

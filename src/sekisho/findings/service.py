@@ -1,6 +1,7 @@
 """Raise, close, list and assign findings. Idempotent: the same key is the same finding."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -77,14 +78,47 @@ def list_findings(
     page: int = 1,
     page_size: int = 50,
     sort: str = "severity",
-    total: int | None = None,
 ) -> FindingPage:
     """Return one page (from 1), worst first unless ``sort`` says otherwise.
 
-    ``total`` is how many there are, where the caller has counted them already. Needs
-    ``findings.read``; who has it in some units only must be narrowed to their subjects.
+    Needs ``findings.read``; who has it in some units only must be narrowed to their subjects.
     """
     wanted = wanted or FindingFilter()
+    _check_page(tx, wanted, page, page_size, sort)
+    listed = store.list_findings(tx, wanted, (page - 1) * page_size, page_size, sort)
+    return FindingPage(listed, store.count_findings(tx, wanted), page, page_size)
+
+
+def read_page(
+    tx: Transaction,
+    wanted: FindingFilter,
+    *,
+    page: int = 1,
+    page_size: int = 50,
+    sort: str = "severity",
+) -> tuple[FindingPage, Mapping[tuple[str, Severity], int]]:
+    """Return what ``list_findings`` does, and how many there are of every topic and severity.
+
+    The latter whatever topic and severity ``wanted`` asks for: a list offers the others, too.
+    """
+    _check_page(tx, wanted, page, page_size, sort)
+    offset = (page - 1) * page_size
+    if wanted.search or wanted.subjects:
+        listed, counts = store.find_page(tx, wanted, offset, page_size, sort)
+    else:
+        listed = store.list_findings(tx, wanted, offset, page_size, sort)
+        counts = store.count_kinds(tx, replace(wanted, topic="", severity=""))
+    total = sum(
+        n
+        for (topic, severity), n in counts.items()
+        if wanted.topic in {"", topic} and wanted.severity in {"", severity.value}
+    )
+    return FindingPage(listed, total, page, page_size), counts
+
+
+def _check_page(
+    tx: Transaction, wanted: FindingFilter, page: int, page_size: int, sort: str
+) -> None:
     require_narrowed(tx, wanted)
     if sort.removeprefix("-") not in store.SORTS:
         raise InvalidInputError(
@@ -96,9 +130,6 @@ def list_findings(
             msg("Page %(page)s with %(size)s findings was asked for; pages count from 1 and hold "
                 "at most %(most)s.", page=page, size=page_size, most=MOST_LISTED)
         )  # fmt: skip
-    listed = store.list_findings(tx, wanted, (page - 1) * page_size, page_size, sort)
-    counted = store.count_findings(tx, wanted) if total is None else total
-    return FindingPage(listed, counted, page, page_size)
 
 
 def require_narrowed(tx: Transaction, wanted: FindingFilter) -> None:
@@ -121,12 +152,6 @@ def count_findings(tx: Transaction, wanted: FindingFilter) -> int:
     """Count what ``list_findings`` lists."""
     require_narrowed(tx, wanted)
     return store.count_findings(tx, wanted)
-
-
-def count_kinds(tx: Transaction, wanted: FindingFilter) -> Mapping[tuple[str, Severity], int]:
-    """Count what ``list_findings`` lists by topic ("" for what has none) and severity."""
-    require_narrowed(tx, wanted)
-    return store.count_kinds(tx, wanted)
 
 
 def count_days(tx: Transaction, wanted: FindingFilter, days: int) -> Sequence[DayCount]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    literal,
     or_,
     select,
     type_coerce,
@@ -101,6 +102,7 @@ notes = Table(
 Index("ix_finding_notes_finding", notes.c.finding_id, notes.c.at)
 
 _SEVERITIES = list(Severity)
+_KIND = (findings.c.topic, findings.c.severity)
 SORTS: Mapping[str, Any] = {
     "severity": findings.c.severity,
     "age": findings.c.first_seen_at,
@@ -180,26 +182,51 @@ def list_findings(
     return [_finding(row) for row in tx.rows(ordered)]
 
 
+def find_page(
+    tx: Transaction, wanted: FindingFilter, offset: int, limit: int, sort: str
+) -> tuple[list[Finding], dict[tuple[str, Severity], int]]:
+    """Return what ``list_findings`` and ``count_kinds`` do (of every kind), looked for once.
+
+    Worth it where it takes long to tell what matches: hits are kept aside while they are counted.
+    """
+    column = SORTS[sort.removeprefix("-")]
+    every = replace(wanted, topic="", severity="")
+    kept = {c.key: c for c in (*_KIND, findings.c.first_seen_at, findings.c.id, column)}
+    hits = _where(select(*kept.values()), every).cte("hits")
+    asked = _fits(hits.c, {"topic": wanted.topic, "severity": _rank(wanted)})
+    page = select(hits.c.id).where(*asked).order_by(*_order(sort, hits.c)).offset(offset)
+    shown = page.limit(limit).subquery()
+    rows = tx.rows(
+        select(literal("").label("id"), hits.c.topic, hits.c.severity, func.count().label("n"))
+        .group_by(hits.c.topic, hits.c.severity)
+        .union_all(select(shown.c.id, literal(""), literal(0), literal(0)))
+    )
+    ids = [row.id for row in rows if row.id]
+    counted = {(row.topic, _SEVERITIES[row.severity]): row.n for row in rows if not row.id}
+    ordered = select(findings).where(findings.c.id.in_(ids)).order_by(*_order(sort))
+    return [_finding(row) for row in tx.rows(ordered)] if ids else [], counted
+
+
 def list_ids(tx: Transaction, wanted: FindingFilter, limit: int) -> list[str]:
     """Return the ids of the findings that match, the worst first."""
     statement = _where(select(findings.c.id), wanted).order_by(*_order("severity"))
     return [row.id for row in tx.rows(statement.limit(limit))]
 
 
-def _order(sort: str) -> list[Any]:
-    column = SORTS[sort.removeprefix("-")]
-    first = column.desc() if sort.startswith("-") else column.asc()
-    then = [findings.c.severity, findings.c.first_seen_at, findings.c.id]
-    if column is findings.c.severity:  # named once, so that the index of the inbox is seen to fit
+def _order(sort: str, of: Any = findings.c) -> list[Any]:
+    """Return by what the columns ``of`` the table, or of some of it, are ordered."""
+    name = SORTS[sort.removeprefix("-")].key
+    first = of[name].desc() if sort.startswith("-") else of[name].asc()
+    then = [of.severity, of.first_seen_at, of.id]
+    if name == "severity":  # named once, so that the index of the inbox is seen to fit
         return [first, *then[1:]]
-    return [first.nulls_last() if column is findings.c.due_at else first, *then]
+    return [first.nulls_last() if name == "due_at" else first, *then]
 
 
 def count_kinds(tx: Transaction, wanted: FindingFilter) -> dict[tuple[str, Severity], int]:
     """Count what matches by topic and severity."""
-    key = (findings.c.topic, findings.c.severity)
-    counted = select(*key, func.count().label("n")).select_from(findings)
-    rows = tx.rows(_where(counted, wanted).group_by(*key))
+    counted = select(*_KIND, func.count().label("n")).select_from(findings)
+    rows = tx.rows(_where(counted, wanted).group_by(*_KIND))
     return {(row.topic, _SEVERITIES[row.severity]): row.n for row in rows}
 
 
@@ -256,17 +283,10 @@ def count_severe(tx: Transaction, subjects: Sequence[str], kind: FindingKind) ->
 
 
 def _where(statement: Select[Any], wanted: FindingFilter) -> Select[Any]:
-    conditions = [
-        column == value
-        for column, value in (
-            (findings.c.status, wanted.status and wanted.status.value),
-            (findings.c.kind, wanted.kind),
-            (findings.c.subject, wanted.subject),
-            (findings.c.severity, Severity(wanted.severity).rank if wanted.severity else None),
-            (findings.c.topic, wanted.topic),
-        )
-        if value not in {None, ""}
-    ]
+    conditions = _fits(findings.c, {
+        "status": wanted.status and wanted.status.value, "kind": wanted.kind,
+        "subject": wanted.subject, "severity": _rank(wanted), "topic": wanted.topic,
+    })  # fmt: skip
     if wanted.begun_before is not None:
         conditions.append(findings.c.first_seen_at < wanted.begun_before)
     if wanted.overdue is not None:
@@ -278,6 +298,14 @@ def _where(statement: Select[Any], wanted: FindingFilter) -> Select[Any]:
         conditions.append(_search(wanted))
     conditions += [findings.c.subject.in_(query) for query in wanted.subjects]  # dearest last
     return statement.where(and_(True, *conditions))
+
+
+def _fits(columns: Any, wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    return [columns[name] == value for name, value in wanted.items() if value not in {None, ""}]
+
+
+def _rank(wanted: FindingFilter) -> int | None:
+    return Severity(wanted.severity).rank if wanted.severity else None
 
 
 def _search(wanted: FindingFilter) -> ColumnElement[bool]:

@@ -53,18 +53,14 @@ def search_findings(
     *,
     page: int = 1,
     page_size: int = 50,
-    total: int | None = None,
 ) -> FindingPage:
     """Return one page of the findings that the caller's ``findings.read`` reaches."""
-    return _list(tx, search, make_filter(tx, search), page, page_size, total)
+    wanted = make_filter(tx, search)
+    return service.list_findings(tx, wanted, page=page, page_size=page_size, sort=_sort(search))
 
 
-def _list(
-    tx: Transaction, search: FindingSearch, wanted: FindingFilter, page: int, page_size: int,
-    total: int | None,
-) -> FindingPage:  # fmt: skip
-    sort = search.sort if search.sort.removeprefix("-") in service.SORTS else "severity"
-    return service.list_findings(tx, wanted, page=page, page_size=page_size, sort=sort, total=total)
+def _sort(search: FindingSearch) -> str:
+    return search.sort if search.sort.removeprefix("-") in service.SORTS else "severity"
 
 
 def make_filter(tx: Transaction, search: FindingSearch) -> FindingFilter:
@@ -140,19 +136,14 @@ def read_inbox(
     tx: Transaction, search: FindingSearch, *, page: int = 1, page_size: int = 50
 ) -> tuple[FindingPage, FindingCounts]:
     """Return one page and what a list shows beside its rows; the words are looked up once."""
-    wanted = make_filter(tx, search)
-    counts = _count_kinds(tx, search, replace(wanted, topic="", severity=""))
-    return _list(tx, search, wanted, page, page_size, counts.total), counts
-
-
-def _count_kinds(tx: Transaction, search: FindingSearch, wanted: FindingFilter) -> FindingCounts:
-    found = service.count_kinds(tx, wanted)
+    found, kinds = service.read_page(
+        tx, make_filter(tx, search), page=page, page_size=page_size, sort=_sort(search)
+    )
     by_topic: dict[str, int] = {}
-    for (topic, severity), number in found.items():
+    for (topic, severity), number in kinds.items():
         if search.severity in {"", severity.value} or search.severity not in set(Severity):
             by_topic[topic] = by_topic.get(topic, 0) + number
-    total = by_topic.get(search.rule, 0) if search.rule else sum(by_topic.values())
-    return FindingCounts(total, by_topic, _sum_severities(search, found))
+    return found, FindingCounts(found.total, by_topic, _sum_severities(search, kinds))
 
 
 def _sum_severities(
