@@ -15,12 +15,13 @@ from sekisho.evidence import service as evidence
 from sekisho.findings import service as findings
 from sekisho.identity import service as identity
 from sekisho.identity.model import Role
+from sekisho.kernel.kept import Kept
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.chores import work_on_acts
 from sekisho.worklists.model import ActState, Outcome
 from sekisho.worklists.service import acts
 from sekisho.worklists.service.findings import FindingSearch
-from sekisho.worklists.service.trends import Trends
+from sekisho.worklists.service.trends import read_days
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -260,16 +261,16 @@ def test_a_crash_in_the_midst_goes_on_where_it_was(
 def test_a_dear_trend_is_kept_for_a_minute_for_those_of_the_same_reach(
     town: Town, devices: list[Device]
 ) -> None:
-    kept, search = Trends(dear=0.0), FindingSearch()
+    kept, search = Kept(dear=0.0), FindingSearch()
     with town.house.database.read(SYSTEM) as tx:
-        before = kept.read(tx, search, 30)
+        before = read_days(kept, tx, search, 30)
     town.answer(devices[0], failing=3)
     narrow = replace(SYSTEM, rights=frozenset(), scoped={"findings.read": frozenset({"uni_x"})})
     with town.house.database.read(SYSTEM) as tx:
-        assert kept.read(tx, search, 30) == before
-        assert Trends().read(tx, search, 30)[-1].open == before[-1].open + 1
+        assert read_days(kept, tx, search, 30) == before
+        assert read_days(Kept(), tx, search, 30)[-1].open == before[-1].open + 1
     with town.house.database.read(narrow) as tx:
-        assert kept.read(tx, search, 30)[-1].open == 0
+        assert read_days(kept, tx, search, 30)[-1].open == 0
     town.clock.advance(minutes=1)
     with town.house.database.read(SYSTEM) as tx:
-        assert kept.read(tx, search, 30)[-1].open == before[-1].open + 1
+        assert read_days(kept, tx, search, 30)[-1].open == before[-1].open + 1

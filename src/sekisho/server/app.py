@@ -28,6 +28,7 @@ from sekisho.identity import web as identity_web
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import SekishoError, StepUpNeededError
+from sekisho.kernel.kept import Kept
 from sekisho.kernel.pages import PageRenderer
 from sekisho.kernel.pki import CertificateAuthority
 from sekisho.kernel.principal import Principal
@@ -43,7 +44,6 @@ from sekisho.server.lane import DeviceLane
 from sekisho.server.lease import Fittings, Lease
 from sekisho.server.rooms import Roster, room_handlers, room_lifespans
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
-from sekisho.worklists.service.trends import Trends
 
 _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
 _Request = Request[Any, Any, Any]
@@ -94,7 +94,7 @@ def move_in(app: Application, house: House) -> None:
     replies = answers.Answers(app.lease.renderer, frames)
     door = FrontDoor(house, roster)
     announcer = live.Announcer(house.database)
-    app.lease.sign(Fittings(house, door, frames, replies, announcer, Trends()))
+    app.lease.sign(Fittings(house, door, frames, replies, announcer, Kept()))
     app.asgi_handler = DeviceLane(app.framework, door, app.state)
 
 
@@ -198,7 +198,7 @@ def _dependencies(lease: Lease) -> dict[str, Provide]:
         "catalogue": Provide(catalogue),
         "authority": brought(lambda held: held.house.authority, CertificateAuthority),
         "announcer": brought(lambda held: held.announcer, live.Announcer),
-        "trends": brought(lambda held: held.trends, Trends),
+        "counted": brought(lambda held: held.counted, Kept),
     }
 
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from sekisho.kernel.kept import Kept
 from sekisho.kernel.pages import PageRenderer
 from sekisho.server.answers import Answers
 from sekisho.server.auth import FrontDoor
 from sekisho.server.bootstrap import House
 from sekisho.server.frames import FrameMaker
 from sekisho.server.live import Announcer
-from sekisho.worklists.service.trends import Trends
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Fittings:
     frames: FrameMaker
     replies: Answers
     announcer: Announcer
-    trends: Trends
+    counted: Kept
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from sekisho.access.web import fields
 from sekisho.access.web.mine import rule_titles
 from sekisho.kernel.db import Database
 from sekisho.kernel.i18n import msg
+from sekisho.kernel.kept import Kept
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 
@@ -29,9 +30,10 @@ _SPANS = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=3
 
 
 @get(ALL, sync_to_thread=True)
-def show_decisions(
+def show_decisions(  # noqa: PLR0917 - called by name, by the framework
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
+    counted: NamedDependency[Kept],
     q: FromQuery[str] = "",
     outcome: FromQuery[str] = "",
     days: FromQuery[str] = "",
@@ -45,7 +47,7 @@ def show_decisions(
             tx, q.strip(), outcome if outcome in set(Outcome) else "", _SPANS.get(days)
         )
         found = service.list_decisions(tx, wanted, sort=chosen, page=max(1, page))
-        trend = service.list_trend(tx)
+        trend = counted.take((ALL, "trend"), tx.now, lambda: service.list_trend(tx))
         people = service.name_people(tx, [entry.person_id for entry in found.entries])
         names = service.find_names(tx)
         alarm = service.find_alarm(tx)

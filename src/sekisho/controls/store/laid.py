@@ -8,11 +8,13 @@ from sqlalchemy import (
     CompoundSelect,
     Row,
     Select,
+    and_,
     bindparam,
     case,
     delete,
     func,
     insert,
+    not_,
     or_,
     select,
     update,
@@ -164,7 +166,8 @@ def select_access(
 
     ``more`` count as well, ``less`` do not.
     """
-    current = or_(SUBJECTS.c.next_expiry_at.is_(None), SUBJECTS.c.next_expiry_at > now)
+    # Not "none, or later": SQLite would look up both in an index, which took 14 times as long.
+    current = not_(and_(SUBJECTS.c.next_expiry_at.is_not(None), SUBJECTS.c.next_expiry_at <= now))
     held = select(SUBJECTS.c.device_id).where(SUBJECTS.c.access == access, current)
     if less:
         held = held.where(~among(SUBJECTS.c.device_id, less))

@@ -24,13 +24,14 @@ from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import DeviceID
+from sekisho.kernel.kept import Kept
 from sekisho.kernel.pages import Page, say
 from sekisho.kernel.principal import Principal
 from sekisho.ui import charts
 from sekisho.worklists.engine.marks import stamp_finding
 from sekisho.worklists.service import findings as service
+from sekisho.worklists.service import trends
 from sekisho.worklists.service.findings import FindingSearch
-from sekisho.worklists.service.trends import Trends
 from sekisho.worklists.web.people import Candidate, find_candidates, name_people
 
 PER_PAGE = 50
@@ -90,7 +91,7 @@ def show_findings(  # noqa: PLR0917 - the address's own names
     database: NamedDependency[Database],
     catalogue: NamedDependency[Catalogue],
     language: NamedDependency[str],
-    trends: NamedDependency[Trends],
+    counted: NamedDependency[Kept],
     q: FromQuery[str] = "",
     wanted: Annotated[str, QueryParameter(name="state")] = "",
     severity: FromQuery[str] = "",
@@ -107,10 +108,10 @@ def show_findings(  # noqa: PLR0917 - the address's own names
     page = max(1, page)
     with database.read(principal) as tx:
         found, counts = service.read_inbox(tx, search, page=page, page_size=PER_PAGE)
-        days = trends.read(tx, search, DAYS)
+        days = trends.read_days(counted, tx, search, DAYS)
         context = {
             "rows": make_rows(tx, found.findings), "filters": search, "total": found.total,
-            "severities": counts.by_severity or trends.read_severities(tx),
+            "severities": counts.by_severity or trends.read_severities(counted, tx),
             "rules": _top_rules(counts.by_topic, catalogue, search),
             "units": list_units(tx), "who_name": _who(tx, who), "kinds": WORDS_OF_KIND,
             "controls": catalogue.controls, "days": days,
