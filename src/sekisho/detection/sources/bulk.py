@@ -1,10 +1,12 @@
 """Logs in bulk through the compiled matcher: EVTX and JSON lines natively, all else as events."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from sekisho.detection.engine.compiled.bulk import NO_FIELDS, Bulk, Seen, Tally, Unread
+from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.shaping import Shaping
 from sekisho.detection.model import Event
@@ -15,6 +17,9 @@ from sekisho.kernel.i18n import msg
 
 Found = Callable[[Event, tuple[str, ...]], None]
 Tell = Callable[[Trouble], None]
+_SMALL = 1 << 16
+"""Lines of fewer bytes wait for those of the next file."""
+
 _PASSED = msg("It was passed over; the others are read.")
 
 
@@ -54,8 +59,14 @@ class Hunter:
 
     def jsonl(self, stream: BinaryIO, name: str) -> None:
         """Hunt through JSON lines in UTF-8; the number of a record is that of its line."""
-        for first, lines in read_blocks(stream, name, self._limits.record, self._tell):
-            self._add(name, range(first, first + len(lines)), lines)
+        for first, text in read_blocks(stream, name, self._limits.record, self._tell):
+            if len(text) < _SMALL:
+                texts = text.removesuffix(b"\n").split(b"\n")
+                self._add(name, range(first, first + len(texts)), texts)
+                continue
+            self.finish()
+            place = partial(_numbered, name, first)
+            self._hand_out(self._bulk.feed(Lines(text), place))
 
     def events(self, events: Iterable[Event]) -> None:
         """Hunt through events that were read and shaped elsewhere."""
@@ -68,7 +79,7 @@ class Hunter:
         texts, places = self._texts, self._places
         self._texts, self._places = [], []
         if texts:
-            self._hand_out(self._bulk.feed(texts, places.__getitem__))
+            self._hand_out(self._bulk.feed(Lines.join(texts), places.__getitem__))
 
     def _add(self, name: str, numbers: Iterable[int], texts: list[bytes]) -> None:
         self._texts += texts
@@ -82,6 +93,10 @@ class Hunter:
                 self._found(result.event, self._matcher.ids(result.rules))
             else:
                 self._tell(_trouble(result))
+
+
+def _numbered(name: str, first: int, at: int) -> tuple[str, int]:
+    return name, first + at
 
 
 def _trouble(unread: Unread) -> Trouble:

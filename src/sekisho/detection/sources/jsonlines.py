@@ -1,4 +1,4 @@
-"""JSON lines as blocks of lines, of which none grows beyond what is allowed."""
+"""JSON lines as blocks of whole lines, of which none grows beyond what is allowed."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -12,30 +12,34 @@ _MARK = b"\xef\xbb\xbf"
 
 def read_blocks(
     stream: BinaryIO, name: str, longest: int, tell: Callable[[Trouble], None]
-) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (number of the first line, lines) until the stream ends; numbers count from 1.
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (number of the first line, lines in one text) until the stream ends.
 
-    Empty lines stay in their place. A line of more than ``longest`` bytes is told and becomes an
-    empty one; no more than that and a block are ever held.
+    Numbers count from 1, the last line of a text may end with its line feed, and empty lines stay
+    in their place. A line that goes over the end of a block and has more than ``longest`` bytes
+    is told and becomes an empty one; no more than that and a block are ever held.
     """
     number, rest, dropping = 1, b"", False
     while block := stream.read(_BLOCK):
+        end = block.rfind(b"\n") + 1
         if dropping:
-            end = block.find(b"\n")
-            if end < 0:
+            begin = block.find(b"\n")
+            if begin < 0:
                 continue
-            block, dropping = block[end:], False
-        *lines, rest = (rest + block).split(b"\n")
-        if number == 1 and lines:
-            lines[0] = lines[0].removeprefix(_MARK)
-        if lines:
-            yield number, lines
-        number += len(lines)
+            dropping = False
+        else:
+            begin = 0
+        if end:
+            text = b"".join((rest, memoryview(block)[begin:end]))  # the only copy
+            rest = b""
+            yield number, text.removeprefix(_MARK) if number == 1 else text
+            number += text.count(b"\n")
+        rest += block[end:]
         if len(rest) > longest:
             tell(_too_long(name, number, longest))
             rest, dropping = b"", True
     if rest:
-        yield number, [rest.removeprefix(_MARK) if number == 1 else rest]
+        yield number, rest.removeprefix(_MARK) if number == 1 else rest
 
 
 def _too_long(name: str, number: int, longest: int) -> Trouble:

@@ -1,7 +1,7 @@
 """Many records in JSON at once: the way of most of them is a few look-ups long (pure)."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ import msgspec
 
 from sekisho.detection.engine.compiled.group import Group
 from sekisho.detection.engine.compiled.keywords import Keywords
+from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.trial import NO_RULES
 from sekisho.detection.engine.compiled.typed import (
@@ -16,7 +17,13 @@ from sekisho.detection.engine.compiled.typed import (
     EventOf,
     Reader,
     RecordOf,
+    data_of,
     decode_record,
+    decode_records,
+    host_of,
+    kind_of,
+    plain_id,
+    time_of,
 )
 from sekisho.detection.engine.moments import EARLIEST, parse_moment
 from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
@@ -27,6 +34,7 @@ Place = Callable[[int], tuple[str, int]]
 
 _ODD = (msgspec.MsgspecError, TypeError, KeyError, ValueError, RecursionError)
 _NULL = msgspec.Raw(b"null")
+_ONLY_RAW = frozenset((msgspec.Raw,))
 _BLANK = b" \t\r\n\x00\x1e"
 NO_FIELDS = "no object"
 _DEFENDER = "windows defender"
@@ -73,24 +81,26 @@ class Kind:
         )
         self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
 
-    def judge(self, event: EventOf, text: bytes, worth: frozenset[int]) -> tuple[int, ...]:
-        """Return the rules that a record matches in which ``worth`` were found; ``text`` is it."""
+    def judge(
+        self, event: EventOf, lines: Lines, at: int, worth: frozenset[int]
+    ) -> tuple[int, ...]:
+        """Return the rules that the record in line ``at`` matches; the sieve found ``worth``."""
         if self._slow or not self._blind.isdisjoint(worth):
             raise OddError
-        return self._fire(worth, self._whole.read(event, text))
+        return self._fire(worth, self._whole.read(event, lines, at))
 
-    def judge_steady(self, event: EventOf, text: bytes) -> tuple[int, ...]:
+    def judge_steady(self, event: EventOf, lines: Lines, at: int) -> tuple[int, ...]:
         """Do the same for a record in which none was found."""
         if self._slow_part:
             raise OddError
-        return self._fire_steady(self._part.read(event, text))
+        return self._fire_steady(self._part.read(event, lines, at))
 
 
 class Tally:
     """What is counted of all records, found or not."""
 
     def __init__(self) -> None:
-        self.by: dict[tuple[str | None, str | None], int] = {}
+        self.by: Counter[tuple[str | None, str | None]] = Counter()
         self.first = self.last = ""
         self.low: int | None = None
         self.high: int | None = None
@@ -109,10 +119,11 @@ class Tally:
 
     def stretch(self, times: Sequence[str]) -> None:
         """Note when records were written; clocks before 1990 and after 2100 do not count."""
-        sane = [time for time in times if _EARLIEST <= time < _LATEST]
-        if sane:
-            self.first = min(*sane, self.first or _LATEST)
-            self.last = max(*sane, self.last)
+        if times and not (min(times) >= _EARLIEST and max(times) < _LATEST):
+            times = [time for time in times if _EARLIEST <= time < _LATEST]
+        if times:
+            self.first = min(*times, self.first or _LATEST)
+            self.last = max(*times, self.last)
 
 
 class Bulk:
@@ -132,43 +143,33 @@ class Bulk:
         self.tally = Tally()
         self.exactly = 0
 
-    def feed(self, texts: Sequence[bytes], place: Place) -> list[Seen | Unread]:
+    def feed(self, lines: Lines, place: Place) -> list[Seen | Unread]:
         """Match records, each one JSON text; return what was found and what was unreadable."""
-        batch = Batch(texts)
+        batch = Batch(lines)
         sorts = self._sort(batch)
-        for at, channels in self._keywords.find(texts).items():
+        for at, channels in self._keywords.find(lines).items():
             if at not in batch.odd and _matters(batch.records[at], channels):
                 batch.odd[at] = True
-        for kind, places in sorts.items():
+        for kind, places in sorts:
             _judge_all(kind, places, batch)
         out: list[Seen | Unread] = []
         for at in sorted({*batch.fired, *batch.odd}):
             if at in batch.odd:
-                out += self.judge(texts[at], *place(at), counted=batch.odd[at])
+                out += self.judge(lines[at], *place(at), counted=batch.odd[at])
             else:
-                value = read_json(texts[at])
+                value = read_json(lines[at])
                 out.append(Seen(shape_value(value, self.shaping, *place(at)), batch.fired[at]))
         return out
 
-    def _sort(self, batch: "Batch") -> dict[Kind, list[int]]:
+    def _sort(self, batch: "Batch") -> list[tuple[Kind, list[int]]]:
         """Count the records and return their places by kind."""
-        places: dict[tuple[str, int, str | None], list[int]] = defaultdict(list)
-        times: list[str] = []
-        for at, record in enumerate(batch.records):
-            if record is not None:
-                system = record.Event.System
-                places[system.Channel, system.EventID, system.Computer].append(at)
-                times.append(system.TimeCreated.attributes.SystemTime)
-        self.tally.stretch(times)
-        sorts: dict[Kind, list[int]] = defaultdict(list)
-        by = self.tally.by
-        for (channel, event_id, computer), here in places.items():
-            if not channel:
-                batch.odd.update(dict.fromkeys(here, False))
-                continue
-            by[channel, computer] = by.get((channel, computer), 0) + len(here)
-            sorts[self._kind(channel, event_id)] += here
-        return sorts
+        places = batch.by_kind()
+        read = batch.records
+        if batch.odd:
+            read = [record for at, record in enumerate(read) if at not in batch.odd]
+        self.tally.stretch(list(map(time_of, read)))
+        self.tally.by.update(map(host_of, read))
+        return [(self._kind(*key), here) for key, here in places.items()]
 
     def _kind(self, channel: str, event_id: int) -> Kind:
         known = self._kinds.get((channel, event_id))
@@ -214,8 +215,7 @@ class Bulk:
 
     def _count(self, event: Event) -> None:
         computer = event.fields.get("Computer")
-        where = (event.channel, computer if isinstance(computer, str) else None)
-        self.tally.by[where] = self.tally.by.get(where, 0) + 1
+        self.tally.by[event.channel, computer if isinstance(computer, str) else None] += 1
         self.tally.note(event.time)
 
 
@@ -226,20 +226,64 @@ class Batch:
     rules of the others in which something was found.
     """
 
-    def __init__(self, texts: Sequence[bytes]) -> None:
-        self.texts = texts
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
         self.fired: dict[int, tuple[int, ...]] = {}
         self.odd: dict[int, bool] = {}
-        self.records: list[RecordOf | None] = []
-        for at, text in enumerate(texts):
+        self.records: Sequence[Any] = _decode_even(lines) or self._decode_each()
+
+    def _decode_each(self) -> list[RecordOf | None]:
+        records: list[RecordOf | None] = []
+        for at in range(len(self.lines)):
             try:
-                record = decode_record(text)
-                if type(record.Event.System.EventID) is not int:
-                    record.Event.System.EventID = _plain_id(record.Event.System.EventID)
-                self.records.append(record)
+                records.append(decode_record(self.lines[at]))
             except _ODD:
-                self.records.append(None)
+                records.append(None)
                 self.odd[at] = False
+        return records
+
+    def by_kind(self) -> dict[tuple[str, int], list[int]]:
+        """Return the places of the records by channel and event id; those without become odd."""
+        found: dict[tuple[Any, Any], list[int]] = defaultdict(list)
+        if self.odd:
+            for at, record in enumerate(self.records):
+                if record is not None:
+                    found[kind_of(record)].append(at)
+        else:
+            for at, key in enumerate(map(kind_of, self.records)):
+                found[key].append(at)
+        kinds: dict[tuple[str, int], list[int]] = {}
+        for (channel, event_id), here in found.items():
+            plain = self._settle(channel, event_id, here)
+            if plain is not None:
+                kinds[channel, plain] = kinds.get((channel, plain), []) + here
+        return kinds
+
+    def _settle(self, channel: str | None, event_id: Any, here: Sequence[int]) -> int | None:
+        """Return the plain id of all records ``here``, None where they are odd."""
+        if channel and type(event_id) is int:
+            return event_id
+        try:
+            plain = plain_id(event_id)
+        except ValueError:
+            plain = None
+        if not channel or plain is None:
+            self.odd.update(dict.fromkeys(here, False))
+            return None
+        for at in here:
+            self.records[at].Event.System.EventID = plain
+        return plain
+
+
+def _decode_even(lines: Lines) -> list[RecordOf] | None:
+    """Return all records at once, None where one of them is odd."""
+    if not lines.even:
+        return None
+    try:
+        records = decode_records(lines.whole)
+    except _ODD:
+        return None
+    return records if len(records) == len(lines) else None
 
 
 def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
@@ -249,21 +293,21 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
     sieve = kind.sieve
     if sieve is None:
         return
-    records: list[Any] = batch.records
+    records, lines, odd = batch.records, batch.lines, batch.odd
     always = sieve.always
     found = sieve.find(_datas(places, batch)) if always or sieve.searches else {}
     for number in range(len(places)) if always else found:
         at = places[number]
-        if at in batch.odd:
+        if at in odd:
             continue
-        event, text = records[at].Event, batch.texts[at]
+        event = records[at].Event
         try:
             if number in found:
-                rules = kind.judge(event, text, found[number])
+                rules = kind.judge(event, lines, at, found[number])
             else:
-                rules = kind.judge_steady(event, text)
+                rules = kind.judge_steady(event, lines, at)
         except _ODD:
-            batch.odd[at] = True
+            odd[at] = True
             continue
         if rules:
             batch.fired[at] = rules
@@ -271,15 +315,17 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
 
 def _datas(places: Sequence[int], batch: Batch) -> list[Any]:
     """Return the texts of the records' data; records that keep it elsewhere become odd."""
-    datas: list[Any] = []
-    records: list[Any] = batch.records
-    for at in places:
+    records = batch.records
+    datas: list[Any] = list(map(data_of, [records[at] for at in places]))
+    if _ONLY_RAW.issuperset(map(type, datas)) and min(map(len, datas)) > len(_NULL):
+        return datas
+    for number, at in enumerate(places):
         event = records[at].Event
         data = event.UserData if event.EventData is MISSING else event.EventData
         if data is MISSING or (len(data) == len(_NULL) and data == _NULL):
             batch.odd[at] = True
             data = b""
-        datas.append(data)
+        datas[number] = data
     return datas
 
 
@@ -291,15 +337,7 @@ def read_json(text: bytes) -> Any:
         return json.loads(text.decode("utf-8", "replace").strip("\x00\x1e"))
 
 
-def _plain_id(event_id: Any) -> int:
-    """Return the id that stands beside qualifiers; anything else is odd."""
-    plain = event_id["#text"] if type(event_id) is dict else event_id
-    if type(plain) is str:
-        plain = int(plain)
-    if type(plain) is not int:
-        raise TypeError(plain)
-    return plain
-
-
 def _matters(record: RecordOf | None, channels: frozenset[str] | None) -> bool:
-    return channels is None or record is None or record.Event.System.Channel.casefold() in channels
+    if channels is None or record is None:
+        return True
+    return (record.Event.System.Channel or "").casefold() in channels

@@ -6,11 +6,11 @@ others by casefolding count as hits too.
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 
 import hyperscan
+
+from sekisho.detection.engine.compiled.lines import Lines
 
 _FOLD_TO_ASCII = (
     "\u212a\u017f\u0130\u0131\u00df\u1e9e\u0149\u01f0\u1e96\u1e97\u1e98\u1e99\u1e9a"
@@ -25,23 +25,18 @@ class Keywords:
         self._channels = list(pieces.values())
         self._scan = _compile([re.escape(piece).encode() for piece in pieces], _escapes())
 
-    def find(self, texts: Sequence[bytes]) -> dict[int, frozenset[str] | None]:
+    def find(self, lines: Lines) -> dict[int, frozenset[str] | None]:
         """Return the records (by place) with a hit, and the channels in which it matters."""
-        if not texts:
-            return {}
         hits: list[tuple[int, int]] = []
         database, scratch = self._scan
         database.scan(
-            b"\n".join(texts),
+            lines.whole,
             lambda number, _from, to, _flags, _context: hits.append((number, to)),
             scratch=scratch,
         )
-        if not hits:
-            return {}
-        ends = list(accumulate(len(text) + 1 for text in texts))
         found: dict[int, frozenset[str] | None] = {}
         for number, to in hits:
-            at = bisect_left(ends, to)
+            at = lines.at(to)
             channels = self._channels[number] if number < len(self._channels) else None
             before = found.get(at, frozenset())
             found[at] = None if channels is None or before is None else before | channels

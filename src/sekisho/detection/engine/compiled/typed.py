@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.engine.compiled.terms import BESIDES, FIRM, NESTED
 
 MISSING = msgspec.UNSET
@@ -41,11 +42,17 @@ class CreatedOf(msgspec.Struct, gc=False):
     attributes: TimeOf = msgspec.field(name="#attributes")
 
 
+class QualifiedOf(msgspec.Struct, gc=False, frozen=True):
+    """An event id with its qualifiers, which count for nothing."""
+
+    text: int | str = msgspec.field(name="#text")
+
+
 class SystemOf(msgspec.Struct, gc=False):
     """The part of System that decides which rules a record is held against."""
 
-    EventID: Any
-    Channel: str
+    EventID: int | str | QualifiedOf
+    Channel: str | None
     Provider: ProviderOf
     TimeCreated: CreatedOf
     Computer: str | None = None
@@ -73,7 +80,19 @@ _BESIDES = msgspec.defstruct(
 )
 
 
-decode_record = msgspec.json.Decoder(RecordOf).decode
+_records = msgspec.json.Decoder(RecordOf)
+decode_record, decode_records = _records.decode, _records.decode_lines
+
+kind_of = attrgetter("Event.System.Channel", "Event.System.EventID")
+host_of = attrgetter("Event.System.Channel", "Event.System.Computer")
+time_of = attrgetter("Event.System.TimeCreated.attributes.SystemTime")
+data_of = attrgetter("Event.EventData")
+"""What is asked of every record, without Python in between."""
+
+
+def plain_id(event_id: int | str | QualifiedOf) -> int:
+    """Return an event id without its qualifiers; ValueError if it is no number."""
+    return int(event_id.text if isinstance(event_id, QualifiedOf) else event_id)
 
 
 def row_decoders(names: Sequence[str]) -> tuple[Decode, Decode, Get]:
@@ -129,15 +148,15 @@ class Reader:
         self._besides = tuple((at, name) for at, name in enumerate(plain) if name in BESIDES)
         self._decode, self._decode_user, self._get = row_decoders(plain)
 
-    def read(self, event: EventOf, text: bytes) -> tuple[Any, ...]:
-        """Return the values of one record; ``text`` is all of it."""
+    def read(self, event: EventOf, lines: Lines, at: int) -> tuple[Any, ...]:
+        """Return the values of one record, which stands in the line ``at``."""
         data = event.EventData
         row = self._decode_user(event.UserData) if data is MISSING else self._decode(data)
         values = self._get(row)
         if dict in map(type, values):
             values = tuple(map(_text_of, values))
         if self._besides:
-            values = fill_besides(values, self._besides, text)
+            values = fill_besides(values, self._besides, lines[at])
         if self._firm:
             values += _firm_values(self._firm, event.System)
         return values

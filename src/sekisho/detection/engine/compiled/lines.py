@@ -1,0 +1,55 @@
+"""Records that stand one a line in one text: cut out of it only where one is asked for (pure)."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
+
+_OPEN, _CLOSE = b"{}"
+
+
+class Lines:
+    """The records of a batch in one text; searches go over ``whole``, most lines are never cut.
+
+    A line feed at the end belongs to the last line.
+
+    ``even`` says that each line begins and ends as an object does. No value of JSON has such an
+    end of a line within, so a text of n such lines with n values has one value on each of them.
+    """
+
+    __slots__ = ("_ends", "even", "whole")
+
+    def __init__(self, whole: bytes, ends: Sequence[int] | None = None) -> None:
+        self.whole = whole
+        cut, self.even = _cut(whole)
+        self._ends = cut if ends is None else ends
+        self.even = self.even and len(cut) == len(self._ends)
+
+    @classmethod
+    def join(cls, texts: Sequence[bytes]) -> "Lines":
+        """Return the lines of records that came one by one."""
+        ends = [end - 1 for end in accumulate([len(text) + 1 for text in texts])]
+        return cls(b"\n".join(texts), ends)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, at: int) -> bytes:
+        return self.whole[self._ends[at - 1] + 1 if at else 0 : self._ends[at]]
+
+    def at(self, to: int) -> int:
+        """Return in which line a text stands that ends before ``to``."""
+        return bisect_left(self._ends, to)
+
+
+def _cut(whole: bytes) -> tuple[list[int], bool]:
+    """Return where the lines end, and whether each of them begins and ends as an object does."""
+    ends: list[int] = []
+    find, add, end = whole.find, ends.append, -1
+    stop = len(whole) - (whole[-1:] == b"\n")
+    even = whole[:1] == b"{" and whole[stop - 2 : stop].rstrip(b"\r")[-1:] == b"}"
+    while (end := find(b"\n", end + 1, stop)) >= 0:
+        add(end)
+        if even and (whole[end - 1] != _CLOSE or whole[end + 1] != _OPEN):
+            even = whole[end - 2 : end] == b"}\r" and whole[end + 1] == _OPEN
+    ends.append(stop)
+    return ends, even
