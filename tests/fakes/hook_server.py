@@ -49,11 +49,12 @@ class HookServer:
 
 
 def _slack(request: Received) -> tuple[int, dict[str, str], str]:
-    """Slack's rules: text or blocks, at most 50 blocks, a section of 1 to 3,000 characters."""
+    """Slack's rules: a text, at most 50 blocks, no text of rich text without a character."""
     message = request.message
     blocks = message.get("blocks", [])
-    texts = [b["text"]["text"] for b in blocks if b["type"] == "section"]
-    if not message.get("text") or len(blocks) > 50 or any(not 0 < len(t) <= 3_000 for t in texts):
+    sections = [s["elements"] for b in blocks if b["type"] == "rich_text" for s in b["elements"]]
+    empty = any(e.get("text") == "" for elements in sections for e in elements)
+    if not message.get("text") or len(blocks) > 50 or not all(sections) or empty:
         return 400, {}, "invalid_blocks"
     return 200, {}, "ok"
 

@@ -294,18 +294,6 @@ def test_a_teleworker_does_not_administer(office: Office, act: str) -> None:
             service.list_queue(tx, QueueWish())
 
 
-def test_words_cannot_call_everyone_or_hide_a_link() -> None:
-    post = Post("ntc_1", Kind.REPORT_MADE, "r", {"ja": "<!channel> [x](https://evil.example)"},
-                {"ja": "*b* <https://evil.example|ok> `c`"}, Urgency.NORMAL, "",
-                datetime(2026, 1, 1, tzinfo=UTC))  # fmt: skip
-    letter = Letter("m", "", "ja", (post,))
-    slack = json.dumps(wording.slack_message(letter, HOUSE))
-    assert "<!channel>" not in slack
-    assert "<https://evil.example" not in slack
-    card = wording.teams_card(letter, HOUSE)["body"]
-    assert card[0]["text"] == "\\<!channel\\> \\[x\\](https://evil.example)"
-
-
 @given(st.text(max_size=40))
 def test_any_retry_after_gives_a_wait_or_none(value: str) -> None:
     wait = read_retry_after({"retry-after": value}, datetime(2026, 1, 1, tzinfo=UTC))

@@ -1,7 +1,8 @@
 """A letter in words: the same sentences for mail, Slack, Teams and webhooks.
 
-Everything a person wrote is data here: it is escaped for each form (HTML, Slack's mrkdwn, the
-cards' Markdown), control characters are dropped, and a subject is always one line.
+Everything a person wrote is data here and arrives as plain text: HTML and the cards' Markdown are
+escaped, Slack's rich text reads no markup. Control characters are dropped, and a subject is always
+one line.
 """
 
 import re
@@ -18,11 +19,12 @@ from sekisho.kernel.i18n import Text, localized, msg, translate
 from sekisho.kernel.times import say_minute
 from sekisho.notices.model import WORDS_OF_TOPIC, Letter, Post, Saying, Urgency
 
-LONGEST_TITLE = 150  # Slack's header block takes 150 characters
-LONGEST_BODY = 2_900  # a section of Slack takes 3,000 characters
+LONGEST_TITLE = 150
+LONGEST_BODY = 2_900
 MOST_IN_DIGEST = 40  # a Slack message holds 50 blocks
 LARGEST_CARD_BYTES = 27_000  # Teams takes 28 KB
-_MARKDOWN = re.compile(r"([\\`*_~\[\]<>])")
+_MARKDOWN = re.compile(r"([\\`*_~\[\]<>{}#&!|])")
+_LINE_START = re.compile(r"^(\d*)([-+=.)])")  # what would begin a list, a rule or a heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class House:
             return f"{self.public_url}/my/notices"
         public = link.startswith(("/my", "/account", "/start/"))
         return f"{self.public_url if public else self.admin_url}{link}"
+
+    @property
+    def ways(self) -> str:
+        """The address where a person says what they are told, and when."""
+        return f"{self.public_url}/my/notices/ways"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ def why_of(letter: Letter, house: House) -> str:
     """Return why this was sent and where that can be changed."""
     return translate(
         msg("Sent by Sekisho of %(who)s. What you are told, and when: %(address)s",
-            who=house.organisation or "Sekisho", address=f"{house.public_url}/my/notices/ways"),
+            who=house.organisation or "Sekisho", address=house.ways),
         letter.language,
     )  # fmt: skip
 
@@ -181,26 +188,35 @@ def html_mail(letter: Letter, house: House, items: Sequence[Item]) -> str:
 
 
 def slack_message(letter: Letter, house: House) -> dict[str, Any]:
-    """Return a message of Slack's Block Kit; ``text`` is what a notification shows."""
-    blocks: list[dict[str, Any]] = []
+    """Return a message of Slack's Block Kit; ``text`` is what a notification shows.
+
+    What people wrote stands in ``rich_text``, which reads no markup at all.
+    """
     items = items_of(letter, house)
-    for item in items:
-        words = f"*{slack_escape(item.title)}*\n{slack_escape(item.body)}"
-        link = f"<{item.address}|{slack_escape(_open(letter.language))}>"
-        blocks.append(_slack_section(f"{words}\n{link}"))
+    blocks = [_slack_item(item, letter.language) for item in items]
     more = more_of(letter)
-    blocks += [_slack_section(slack_escape(more))] if more else []
-    why = {"type": "mrkdwn", "text": slack_escape(why_of(letter, house))}
-    blocks.append({"type": "context", "elements": [why]})
-    return {"text": slack_escape(subject_of(letter, items)), "blocks": blocks}
+    blocks += [_slack_block({"type": "text", "text": more})] if more else []
+    before, address, after = why_of(letter, house).partition(house.ways)
+    blocks.append(_slack_block(
+        {"type": "text", "text": before or " "}, {"type": "link", "url": address or house.ways},
+        *([{"type": "text", "text": after}] if after else []),
+    ))  # fmt: skip
+    words = slack_escape(subject_of(letter, items))
+    return {"text": words, "mrkdwn": False, "blocks": blocks}
 
 
-def _slack_section(words: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": words[:3_000], "verbatim": True}}
+def _slack_item(item: Item, language: str) -> dict[str, Any]:
+    title = {"type": "text", "text": item.title or "—", "style": {"bold": True}}
+    body = {"type": "text", "text": f"\n{item.body}\n" if item.body else "\n"}
+    return _slack_block(title, body, {"type": "link", "url": item.address, "text": _open(language)})
+
+
+def _slack_block(*words: Mapping[str, object]) -> dict[str, Any]:
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": words}]}
 
 
 def slack_escape(text: str) -> str:
-    """Escape for mrkdwn: nobody can be called (<!channel>) and nothing linked by what is said."""
+    """Escape for a notification: nobody can be called (<!channel>) and nothing linked by words."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -246,8 +262,9 @@ def teams_message(letter: Letter, house: House, *, wrapped: bool) -> dict[str, A
 
 
 def card_escape(text: str) -> str:
-    """Escape the Markdown that cards understand; a line break needs a blank line there."""
-    return _MARKDOWN.sub(r"\\\1", text).replace("\n", "\n\n")
+    """Escape what cards read as Markdown, lists and {{DATE()}} too; a break needs a blank line."""
+    lines = (_LINE_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", line)) for line in text.split("\n"))
+    return "\n\n".join(lines)
 
 
 def webhook_message(letter: Letter, house: House) -> dict[str, Any]:
