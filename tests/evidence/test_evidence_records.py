@@ -30,6 +30,29 @@ def test_a_record_is_read_as_it_was_written(database: Database, admin: Principal
     assert (found.seq, found.person, found.at) == (None, "per_1", database.clock.now())
 
 
+def test_what_was_said_in_confidence_is_for_whom_it_was_meant(
+    database: Database, admin: Principal
+) -> None:
+    with database.write(admin) as tx:
+        record(tx, kind="case.reported", subject="report:1", detail={"text": "a strange mail"})
+        record(tx, kind="selfcheck.answered", subject="selfcheck:t", detail={"replies": "no"})
+        record(tx, kind="x.acted", subject="x:1", detail={"text": "a strange act"})
+    auditor = Principal(admin.kind, "per_a", "a", frozenset({"evidence.read", "cases.read"}))
+    with database.read(auditor) as tx:
+        found = {r.kind: (r.detail, r.needs) for r in list_records(tx)}
+        assert list_records(tx, search="replies") == [], "nor is it found by its words"
+        assert len(list_records(tx, search="strange")) == 2
+        asked = list_records(tx, kind="selfcheck.answered")[0]
+        assert get_record(tx, asked.id).detail is None
+    assert found == {
+        "case.reported": ({"text": "a strange mail"}, None),
+        "selfcheck.answered": (None, "selfchecks.write"),
+        "x.acted": ({"text": "a strange act"}, None),
+    }
+    with database.read(admin) as tx:
+        assert all(r.detail and r.needs is None for r in list_records(tx))
+
+
 def test_an_act_that_is_rolled_back_leaves_no_record(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.write(SYSTEM) as tx:
         set_fact(tx, "act", 1)

@@ -93,6 +93,21 @@ def test_hostile_words_stay_words(town: Town) -> None:
     assert "{{ 7*7 }}" in pages[0]
 
 
+def test_whoever_reads_evidence_alone_does_not_read_reports_in_it(town: Town) -> None:
+    her = town.sign_in(town.add_person("高橋 遥", Role.TELEWORKER))
+    csirt = town.sign_in(town.add_person("森下 彩", Role.CSIRT))
+    chief = town.sign_in(town.add_person("相沢 誠", Role.EXECUTIVE))
+    _send(town, her, "怪しいメールXYZ")
+    admin, listed = town.client(), "/api/evidence/records?kind=case.reported"
+    (record,) = admin.get(listed, headers=chief).json()["records"]
+    assert (record["detail"], record["needs"]) == (None, "cases.read")
+    page = admin.get(f"/evidence/{record['id']}", headers=chief).text
+    assert "読むには権限 cases.read が必要です" in page
+    assert "怪しいメールXYZ" not in page
+    assert admin.get("/api/evidence/records?search=XYZ", headers=chief).json()["records"] == []
+    assert "怪しいメールXYZ" in admin.get(f"/evidence/{record['id']}", headers=csirt).text
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("x.svg", b"<svg onload=alert(1)>"), ("x.html", b"<script>alert(1)</script>"),

@@ -47,7 +47,8 @@ class Record:
     """A record as it is shown.
 
     ``seq`` and ``chain`` are None until it is sealed; ``detail`` is None once the payload was
-    erased, and ``erased_by`` names the erasure record.
+    erased, and ``erased_by`` names the erasure record. It is None, too, for whoever lacks the right
+    ``needs`` that reading it takes.
     """
 
     id: RecordID
@@ -61,6 +62,7 @@ class Record:
     detail: Mapping[str, object] | None
     person: str | None
     erased_by: RecordID | None
+    needs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def record(_language: str) -> dict[str, Any]:
         "row": row,
         "name": "183,977",
         "utc": "2026-11-24 00:00:02.114 UTC",
+        "needs": None,
         "payload": '{\n  "control": "disk-encryption",\n  "from": "pass",\n  "to": "fail"\n}',
         "chain": [
             (msg("Digest of this record"), "9f2c41d07ab3aa41" * 4),

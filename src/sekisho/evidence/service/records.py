@@ -21,6 +21,12 @@ _LONGEST_KIND = 100
 _LONGEST_NAME = 300
 _LONGEST_PERSON = 100
 MOST_LISTED = 500
+# What somebody said of themselves, or told the CSIRT: everyone who reads records sees that and when
+# it was said; its content is for whom it was meant. The chain covers it all the same.
+KEPT_TO: Mapping[str, str] = {
+    "case.reported": "cases.read",
+    "selfcheck.answered": "selfchecks.write",
+}
 # What changes nobody's access: no reason to wake the gate.
 _QUIET = (
     "access.closed", "access.cut", "access.denied", "access.opened", "device.looked_at",
@@ -123,7 +129,7 @@ def get_record(tx: Transaction, wanted: int | str) -> Record:
             msg("There is no evidence record %(wanted)s.", wanted=wanted),
             hint=msg("Look for it in the list of evidence."),
         )
-    return _read(found)
+    return _read(found, _kept_from(tx))
 
 
 def list_records(
@@ -143,8 +149,14 @@ def list_records(
     """
     tx.principal.require("evidence.read")
     chosen = wanted or RecordFilter(search=search, kind=kind, subject=subject)
-    found = store.list_records(tx, chosen, before, min(max(limit, 1), MOST_LISTED))
-    return [_read(row) for row in found]
+    kept = _kept_from(tx)
+    found = store.list_records(tx, chosen, before, min(max(limit, 1), MOST_LISTED), closed=kept)
+    return [_read(row, kept) for row in found]
+
+
+def _kept_from(tx: Transaction) -> frozenset[str]:
+    """Return the kinds of record whose content the caller may neither read nor search."""
+    return frozenset(kind for kind, right in KEPT_TO.items() if not tx.principal.allows(right))
 
 
 def list_kinds(tx: Transaction) -> list[str]:
@@ -159,9 +171,11 @@ def list_kinds_since(tx: Transaction, seq: int) -> list[str]:
     return store.list_kinds_since(tx, seq)
 
 
-def _read(row: Row[Any]) -> Record:
-    detail = None if row.payload is None else msgspec.json.decode(row.payload)["detail"]
+def _read(row: Row[Any], kept: frozenset[str]) -> Record:
+    needs = KEPT_TO[row.kind] if row.kind in kept else None
+    there = row.payload is not None and needs is None
+    detail = msgspec.json.decode(row.payload)["detail"] if there else None
     return Record(
         RecordID(row.id), row.seq, row.at, row.kind, row.actor, row.subject, row.digest,
-        row.chain, detail, row.person, row.erasure_id,
+        row.chain, detail, row.person, row.erasure_id, needs,
     )  # fmt: skip

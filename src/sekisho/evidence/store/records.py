@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    and_,
     bindparam,
     delete,
     func,
@@ -98,13 +99,15 @@ def find_record(tx: Transaction, wanted: int | str) -> Row[Any] | None:
 
 
 def list_records(
-    tx: Transaction, wanted: RecordFilter, before: int | None, limit: int
-) -> Sequence[Row[Any]]:
+    tx: Transaction, wanted: RecordFilter, before: int | None, limit: int,
+    *, closed: frozenset[str] = frozenset(),
+) -> Sequence[Row[Any]]:  # fmt: skip
     """Return records, the newest first: unsealed ones, then by falling place.
 
-    With ``before`` only sealed records below that place are returned.
+    With ``before`` only sealed records below that place are returned. The payloads of the kinds
+    ``closed`` are not searched.
     """
-    statement = _select_shown().where(*_conditions(wanted))
+    statement = _select_shown().where(*_conditions(wanted, closed))
     # Two queries that each walk an index backwards; one with both orders would sort all records.
     found: list[Row[Any]] = []
     if before is None:
@@ -117,7 +120,7 @@ def list_records(
     return found
 
 
-def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: RecordFilter, closed: frozenset[str]) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.kind.endswith(".*"):
         found.append(records.c.kind.startswith(wanted.kind[:-1], autoescape=True))
@@ -130,8 +133,12 @@ def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
     if wanted.until:
         found.append(records.c.at < wanted.until)
     if wanted.search:
-        looked = (records.c.kind, records.c.actor, records.c.subject, payloads.c.payload)
-        found.append(or_(*(c.icontains(wanted.search, autoescape=True) for c in looked)))
+        named = (records.c.kind, records.c.actor, records.c.subject)
+        inside = payloads.c.payload.icontains(wanted.search, autoescape=True)
+        found.append(or_(
+            *(c.icontains(wanted.search, autoescape=True) for c in named),
+            and_(inside, records.c.kind.not_in(sorted(closed))) if closed else inside,
+        ))  # fmt: skip
     return found
 
 

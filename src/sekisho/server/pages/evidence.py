@@ -259,7 +259,7 @@ def show_record(
     place = say_number(record.seq) if record.seq else msg("not sealed yet")
     return Page("evidence/record.html", {
         "row": row, "name": msg("Record %(number)s", number=place),
-        "payload": payload,
+        "payload": payload, "needs": record.needs,
         "utc": record.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC"),
         "chain": [
             (msg("Id"), record.id), (msg("Whole subject"), record.subject),
