@@ -1,7 +1,9 @@
 """Way 2: an app and an SSH tunnel through the gate, cut when a control on the device breaks.
 
-A real browser with a passkey and the device's certificate, a real SSH server, the real agent. The
-control breaks and is mended on the device alone; nobody touches the server.
+An office and a home, each a network of its own, that meet at one wire. At home a real browser with
+a passkey and the device's certificate, the real agent and ``ssh``; in the office the server, an app
+and a real SSH server, which listen on the office's own loopback. The control breaks and is mended
+on the device alone; nobody touches the server.
 """
 
 import os
@@ -19,7 +21,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright._impl._driver import compute_driver_executable
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sekisho.access import service as access
 from sekisho.access.engine.forms import write_form
@@ -28,9 +31,11 @@ from sekisho.access.policies import Policy, PolicyForm
 from sekisho.identity import service as identity
 from sekisho.kernel.clock import SystemClock
 from sekisho.kernel.db import Database
-from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
+from sekisho.kernel.principal import SYSTEM
+from sekisho.kernel.secrets import SecretBox
 from support.browser import add_authenticator, running_chromium
 from support.gate_house import free_port
+from support.networks import OFFICE, Place, office_and_home, write_launcher
 from support.running import Running, run_cli, running_up
 from support.upstream import upstreams
 
@@ -44,9 +49,9 @@ pytestmark = [
 _CONTROL = "os-supported"
 _SECONDS = 90.0
 _CUT_SECONDS = 10.0
+_PORTAL, _GATE, _WIKI = "sekisho.test", "gate.sekisho.test", "wiki.sekisho.test"
 # With one rule in force and that one broken, nothing proves the device any more.
 _WHY = "この端末がルールを満たしているか未確認です"
-_COLLEAGUE = Principal(PrincipalKind.COMMAND, "colleague", "colleague", frozenset({"*"}))
 
 
 def _wait(
@@ -64,13 +69,27 @@ def _database(up: Running) -> Database:
     return Database(f"sqlite:///{up.data / 'sekisho.db'}", SystemClock())
 
 
+def _invite(up: Running) -> str:
+    """Invite the person who works at home; return the address of the invitation."""
+    box = SecretBox.load(up.data / "secret.key")
+    database = _database(up)
+    try:
+        with database.write(SYSTEM) as tx:
+            person = identity.invite_person(
+                tx, name="山田花子", email="hanako@example.jp", language="ja", roles=["teleworker"]
+            )
+            return up.public_url + identity.issue_invite_link(tx, person.id, box)
+    finally:
+        database.close()
+
+
 def _publish(up: Running, app: int, ssh: int) -> None:
     """Put an app and an SSH server behind the gate, for devices whose system is supported."""
     database = _database(up)
     try:
         with database.write(SYSTEM) as tx:
             for key, kind, host, port in (
-                ("wiki", ResourceKind.HTTP, "localhost", app),
+                ("wiki", ResourceKind.HTTP, _WIKI, app),
                 ("shell", ResourceKind.TCP, "shell.internal", ssh),
             ):
                 access.add_resource(tx, Resource(
@@ -80,11 +99,10 @@ def _publish(up: Running, app: int, ssh: int) -> None:
             now = access.version_in_force(tx)
             form = PolicyForm(controls=(_CONTROL,))
             rule = Policy("staff", write_form("staff", form), "OSが保守期間内", "OS is supported")
-            waiting = access.propose_policies(
+            made = access.propose_policies(
                 tx, [rule], note="flow", based_on=now.number if now else 0
             )
-        with database.write(_COLLEAGUE) as tx:
-            assert access.approve_version(tx, waiting.number).state.value == "in_force"
+            assert made.state.value == "in_force"  # there is nobody yet who could approve it
     finally:
         database.close()
 
@@ -118,14 +136,14 @@ def _ssh_server(folder: Path) -> Iterator[int]:
 class _Shell:
     """``ssh`` through ``sekisho connect``: counts the lines that come, keeps what is said."""
 
-    def __init__(self, folder: Path, state: Path) -> None:
+    def __init__(self, home: Place, folder: Path, state: Path) -> None:
         proxy = (
             f"{sys.executable} -m sekisho connect shell --stdio --no-browser --language ja "
             f"--state {state}"
         )
         self.process = subprocess.Popen(
             [
-                "ssh", "-i", str(folder / "user"), "-o", f"ProxyCommand={proxy}", "-o",
+                *home.reach, "ssh", "-i", str(folder / "user"), "-o", f"ProxyCommand={proxy}", "-o",
                 "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "root@shell",
                 "while :; do echo tick; sleep 0.1; done",
             ],
@@ -164,19 +182,30 @@ class _Shell:
                 pipe.close()
 
 
-def _enrol(up: Running, state: Path, owner: str) -> None:
+def _enrol(up: Running, home: Place, state: Path, owner: str) -> None:
     archive = up.data.parent / "kit.zip"
     run_cli(
         "devices", "kit", "create", "--data", str(up.data), "--owner", owner, "--out", str(archive)
     )
     kit = zipfile.ZipFile(archive).extract("sekisho-kit.json", up.data.parent)
-    run_cli("agent", "enroll", kit, "--state", str(state), "--yes")
+    enrol = [
+        sys.executable,
+        "-m",
+        "sekisho",
+        "agent",
+        "enroll",
+        kit,
+        "--state",
+        str(state),
+        "--yes",
+    ]
+    subprocess.run([*home.reach, *enrol], check=True, timeout=_SECONDS, stdout=subprocess.DEVNULL)
 
 
 class _OwnSystem:
     """The agent where ``/etc/os-release`` is the test's: the control breaks and is mended there."""
 
-    def __init__(self, state: Path, folder: Path) -> None:
+    def __init__(self, home: Place, state: Path, folder: Path) -> None:
         folder.mkdir()
         self._file = folder / "os-release"
         self._good = Path("/etc/os-release").read_text()
@@ -184,7 +213,16 @@ class _OwnSystem:
         mount = f"mount --bind {self._file} {Path('/etc/os-release').resolve()}"
         run = f"exec {sys.executable} -m sekisho agent run --state {state}"
         self._agent = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"{mount} && {run}"]
+            [
+                *home.reach,
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                f"{mount} && {run}",
+            ]
         )
 
     def break_it(self) -> None:
@@ -200,16 +238,10 @@ class _OwnSystem:
         self._agent.wait(20)
 
 
-def _register(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    add_authenticator(context, page)
-    page.goto(url)
-    page.fill("#name", "山田花子")
-    page.fill("#email", "hanako@example.jp")
-    page.select_option("#language", "ja")
+def _register(page: Page, invitation: str) -> None:
+    page.goto(invitation)
     page.click("[data-passkey] button")
     page.wait_for_url("**/account/recovery-codes")
-    return page
 
 
 def _one_rule(folder: Path) -> Path:
@@ -236,20 +268,28 @@ def _person(up: Running) -> str:
 class _Desk:
     """The person's desk: a browser that shows the device's certificate, and the device itself."""
 
-    gate: str
+    app: str
+    home: Place
     state: Path
     system: _OwnSystem
     context: BrowserContext
     page: Page
 
     def shows(self, words: str) -> bool:
-        self.page.goto(f"https://{self.gate}/hello")
+        self.page.goto(self.app)
         return words in self.page.inner_text("body")
 
     def seen(self) -> str:
         return f"{self.page.url}: {self.page.inner_text('body')}"
 
-    def sign_in(self, shell: _Shell) -> None:
+    def sign_in(self) -> None:
+        """Go to the app as nobody yet, and be led to one's passkey and back."""
+        self.context.clear_cookies()
+        self.page.goto(self.app)
+        self.page.click("[data-passkey] button")
+        self.page.wait_for_url(self.app)
+
+    def confirm(self, shell: _Shell) -> None:
         """Do what the command asks for: open its address in the browser."""
         _wait(lambda: bool(shell.address()), lambda: f"no sign-in was asked for: {shell.said}")
         page = self.context.new_page()
@@ -258,39 +298,58 @@ class _Desk:
         page.close()
 
 
-def _sit_down(stack: ExitStack, up: Running, folder: Path, ports: tuple[int, int]) -> _Desk:
-    """Register a person with a passkey, enrol their device, publish, and open their browser."""
-    gate, state = str(up.ready["gate"]), folder / "agent"
-    browser = stack.enter_context(running_chromium())
-    first = browser.new_context(locale="ja-JP")
-    _register(first, up.ready["first_admin_url"])
-    _publish(up, *ports)
-    _enrol(up, state, _person(up))
-    system = _OwnSystem(state, folder / "etc")
+@contextmanager
+def _browser_at(home: Place, folder: Path, authority: Path) -> Iterator[Browser]:
+    """Run the browser at home: Playwright's own process, which starts it, is there as well."""
+    node, _ = compute_driver_executable()
+    launcher = write_launcher(folder / "node-at-home", [*home.reach, str(node)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLAYWRIGHT_NODEJS_PATH", str(launcher))
+        with running_chromium(authority) as browser:
+            yield browser
+
+
+def _sit_down(stack: ExitStack, up: Running, home: Place, folder: Path) -> _Desk:
+    """Enrol the person's device, open their browser, and register their passkey."""
+    invitation, state = _invite(up), folder / "agent"
+    _enrol(up, home, state, _person(up))
+    system = _OwnSystem(home, state, folder / "etc")
     stack.callback(system.end)
+    browser = stack.enter_context(_browser_at(home, folder, up.data / "ca" / "ca.pem"))
+    port = str(up.ready["gate"]).rpartition(":")[2]
+    origin = f"https://{_WIKI}:{port}"
     context = browser.new_context(
-        locale="ja-JP", ignore_https_errors=True,
+        locale="ja-JP",
         client_certificates=[{
-            "origin": f"https://{gate}", "certPath": str(state / "device-certificate.pem"),
+            "origin": origin, "certPath": str(state / "device-certificate.pem"),
             "keyPath": str(state / "device-key.pem"),
         }],
     )  # fmt: skip
-    context.add_cookies([{**cookie} for cookie in first.cookies()])  # type: ignore[typeddict-item]  # the same shape
-    return _Desk(gate, state, system, context, context.new_page())
+    page = context.new_page()
+    add_authenticator(context, page)
+    _register(page, invitation)
+    return _Desk(f"{origin}/hello", home, state, system, context, page)
 
 
 def test_an_app_and_a_tunnel_are_cut_and_come_back(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        app, _ = stack.enter_context(upstreams())
-        ssh = stack.enter_context(_ssh_server(tmp_path / "ssh"))
+        office, home = stack.enter_context(office_and_home(_PORTAL, _GATE, _WIKI))
         only = {"SEKISHO_CONTROLS": str(_one_rule(tmp_path / "controls"))}
-        up = stack.enter_context(running_up(tmp_path / "data", "--no-device", environment=only))
-        desk = _sit_down(stack, up, tmp_path, (app, ssh))
+        with office.inside():
+            app, _ = stack.enter_context(upstreams())
+            ssh = stack.enter_context(_ssh_server(tmp_path / "ssh"))
+            up = stack.enter_context(running_up(
+                tmp_path / "data", "--no-device", "--listen", f"{OFFICE}:0", "--gate",
+                f"{OFFICE}:0", "--public-name", _PORTAL, "--gate-name", _GATE, environment=only,
+            ))  # fmt: skip
+        _publish(up, app, ssh)
+        desk = _sit_down(stack, up, home, tmp_path)
 
+        desk.sign_in()
         _wait(lambda: desk.shows("x-sekisho-device"), desk.seen)
-        shell = _Shell(tmp_path / "ssh", desk.state)
+        shell = _Shell(home, tmp_path / "ssh", desk.state)
         stack.callback(shell.end)
-        desk.sign_in(shell)
+        desk.confirm(shell)
         _wait(lambda: shell.lines > 5, lambda: f"no tunnel: {shell.said}")
 
         desk.system.break_it()
@@ -304,6 +363,6 @@ def test_an_app_and_a_tunnel_are_cut_and_come_back(tmp_path: Path) -> None:
 
         desk.system.mend()
         _wait(lambda: desk.shows("x-sekisho-device"), desk.seen, 60)
-        again = _Shell(tmp_path / "ssh", desk.state)
+        again = _Shell(home, tmp_path / "ssh", desk.state)
         stack.callback(again.end)
         _wait(lambda: again.lines > 5, lambda: f"no tunnel afterwards: {again.said}", 60)

@@ -49,9 +49,7 @@ class Scene:
         wanted = resource or self.resource
         name, _, value = self.home.enter(self.hanako, wanted, "").partition("=")
         origin = f"https://{wanted.public_host}:{self.home.settings.gate_browser.port}"
-        context = self.browser.new_context(
-            locale="ja-JP", ignore_https_errors=True, viewport={"width": 1440, "height": 900}
-        )
+        context = self.browser.new_context(locale="ja-JP", viewport={"width": 1440, "height": 900})
         context.add_cookies(
             [{"name": name, "value": value, "url": origin, "secure": True, "httpOnly": True}]
         )
@@ -94,7 +92,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         home.start()
         there = Grant(ticket="", session="", kind="rdp", host="127.0.0.1", port=desktop.rdp, ends=0)
         shown = asyncio.run(dial.look_at_certificate(there, confirmed=True))
-        browser = stack.enter_context(running_chromium())
+        browser = stack.enter_context(running_chromium(home.settings.data / "ca" / "ca.pem"))
         yield Scene(home, admin, hanako, desktop, resource, vnc, browser, shown)
 
 
