@@ -26,6 +26,7 @@ from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.principal import SYSTEM
 from support.browser import add_authenticator, running_chromium
 from support.running import Running, run_cli, running_up
+from support.visiting import list_devices, query
 
 pytestmark = pytest.mark.browser
 
@@ -114,6 +115,7 @@ def test_it_starts_again_on_the_same_data(tmp_path: Path, context: BrowserContex
     with running_up(tmp_path / "data", "--no-device") as up:
         page = _register(context, up.ready["first_admin_url"])
         cookies = context.cookies()
+        _a_second_up_on_the_same_folder_is_refused(up)
         assert up.stop() == 0
     page.close()
     with running_up(tmp_path / "data", "--no-device") as up:
@@ -126,6 +128,14 @@ def test_it_starts_again_on_the_same_data(tmp_path: Path, context: BrowserContex
         assert "/sign-in" not in again.url
 
 
+def _a_second_up_on_the_same_folder_is_refused(up: Running) -> None:
+    second = run_cli(
+        "up", "--data", str(up.data), "--listen", "127.0.0.1:0", "--no-device", check=False
+    )
+    assert second.returncode == 2
+    assert f"process {up.process.pid}" in second.stderr
+
+
 def test_a_newer_data_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "VERSION").write_text("999 9.9.9\n")
@@ -134,16 +144,6 @@ def test_a_newer_data_folder_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "newer version (9.9.9)" in done.stderr
-
-
-def test_a_second_up_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with running_up(tmp_path / "data", "--no-device") as up:
-        second = run_cli(
-            "up", "--data", str(up.data), "--listen", "127.0.0.1:0", "--no-device", check=False
-        )
-
-    assert second.returncode == 2
-    assert f"process {up.process.pid}" in second.stderr
 
 
 @pytest.mark.skipif(
@@ -203,15 +203,9 @@ def _run_agent_with_own_os_release(state: Path, folder: Path) -> subprocess.Pope
 
 
 def _wait_for_device(up: Running) -> str:
-    found: list[str] = []
-
-    def look() -> bool:
-        listed = run_cli("devices", "list", "--data", str(up.data), "--format", "json").stdout
-        found[:] = [json.loads(line)["id"] for line in listed.splitlines()]
-        return bool(found)
-
-    _wait(look, VERDICT_SECONDS, "no device")
-    return found[0]
+    _wait(lambda: bool(query(up, "SELECT 1 FROM devices")), VERDICT_SECONDS, "no device")
+    (found,) = list_devices(up)
+    return str(found["id"])
 
 
 def _verdict(up: Running, device: str, control: str) -> str:

@@ -1,5 +1,6 @@
 """A real ``sekisho up`` in a folder of its own, started and stopped as a person would."""
 
+import io
 import json
 import os
 import signal
@@ -7,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sekisho.cli.main import main
 
 READY_SECONDS = 60
 
@@ -92,4 +95,17 @@ def run_cli(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[
         check=False,
     )
     assert not check or done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
+    return done
+
+
+def run_here(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run one ``sekisho`` command in this process: another Python takes a second to start.
+
+    What is not ours is raised, where a process of its own would show a trace.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(arguments)
+    done = subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+    assert not check or code == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
     return done

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from support.running import Running, run_cli
+from support.running import Running, run_here
 
 
 def wait_until(done: Callable[[], object], seconds: float, what: str) -> float:
@@ -44,15 +44,15 @@ class Post:
 
 
 def make_kit(up: Running, path: Path, *options: str) -> dict[str, Any]:
-    """Make a kit with the command line, its archive at ``path``; return what is in it."""
-    run_cli("devices", "kit", "create", "--data", str(up.data), "--out", str(path), *options)
+    """Make a kit with the command, its archive at ``path``; return what is in it."""
+    run_here("devices", "kit", "create", "--data", str(up.data), "--out", str(path), *options)
     with zipfile.ZipFile(path) as archive:
         return dict(json.loads(archive.read("sekisho-kit.json")))
 
 
 def list_devices(up: Running) -> list[dict[str, Any]]:
     """Return what ``sekisho devices list`` says."""
-    done = run_cli("devices", "list", "--data", str(up.data), "--format", "json", check=False)
+    done = run_here("devices", "list", "--data", str(up.data), "--format", "json", check=False)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -86,6 +86,6 @@ def _columns_with(connection: sqlite3.Connection, table: str, word: str) -> list
 
 
 def verify_evidence(up: Running) -> dict[str, Any]:
-    """Run ``sekisho evidence verify`` and return its last line; it must have found nothing."""
-    done = run_cli("evidence", "verify", "--data", str(up.data), "--format", "json")
+    """Return the last line of ``sekisho evidence verify``; it must have found nothing."""
+    done = run_here("evidence", "verify", "--data", str(up.data), "--format", "json")
     return dict(json.loads(done.stdout.splitlines()[-1]))
