@@ -109,7 +109,7 @@ def test_a_desktop_that_nobody_came_back_to_is_closed_and_its_cookie_refused(
 
         async def run() -> tuple[set[str], object]:
             gate = process.Gate(home.house)
-            gate.holds.hold(held.id)  # came back
+            gate.holds.hold(held.id, Held())  # came back
             for session in (gone, held):
                 await gate.ended(session.id, desk.id)
             await gate._close_left()  # noqa: SLF001 - what each look does
@@ -119,6 +119,13 @@ def test_a_desktop_that_nobody_came_back_to_is_closed_and_its_cookie_refused(
         live, denied = asyncio.run(run())
     assert live == {held.id}
     assert denied == {desk.id: [gone.id]}
+
+
+class Held:
+    """A stream that Envoy holds."""
+
+    def end(self) -> None:
+        raise AssertionError("nobody cuts it here")
 
 
 def test_a_desktop_has_one_address() -> None:

@@ -10,10 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-import grpc
 import pytest
-from envoy.service.discovery.v3 import ads_pb2_grpc
 
 from sekisho.access.model import Door, Resource, ResourceID, ResourceKind, Trust, Upstream
 from sekisho.kernel.clock import SystemClock
@@ -22,10 +21,11 @@ from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Address
 from sekisho.server.gate import shapes
 from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
+from sekisho.server.gate.calls import serve_calls
 from sekisho.server.gate.cookies import CookieKey
 from sekisho.server.gate.plan import Limits, Plan, Secrets
 from sekisho.server.gate.routes import Shape
-from sekisho.server.gate.xds import Board, Configurer
+from sekisho.server.gate.xds import ADS_METHOD, Board, Subscription
 from support.gate_house import free_port, wait_for
 from support.upstream import read_head, upstreams
 
@@ -84,13 +84,9 @@ def _sign(key: CookieKey) -> str:
     return f"__Host-sekisho-browser={key.sign(claims)}"
 
 
-async def _serve(board: Board, address: str, ends: asyncio.Event) -> None:
-    server = grpc.aio.server()
-    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Configurer(board), server)
-    server.add_insecure_port(f"unix:{address}")
-    await server.start()
-    await ends.wait()
-    await server.stop(0)
+async def _serve(board: Board, address: Path, ends: asyncio.Event) -> None:
+    async with serve_calls(address, {ADS_METHOD: lambda call: Subscription(board, call)}):
+        await ends.wait()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +98,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     told: list[tuple[str, str]] = []
     loop, ends = asyncio.new_event_loop(), asyncio.Event()
     board = Board(lambda kind, why: told.append((kind, why)))
-    serving = _serve(board, str(folder / DECISION_SOCKET), ends)
+    serving = _serve(board, folder / DECISION_SOCKET, ends)
     thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
     thread.start()
     command = [sys.executable, "-m", "sekisho", "serve", "envoy", "--data", str(data),
@@ -118,6 +114,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         envoy.wait(20)
     loop.call_soon_threadsafe(ends.set)
     thread.join(20)
+    loop.close()
 
 
 def test_a_refused_update_is_told_and_the_last_good_one_stays(line: Line) -> None:

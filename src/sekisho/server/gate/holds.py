@@ -1,4 +1,4 @@
-"""Live sessions: each held stream of Envoy is one coroutine here, and can be cut at once.
+"""Live sessions: each held stream of Envoy is one small object here, and can be cut at once.
 
 Envoy keeps the stream of its ext_proc filter open until the tunnel, WebSocket or long answer ends;
 an immediate response on it ends the session (``docs/adr/0011``). Thousands are cut at once, so what
@@ -7,16 +7,13 @@ is said to each was put into bytes beforehand.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
-import grpc
-import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as wire
 
-log = structlog.get_logger()
+from sekisho.server.gate.line import Answerer, Call
 
 _FORBIDDEN = 403
 _REMEMBERED = 20_000
@@ -27,15 +24,23 @@ _TAKEN_UP_SECONDS = 20.0
 """An allowed tunnel that Envoy has not held by then never came to be."""
 
 
+class Stream(Protocol):
+    """A held stream of Envoy."""
+
+    def end(self) -> None:
+        """Tell Envoy to end the session."""
+        ...
+
+
 class Holds:
     """All held streams of this process by session, and which sessions were cut lately."""
 
     def __init__(self) -> None:
-        self._streams: dict[str, set[asyncio.Future[None]]] = {}
+        self._streams: dict[str, set[Stream]] = {}
         self._cut: dict[str, None] = {}
         self._expected: dict[str, float] = {}
-        self._to_tell: deque[asyncio.Future[None]] = deque()
-        self._told = 0
+        self._to_tell: dict[Stream, None] = {}
+        self._told: set[Stream] = set()
         self._again: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -54,22 +59,20 @@ class Holds:
             del self._expected[name]
         return overdue
 
-    def hold(self, session: str) -> asyncio.Future[None]:
-        """Hold a session; the future is done once it is to be cut."""
-        cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def hold(self, session: str, stream: Stream) -> None:
+        """Hold a stream of a session; of one that was cut it is ended at once."""
         self._expected.pop(session, None)
-        self._streams.setdefault(session, set()).add(cut)
+        self._streams.setdefault(session, set()).add(stream)
         if session in self._cut:
-            cut.set_result(None)
-        return cut
+            stream.end()
 
-    def release(self, session: str, cut: asyncio.Future[None]) -> bool:
+    def release(self, session: str, stream: Stream) -> bool:
         """Let a stream go; tell whether it was the session's last one."""
         streams = self._streams.get(session, set())
-        streams.discard(cut)
-        if cut.done():
-            self._told = max(0, self._told - 1)
-            self._tell()
+        streams.discard(stream)
+        self._to_tell.pop(stream, None)
+        self._told.discard(stream)
+        self._tell()
         if streams:
             return False
         self._streams.pop(session, None)
@@ -78,15 +81,15 @@ class Holds:
     def cut(self, session: str) -> int:
         """Cut every stream of a session, also one that is just being opened; return how many.
 
-        Of thousands some hundred are told at a time, so that questions are answered in between.
+        Of thousands some hundred are told at a time, so that Envoy answers others in between.
         """
         self._cut[session] = None
         if len(self._cut) > _REMEMBERED:
             del self._cut[next(iter(self._cut))]
-        streams = [each for each in self._streams.get(session, ()) if not each.done()]
-        self._to_tell.extend(streams)
+        fresh = [each for each in self._streams.get(session, ()) if each not in self._told]
+        self._to_tell |= dict.fromkeys(fresh)
         self._tell()
-        return len(streams)
+        return len(fresh)
 
     def sessions(self) -> list[str]:
         """List the sessions that are held."""
@@ -94,22 +97,22 @@ class Holds:
 
     @property
     def is_telling(self) -> bool:
-        """Tell whether streams still have to be told."""
-        return bool(self._to_tell)
+        """Tell whether streams still have to be told, or were a moment ago and have not ended."""
+        return bool(self._to_tell or self._told)
 
     def _tell(self) -> None:
         """Tell the next streams: as many as have ended since, and after a moment in any case."""
-        while self._to_tell and self._told < _AT_ONCE:
-            cut = self._to_tell.popleft()
-            if not cut.done():
-                cut.set_result(None)
-                self._told += 1
-        if self._to_tell and self._again is None:
+        while self._to_tell and len(self._told) < _AT_ONCE:
+            stream = next(iter(self._to_tell))
+            del self._to_tell[stream]
+            self._told.add(stream)
+            stream.end()
+        if self.is_telling and self._again is None:
             self._again = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._tell_more)
 
     def _tell_more(self) -> None:
         self._again = None
-        self._told = 0
+        self._told.clear()
         self._tell()
 
     def was_cut(self, session: str) -> bool:
@@ -122,77 +125,61 @@ Ended = Callable[[str, str], Awaitable[None]]
 
 
 class Holder:
-    """Serves the held streams."""
+    """Serves the held streams: Envoy's ``ExternalProcessor``."""
 
     def __init__(self, holds: Holds, ended: Ended) -> None:
-        self._holds = holds
+        self.holds = holds
         self._ended = ended
         self._tasks: set[asyncio.Future[None]] = set()
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """Return the gRPC service; answers are bytes already."""
-        process = grpc.stream_stream_rpc_method_handler(
-            self.process, request_deserializer=wire.ProcessingRequest.FromString
-        )
-        return grpc.method_handlers_generic_handler(
-            "envoy.service.ext_proc.v3.ExternalProcessor", {"Process": process}
-        )
+    def __call__(self, call: Call) -> Answerer:
+        """Serve one call."""
+        return _Held(self, call)
 
-    async def process(self, requests: object, context: Any) -> None:
-        """Hold one session until it ends or is cut."""
-        del requests
-        first = await context.read()
-        session, ends, desktop = _session_of(first) if first is not grpc.aio.EOF else _NONE
-        if not session:
-            await context.write(_refusal())
-            return
-        stream = _Stream(context, self._holds.hold(session))
-        stream.cut.add_done_callback(lambda _: self._start(stream.end()))
-        try:
-            await stream.serve(first)
-        finally:
-            last = self._holds.release(session, stream.cut)
-            if ends and last and not self._holds.was_cut(session):
-                self._start(self._ended(session, desktop))
-            stream.cut.cancel()
-
-    def _start(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def write_end(self, session: str, desktop: str) -> None:
+        """Have it written down that a session has ended by itself."""
+        task = asyncio.ensure_future(self._ended(session, desktop))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-class _Stream:
-    """One held stream; gRPC takes one answer at a time, so a cut waits for one under way."""
+class _Held:
+    """One held stream, from the head of a request until its tunnel or answer ends."""
 
-    def __init__(self, context: Any, cut: asyncio.Future[None]) -> None:
-        self.cut = cut
-        self._context = context
-        self._writing = self._told = False
-        self._task = asyncio.current_task()
+    __slots__ = ("_call", "_desktop", "_ends", "_holder", "_session", "_told")
 
-    async def serve(self, message: Any) -> None:
-        """Answer what Envoy sends until it ends the stream, as it does after a refusal."""
-        while message is not grpc.aio.EOF:
-            if not self.cut.done():
-                self._writing = True
-                await self._context.write(_go_on(message.WhichOneof("request")))
-                self._writing = False
-                if self.cut.done():
-                    await self.end()
-            message = await self._context.read()
+    def __init__(self, holder: Holder, call: Call) -> None:
+        self._holder = holder
+        self._call = call
+        self._session = self._desktop = ""
+        self._ends = self._told = False
 
-    async def end(self) -> None:
-        """Tell Envoy to end the session; a stream that takes no word is broken off instead."""
-        if self._writing or self._told or self.cut.cancelled():
+    def take(self, message: bytes) -> None:
+        """Let through what Envoy shows, unless the session is cut or unknown."""
+        asked = wire.ProcessingRequest.FromString(message)
+        if not self._session:
+            self._session, self._ends, self._desktop = _session_of(asked)
+            if self._session:
+                self._holder.holds.hold(self._session, self)
+            else:
+                self.end()
+        if not self._told:
+            self._call.send(_go_on(asked.WhichOneof("request")))
+
+    def end(self) -> None:
+        """Tell Envoy to end the session."""
+        if not self._told:
+            self._told = True
+            self._call.send(_refusal())
+
+    def over(self) -> None:
+        """Let the session go with its last stream."""
+        self._call.finish()
+        if not self._session:
             return
-        self._told = True
-        try:
-            await self._context.write(_refusal())
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may stay open by it
-            log.info("a held stream was broken off", why=str(error))
-            if self._task is not None:
-                self._task.cancel()
+        last = self._holder.holds.release(self._session, self)
+        if self._ends and last and not self._holder.holds.was_cut(self._session):
+            self._holder.write_end(self._session, self._desktop)
 
 
 def _session_of(message: Any) -> tuple[str, bool, str]:
@@ -207,9 +194,6 @@ def _session_of(message: Any) -> tuple[str, bool, str]:
             found |= {n: v.string_value for n, v in told[namespace].fields.items()}
     desktop = found.get("ends", "")
     return found.get("session", ""), bool(desktop) or "tunnel" in found, desktop
-
-
-_NONE = ("", False, "")
 
 
 @lru_cache

@@ -14,10 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import grpc
 import structlog
-from envoy.service.auth.v3 import external_auth_pb2_grpc
-from envoy.service.discovery.v3 import ads_pb2_grpc
 
 from sekisho.access import service as access
 from sekisho.access.model import AccessSession, Door, Resource
@@ -26,12 +23,14 @@ from sekisho.kernel.principal import SYSTEM
 from sekisho.server.bootstrap import House
 from sekisho.server.desktop.office import DesktopOffice
 from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
+from sekisho.server.gate.calls import Questions, serve_calls
 from sekisho.server.gate.certificates import gate_secrets
 from sekisho.server.gate.cookies import CookieKey
 from sekisho.server.gate.cutting import Cutter, Denied
 from sekisho.server.gate.directory import Directory
 from sekisho.server.gate.holds import Holder, Holds
 from sekisho.server.gate.judge import Judge
+from sekisho.server.gate.line import Service
 from sekisho.server.gate.local import serve_local
 from sekisho.server.gate.nudges import Nudges
 from sekisho.server.gate.plan import DESKTOP_SOCKET, Plan
@@ -39,7 +38,7 @@ from sekisho.server.gate.porter import Porter
 from sekisho.server.gate.sample import answer_sample
 from sekisho.server.gate.shapes import ROUTES, make_routes, make_shapes
 from sekisho.server.gate.tickets import TicketOffice
-from sekisho.server.gate.xds import Board, Configurer
+from sekisho.server.gate.xds import ADS_METHOD, Board, Subscription
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 
 log = structlog.get_logger()
@@ -188,30 +187,35 @@ async def serve_gate(house: House) -> int:
     await gate.configure()
     # Before anything new can open: what is live now was left by a former process.
     cursor, live = await gate.judge.newest_change(), await gate.judge.live()
-    server = _make_server(gate)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with (
         Nudges(house).listening() as nudges,
         serve_local(Path("sample.sock"), answer_sample),
         serve_local(Path(DESKTOP_SOCKET), gate.desktops.answer),
     ):
-        await server.start()
-        log.info("gate started", device=str(house.settings.gate))
         watching = asyncio.create_task(gate.watch(nudges, cursor, live))
         following = asyncio.create_task(_follow_rulebook(house))
-        ends = asyncio.create_task(stopping.wait())
-        await asyncio.wait({watching, ends}, return_when=asyncio.FIRST_COMPLETED)
-        await server.stop(_GRACE_SECONDS)
+        await _answer_until(gate, watching)
         await gate.desktops.stop()
         following.cancel()
         watching.cancel()
-        if not ends.done():
+        if watching.done():
             watching.result()
         with contextlib.suppress(SekishoError, TimeoutError):
             await asyncio.wait_for(gate.cutter.write_down(), _LAST_WORDS_SECONDS)
     return 0
+
+
+async def _answer_until(gate: Gate, watching: asyncio.Task[None]) -> None:
+    """Answer Envoy until told to stop, or until nobody watches any more."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    questions = Questions(gate.porter.check)
+    async with serve_calls(Path(DECISION_SOCKET), _services(gate, questions)):
+        log.info("gate started", device=str(gate.house.settings.gate))
+        ends = asyncio.create_task(stopping.wait())
+        await asyncio.wait({watching, ends}, return_when=asyncio.FIRST_COMPLETED)
+        await questions.settle(_GRACE_SECONDS)
 
 
 async def _follow_rulebook(house: House) -> None:
@@ -222,11 +226,10 @@ async def _follow_rulebook(house: House) -> None:
         await asyncio.to_thread(rulebook.refresh_safely, house)
 
 
-def _make_server(gate: Gate) -> grpc.aio.Server:
-    Path(DECISION_SOCKET).unlink(missing_ok=True)
-    server = grpc.aio.server(options=[("grpc.max_concurrent_streams", 1_000_000)])
-    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(gate.porter, server)
-    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Configurer(gate.board), server)
-    server.add_generic_rpc_handlers((Holder(gate.holds, gate.ended).handlers(),))
-    server.add_insecure_port(f"unix:{DECISION_SOCKET}")
-    return server
+def _services(gate: Gate, questions: Questions) -> dict[str, Service]:
+    """Return what Envoy asks of us, by the names of its interfaces."""
+    return {
+        "/envoy.service.auth.v3.Authorization/Check": questions,
+        "/envoy.service.ext_proc.v3.ExternalProcessor/Process": Holder(gate.holds, gate.ended),
+        ADS_METHOD: lambda call: Subscription(gate.board, call),
+    }

@@ -4,21 +4,22 @@ Source: Envoy's "xDS REST and gRPC protocol", section "The aggregated discovery 
 update leaves the last good one in force in Envoy; here it becomes an alarm.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import any_pb2, json_format
 
 from sekisho.server.gate import messages  # noqa: F401 - registers the types that shapes name
+from sekisho.server.gate.line import Call
 from sekisho.server.gate.routes import Shape
 from sekisho.server.gate.shapes import ORDER
 
 log = structlog.get_logger()
 
+ADS_METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 Refused = Callable[[str, str], None]
 """Called with the type and Envoy's reason when an update was refused; ("", "") when all is well."""
 
@@ -38,14 +39,14 @@ class Sent:
 
 @dataclass(slots=True)
 class Board:
-    """The present configuration; streams wait here for the next."""
+    """The present configuration; ``readers`` are called after each publication."""
 
     refused: Refused
     versions: dict[str, int] = field(default_factory=dict)
     resources: dict[str, list[any_pb2.Any]] = field(default_factory=dict)
     accepted: dict[str, int] = field(default_factory=dict)
     _packed: dict[str, bytes] = field(default_factory=dict)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    readers: set[Callable[[], None]] = field(default_factory=set)
 
     def publish(self, shapes: Mapping[str, Sequence[Shape]]) -> None:
         """Take up new resources; only types that really changed are sent."""
@@ -55,13 +56,8 @@ class Board:
             if self._packed.get(kind) != whole:
                 self._packed[kind], self.resources[kind] = whole, packed
                 self.versions[kind] = self.versions.get(kind, 0) + 1
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    @property
-    def changed(self) -> asyncio.Event:
-        """Return the event that is set by the next publication."""
-        return self._changed
+        for read in list(self.readers):
+            read()
 
     def answer(self, kind: str, nonce: str) -> discovery_pb2.DiscoveryResponse:
         """Make the response that holds all resources of a type."""
@@ -71,47 +67,40 @@ class Board:
         )  # fmt: skip
 
 
-class Configurer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # untyped base
-    """Serves ADS streams from one board."""
+class Subscription:
+    """One stream of ADS: hears what Envoy subscribes to, and sends it whenever it changes."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, call: Call) -> None:
         self._board = board
+        self._call = call
+        self._sent: dict[str, Sent] = {}
+        self._number = 0
+        board.readers.add(self.send_due)
 
-    async def StreamAggregatedResources(  # noqa: N802 - gRPC's own name
-        self, requests: AsyncIterator[Any], context: Any
-    ) -> AsyncIterator[discovery_pb2.DiscoveryResponse]:
-        """Answer what Envoy subscribes to, and send again what changes."""
-        del context
-        sent: dict[str, Sent] = {}
-        number = 0
-        reader = asyncio.ensure_future(anext(requests, None))
-        try:
-            while True:
-                changed = self._board.changed
-                for kind in self._due(sent):
-                    number += 1
-                    sent[kind] = Sent(self._board.versions[kind], str(number))
-                    yield self._board.answer(kind, str(number))
-                waiting = asyncio.ensure_future(changed.wait())
-                await asyncio.wait({reader, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
-                if reader.done():
-                    request = reader.result()
-                    if request is None:
-                        return
-                    self._hear(request, sent)
-                    reader = asyncio.ensure_future(anext(requests, None))
-        finally:
-            reader.cancel()
+    def take(self, message: bytes) -> None:
+        """Take a subscription, an acceptance or a refusal."""
+        self._hear(discovery_pb2.DiscoveryRequest.FromString(message))
+        self.send_due()
 
-    def _due(self, sent: Mapping[str, Sent]) -> list[str]:
-        versions = self._board.versions
+    def over(self) -> None:
+        """Send nothing more."""
+        self._board.readers.discard(self.send_due)
+        self._call.finish()
+
+    def send_due(self) -> None:
+        """Send what was subscribed to and has changed."""
+        for kind in self._due():
+            self._number += 1
+            self._sent[kind] = Sent(self._board.versions[kind], str(self._number))
+            self._call.send(self._board.answer(kind, str(self._number)).SerializeToString())
+
+    def _due(self) -> list[str]:
+        versions, sent = self._board.versions, self._sent
         return [k for k in ORDER if k in sent and k in versions and sent[k].version < versions[k]]
 
-    def _hear(self, request: Any, sent: dict[str, Sent]) -> None:
-        """Take a subscription, an acceptance or a refusal."""
+    def _hear(self, request: Any) -> None:
         kind = request.type_url
-        known = sent.setdefault(kind, Sent())
+        known = self._sent.setdefault(kind, Sent())
         if not request.response_nonce or request.response_nonce != known.nonce:
             return
         if request.error_detail.message:
