@@ -24,6 +24,7 @@ from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import InvalidInputError, NotFoundError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import new_id
+from sekisho.kernel.seen import require_unchanged
 
 MOST_LISTED = 500
 LONGEST_NOTE = 2_000
@@ -201,10 +202,15 @@ def count_severe(tx: Transaction, subjects: Sequence[str]) -> Mapping[str, int]:
 
 
 def assign_finding(
-    tx: Transaction, finding_id: str, owner: str | None, units: Units | None = None
-) -> Finding:
-    """Give a finding to a person, or to nobody (None). Needs ``findings.write``."""
+    tx: Transaction, finding_id: str, owner: str | None, units: Units | None = None,
+    seen: str | None = None,
+) -> Finding:  # fmt: skip
+    """Give a finding to a person, or to nobody (None). Needs ``findings.write``.
+
+    Raises ConflictError if it is no longer with whom the form showed (``seen``, "" for nobody).
+    """
     finding = get_finding(tx, finding_id, units)
+    require_unchanged(seen, finding.owner or "", msg("Who looks after this finding"))
     give_findings(tx, [finding], owner, units)
     evidence.record(
         tx,

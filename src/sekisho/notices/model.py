@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import Text, msg
+from sekisho.kernel.seen import mark_of
 
 # A sentence that can be said in both languages: a lazy text, or both languages in a mapping.
 Saying = Text | Mapping[str, str]
@@ -251,6 +252,12 @@ class Channel:
     paused_until: datetime | None = None
     fault: "Fault | None" = None
     worked_at: datetime | None = None
+
+    @property
+    def mark(self) -> str:
+        """What a form that shows this channel was filled in from (``kernel.seen``)."""
+        sealed = self.sealed or b""
+        return mark_of(self.name, self.setup, sealed, self.topics, self.language, self.enabled)
 
 
 class Way(StrEnum):

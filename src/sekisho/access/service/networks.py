@@ -13,6 +13,7 @@ from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import ConflictError, InvalidInputError, NotFoundError
 from sekisho.kernel.i18n import msg
+from sekisho.kernel.seen import mark_of, require_unchanged
 
 MOST_NETWORKS = 500
 MOST_RANGES = 200
@@ -26,6 +27,11 @@ class NamedNetwork:
     name: str
     ranges: tuple[str, ...]
     country: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What a form that shows this network was filled in from (``kernel.seen``)."""
+        return mark_of(self.name, self.ranges, self.country)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +49,23 @@ def list_used_networks(tx: Transaction) -> list[UsedNetwork]:
     return [UsedNetwork(each, _users(each.name, policies)) for each in _networks(tx)]
 
 
-def put_network(tx: Transaction, network: NamedNetwork, *, before: str = "") -> bool:
+def put_network(
+    tx: Transaction, network: NamedNetwork, *, before: str = "", seen: str | None = None
+) -> bool:
     """Add a network, or replace the one called ``before``; tell whether anything changed.
 
     Needs ``access.write``. Where a policy uses it, also a fresh proof, and those who approve
     policies are told: who may come from where changes with it. Raises InvalidInputError for ranges
-    that cannot be read, ConflictError for a name that is taken or would leave a policy without it.
+    that cannot be read, ConflictError for a name that is taken or would leave a policy without it,
+    and if the form shows another state than ``seen``.
     """
     tx.principal.require("access.write")
     made = _checked(network)
     known = {each.name: each for each in _networks(tx)}
     if before and before not in known:
         raise NotFoundError(msg("There is no network “%(name)s”.", name=before[:64]))
+    if before:
+        require_unchanged(seen, known[before].mark, before)
     if made.name != before and made.name in known:
         raise ConflictError(msg("The name “%(name)s” is taken.", name=made.name))
     if known.get(before) == made:

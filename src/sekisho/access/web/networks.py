@@ -38,7 +38,7 @@ def put(
     )  # fmt: skip
     try:
         with database.write(principal) as tx:
-            service.put_network(tx, made, before=fields.text(data, "before"))
+            service.put_network(tx, made, before=fields.text(data, "before"), seen=data.get("seen"))
     except (InvalidInputError, ConflictError) as error:
         return _page(database, principal, data, error)
     return Redirect(ALL, status_code=303)

@@ -19,6 +19,7 @@ from sekisho.identity.model import SESSION_LIFE, Strength
 from sekisho.kernel.errors import InvalidInputError, UnauthenticatedError
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.secrets import Secret
+from sekisho.kernel.seen import mark_of
 
 SKEW = timedelta(minutes=2)  # clocks differ; OpenID Connect Core section 3.1.3.7 leaves it to us
 _RESISTANT_ACR = frozenset({"phr", "phrh"})  # OpenID EAP ACR values 1.0 section 2
@@ -45,6 +46,11 @@ class Provider:
     acr: frozenset[str] = frozenset()
     amr: frozenset[str] = frozenset({"mfa"})
     active: bool = True
+
+    @property
+    def mark(self) -> str:
+        """What a form that shows this provider was filled in from (``kernel.seen``)."""
+        return mark_of(self.name, self.client_id, self.domains, self.acr, self.amr, self.active)
 
 
 @dataclass(frozen=True, slots=True)

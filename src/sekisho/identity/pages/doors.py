@@ -18,6 +18,7 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.seen import mark_of, require_unchanged
 from sekisho.kernel.settings import Settings
 
 Form = URLEncodedBody[dict[str, Any]]
@@ -43,6 +44,7 @@ def show_doors(
     context = {
         "providers": providers,
         "requirements": requirements,
+        "seen": mark_of(requirements),
         "words_of_role": WORDS_OF_ROLE,
         "words_of_strength": WORDS_OF_STRENGTH,
         "strengths": list(Strength),
@@ -87,7 +89,7 @@ def change_provider(
             case "remove":
                 service.remove_provider(tx, provider_id)
             case _:
-                service.change_provider(tx, box, provider_id, _fields(data))
+                service.change_provider(tx, box, provider_id, _fields(data), data.get("seen"))
     return Redirect(DOORS, status_code=303)
 
 
@@ -98,6 +100,7 @@ def change_requirements(
     """Set how strongly each role must prove itself."""
     with database.write(principal) as tx:
         now = service.list_requirements(tx)
+        require_unchanged(data.get("seen"), mark_of(now), msg("What roles must prove"))
         for role, strength in now.items():
             wanted = _number(data.get(role.value, str(int(strength))))
             if wanted != strength:

@@ -14,6 +14,7 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.ids import new_id
 from sekisho.kernel.principal import PrincipalKind
 from sekisho.kernel.secrets import Secret, SecretBox
+from sekisho.kernel.seen import require_unchanged
 
 _LONGEST_NAME = 100
 _LONGEST_CLIENT = 255
@@ -38,14 +39,17 @@ def add_provider(tx: Transaction, box: SecretBox, form: Mapping[str, str]) -> Pr
 
 
 def change_provider(
-    tx: Transaction, box: SecretBox, provider_id: str, form: Mapping[str, str]
-) -> Provider:
+    tx: Transaction, box: SecretBox, provider_id: str, form: Mapping[str, str],
+    seen: str | None = None,
+) -> Provider:  # fmt: skip
     """Change a provider (identity.write); an empty secret keeps the former one.
 
-    The issuer stays: accounts known by it would silently become those of another provider.
+    The issuer stays: accounts known by it would silently become those of another provider. Raises
+    ConflictError if the form shows another state than ``seen``.
     """
     _require_write(tx)
     before = find_provider(tx, provider_id)
+    require_unchanged(seen, before.mark, before.name)
     provider = replace(_read({**form, "issuer": before.issuer}, provider_id), active=before.active)
     providers.update_provider(tx, provider, _seal(box, provider_id, form.get("secret", "")))
     _record(tx, "identity.provider_changed", provider)

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from sekisho.identity import service as identity
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
-from sekisho.kernel.errors import InvalidInputError, SekishoError
+from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal, PrincipalKind
@@ -173,8 +173,8 @@ def keep_channel(
     )
     try:
         with database.write(principal) as tx:
-            channel = service.set_channel(tx, box, order, channel_id)
-    except InvalidInputError as error:
+            channel = service.set_channel(tx, box, order, channel_id, form.get("seen"))
+    except (InvalidInputError, ConflictError) as error:
         shown = {f: v for f, v in form.items() if f not in _SECRET_FIELDS}
         with database.read(principal) as tx:
             known = channel_id or (MAIL_CHANNEL if kind is ChannelKind.MAIL else "")

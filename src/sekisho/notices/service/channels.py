@@ -17,6 +17,7 @@ from sekisho.kernel.ids import new_id
 from sekisho.kernel.installation import get_fact, set_fact
 from sekisho.kernel.principal import SYSTEM, PrincipalKind
 from sekisho.kernel.secrets import SecretBox
+from sekisho.kernel.seen import require_unchanged
 from sekisho.notices.engine.setup import Wish, check_wish
 from sekisho.notices.model import (
     MAIL_CHANNEL,
@@ -132,17 +133,20 @@ def check_test_pace(tx: Transaction) -> None:
 
 
 def set_channel(
-    tx: Transaction, box: SecretBox, order: ChannelOrder, channel_id: str = ""
-) -> Channel:
+    tx: Transaction, box: SecretBox, order: ChannelOrder, channel_id: str = "",
+    seen: str | None = None,
+) -> Channel:  # fmt: skip
     """Make a shared channel or change one. Needs ``settings.write``, proved recently.
 
-    There is one mail channel, known as ``mail``. Raises InvalidInputError naming what is wrong.
+    There is one mail channel, known as ``mail``. Raises InvalidInputError naming what is wrong, and
+    ConflictError if the form shows another state than ``seen`` ("" for a channel not there yet).
     """
     _require_write(tx)
     wanted = MAIL_CHANNEL if order.kind is ChannelKind.MAIL else channel_id
     before = channels.find_channel(tx, wanted) if wanted else None
     if before is not None and (before.person_id is not None or before.kind is not order.kind):
         raise ConflictError(msg("A channel cannot become one of another kind."))
+    require_unchanged(seen, before.mark if before else "", order.name)
     return _keep(tx, box, order, wanted or new_id("chn"), before, None)
 
 

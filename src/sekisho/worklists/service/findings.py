@@ -208,10 +208,15 @@ def list_notes(tx: Transaction, finding_id: str) -> Sequence[Note]:
     return service.list_notes(tx, finding_id, find_units)
 
 
-def assign_finding(tx: Transaction, finding_id: str, person_id: str | None) -> Finding:
-    """Give a finding to a person or to nobody. Needs ``findings.write`` where it belongs."""
+def assign_finding(
+    tx: Transaction, finding_id: str, person_id: str | None, seen: str | None = None
+) -> Finding:
+    """Give a finding to a person or to nobody. Needs ``findings.write`` where it belongs.
+
+    Raises ConflictError if it is no longer with whom the form showed (``seen``, "" for nobody).
+    """
     require_assignee(tx, person_id)
-    return service.assign_finding(tx, finding_id, person_id or None, find_units)
+    return service.assign_finding(tx, finding_id, person_id or None, find_units, seen)
 
 
 def note_finding(tx: Transaction, finding_id: str, words: str) -> Finding:

@@ -328,7 +328,7 @@ def assign_finding(
                 person = found[0].id if len(found) == 1 else ""
                 asked = replace(asked, candidates=found)
             if person or data.get("act") == "nobody":
-                service.assign_finding(tx, finding_id, person or None)
+                service.assign_finding(tx, finding_id, person or None, data.get("seen"))
                 return Redirect(f"/findings/{finding_id}", status_code=303)
     except SekishoError as error:
         asked = replace(asked, fault=error)
