@@ -8,12 +8,12 @@ from datetime import tzinfo
 
 from sekisho.cli.hunt_words import to_datetime
 from sekisho.detection.engine.sightings import Sighting, describe
+from sekisho.kernel.sheets import harmless
 
 _COLUMNS = (
     "time", "level", "rule_title", "computer", "channel", "event_id", "users", "addresses",
     "details", "file", "record", "rule_id", "tags",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def json_lines(sightings: Iterable[Sighting]) -> Iterator[str]:
@@ -27,7 +27,7 @@ def csv_lines(sightings: Iterable[Sighting], zone: tzinfo) -> Iterator[str]:
     """Yield the header and one row a match; cells that a spreadsheet would run are quoted."""
     yield _row(_COLUMNS)
     for one in sightings:
-        yield _row([keep_text(cell) for cell in _cells(one, zone)])
+        yield _row([harmless(cell) for cell in _cells(one, zone)])
 
 
 def _cells(one: Sighting, zone: tzinfo) -> list[str]:
@@ -50,12 +50,7 @@ def _cells(one: Sighting, zone: tzinfo) -> list[str]:
     ]
 
 
-def keep_text(cell: str) -> str:
-    """Return ``cell`` so that a spreadsheet takes it as text (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _row(cells: Iterable[str]) -> str:
+def _row(cells: Iterable[object]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="").writerow(cells)
     return out.getvalue().encode("utf-8", "replace").decode()

@@ -10,7 +10,8 @@ import io
 from collections.abc import Iterator, Sequence
 
 MARK = "\ufeff"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Also the full-width signs: a Japanese Excel takes them for the plain ones.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def start(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from sekisho.identity.engine.fields import clean_email, clean_language, clean_name
+from sekisho.kernel import sheets
 from sekisho.kernel.errors import InvalidInputError, SekishoError, TooLargeError
 from sekisho.kernel.i18n import Text, msg
 
@@ -21,7 +22,6 @@ MOST_LINES = 50_000
 LONGEST_ID = 200
 BETWEEN = " / "  # between the names of a unit's path
 # A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Column(StrEnum):
@@ -223,7 +223,7 @@ def _read_entry(cells: Sequence[str], places: Mapping[Column, int]) -> Entry:
         place = places.get(column)
         if place is None:
             return None
-        return _bare(cells[place].strip()) if place < len(cells) else ""
+        return sheets.plain(cells[place]) if place < len(cells) else ""
 
     language, external_id = cell(Column.LANGUAGE), cell(Column.EXTERNAL_ID)
     manager = cell(Column.MANAGER)
@@ -237,11 +237,6 @@ def _read_entry(cells: Sequence[str], places: Mapping[Column, int]) -> Entry:
         language=_read_language(language) if language else language,
         external_id=external_id,
     )
-
-
-def _bare(cell: str) -> str:
-    """Take away the quote that ``_harmless`` put before what a spreadsheet would run."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def _read_language(word: str) -> str:
@@ -341,14 +336,6 @@ def _differences(before: Entry, after: Entry) -> tuple[str, ...]:
 
 def write_roster(known: Iterable[Known], heads: Mapping[Column, str]) -> str:
     """Write people as a CSV that Excel opens as it is (UTF-8 with a mark, RFC 4180)."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([heads[column] for column in Column])
-    for person in known:
-        cells = [getattr(person.entry, column.value) or "" for column in Column]
-        writer.writerow([_harmless(cell) for cell in cells])
-    return "\ufeff" + out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    rows = ([getattr(person.entry, column.value) or "" for column in Column] for person in known)
+    first = sheets.start([heads[column] for column in Column])
+    return first + "".join(sheets.line(row) for row in rows)

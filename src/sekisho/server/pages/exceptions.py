@@ -3,8 +3,6 @@
 Here and not in the room of controls, because they name devices and people.
 """
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated
@@ -27,6 +25,7 @@ from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.identity import service as identity
 from sekisho.identity.roles import WORDS_OF_ROLE
+from sekisho.kernel import sheets
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import msg
@@ -42,7 +41,6 @@ from sekisho.server.pages.exception_views import (
 PER_PAGE = 50
 MOST_NAMED = 50
 MOST_FOUND = 200
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
@@ -158,24 +156,18 @@ def _find_devices(tx: Transaction, words: str) -> Sequence[str]:
 
 def write_csv(rows: Sequence[ExceptionRow], language: str) -> str:
     """Write lines as CSV with ISO times; a cell that a spreadsheet would run gets a quote."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([
+    lines = [sheets.start([
         "id", "rule", "title", "severity", "scope", "for", "ownership", "state", "until", "since",
         "renewals", "asked_by", "devices",
-    ])  # fmt: skip
+    ])]  # fmt: skip
     for row in rows:
         cells: tuple[object, ...] = (
             row.id, row.control, row.title.get(language, ""), row.severity, row.kind_word.id,
             row.target, row.ownership, row.state, row.until.isoformat(), row.began.isoformat(),
             row.renewals, row.requester, row.devices,
         )  # fmt: skip
-        writer.writerow([_harmless(cell) for cell in cells])
-    return "\ufeff" + out.getvalue()
-
-
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+        lines.append(sheets.line(cells))
+    return "".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
