@@ -7,6 +7,8 @@ from typing import Any
 from playwright.sync_api import Page
 
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
+# What hangs on how wide the window is and what stands in it; all other rules read what is there.
+LAYOUT = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 # Words that stand in nearly every English sentence and in no Japanese one.
@@ -43,8 +45,17 @@ _SAID = """(data) => {
 def find_violations(page: Page) -> list[str]:
     """List what axe-core finds, one line a node."""
     page.evaluate(AXE)
-    asked = "tags => axe.run({runOnly: tags, resultTypes: ['violations'], preload: false})"
-    result: dict[str, Any] = page.evaluate(asked, TAGS)
+    return _run(page, {"type": "tag", "values": TAGS})
+
+
+def find_layout_violations(page: Page) -> list[str]:
+    """List what axe-core finds in a page after its window changed; it has been looked at before."""
+    return _run(page, {"type": "rule", "values": LAYOUT})
+
+
+def _run(page: Page, rules: dict[str, Any]) -> list[str]:
+    asked = "rules => axe.run({runOnly: rules, resultTypes: ['violations'], preload: false})"
+    result: dict[str, Any] = page.evaluate(asked, rules)
     return [
         f"{fault['id']}: {node['target']} {node['failureSummary']}"
         for fault in result["violations"]
