@@ -123,6 +123,51 @@ def test_a_text_is_found_however_its_letters_are_written(wanted: bytes, written:
     assert log.found == [("a.jsonl", 1, ["Whoami"])]
 
 
+FIELDS = b"""
+title: By number
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0b01
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4624, LogonType: 9, ElevatedToken: true}, condition: s}
+---
+title: By program
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0b02
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4624, Image|endswith: '\\explorer.exe'}, condition: s}
+---
+title: By start
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0b03
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4624, ParentImage|startswith: 'C:\\Windows\\'}, condition: s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("data", "title"),
+    [
+        (b'"LogonType":9,"ElevatedToken":true', "By number"),
+        (b'"ElevatedToken" : "True" , "LogonType" :\t"9"', "By number"),
+        (b'"LogonType": [3, 9], "ElevatedToken": {"#text": "TRUE"}', "By number"),
+        (b'"Logon\\u0054ype":9,"ElevatedToken":true', "By number"),
+        (b'"LogonType":99,"ElevatedToken":true', None),
+        (b'"LogonType":3,"Other":9,"ElevatedToken":true', None),
+        (b'"LogonType":9.0,"ElevatedToken":true', None),
+        (b'"Image":"C:\\\\EXPLORER.exe"', "By program"),
+        (b'"Image" :\t"a\\\\\\"b\\"\\\\explorer.exe"', "By program"),
+        (b'"Image":["x",["c:\\\\explorer.exe"]]', "By program"),
+        (b'"Image":{"#attributes":{"a":"b"},"#text":"c:\\\\explorer.exe"}', "By program"),
+        (b'"ParentImage":"c:\\\\explorer.exe","Image":"a"', None),
+        (b'"ParentImage": "c:\\\\WINDOWS\\\\a"', "By start"),
+        (b'"ParentImage":"d:\\\\c:\\\\windows\\\\a"', None),
+    ],
+)
+def test_a_value_is_found_in_its_field_however_that_is_written(
+    data: bytes, title: str | None
+) -> None:
+    log = Log(rules=FIELDS)
+    log.lines(line(4624, "-", channel="Security").replace(b'"-"', b"{" + data + b"}"))
+    assert log.found == [("a.jsonl", 1, [title] if title else [])]  # watched, so always there
+
+
 def test_a_keyword_too_short_to_look_for_is_found_all_the_same() -> None:
     short = RULES.replace(b"'sekurlsa::'", b"'~'")
     log = Log(rules=short)

@@ -12,8 +12,9 @@ from functools import lru_cache
 
 from sekisho.detection.engine.compiled.literals import required_texts
 from sekisho.detection.engine.compiled.ordinary import NAMES, ORDINARY
-from sekisho.detection.engine.compiled.terms import Column, Term
-from sekisho.detection.model import Derivation, Glob, Regex, Wildcard
+from sekisho.detection.engine.compiled.terms import Column, Piece, Term
+from sekisho.detection.engine.compiled.usual import USUAL
+from sekisho.detection.model import Derivation, Glob, Regex, Test, Wildcard
 
 DOTTED = "\u0130\u0131"
 """The two letters that an expression without case may take for an i, and casefolding does not."""
@@ -38,12 +39,16 @@ _SHORT = (8.0, 4.0, 1.0, 0.3, 0.1, 0.04)
 
 _RARELY = 0.02
 _IN_A_NAME = 400.0
+_COMMON = 4.0
+_SELDOM = 3.0
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_\-]+")
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,14}")
 
 
-def pieces_of(term: Term) -> tuple[str, ...]:
-    """Return texts one of which is in the JSON of every record where ``term`` holds; () if none.
+def pieces_of(term: Term) -> tuple[Piece, ...]:
+    """Return pieces one of which is in the JSON of every record where ``term`` holds; () if none.
 
-    They are in lower case and hold in text in any case.
+    Their texts are in lower case and hold in text in any case.
     """
     column, test = term.column, term.test
     if column.other is not None or column.how in {
@@ -51,19 +56,45 @@ def pieces_of(term: Term) -> tuple[str, ...]:
         Derivation.REGISTRY_OPERATION,
     }:
         return ()
+    name = _name_of(column)
+    if name and (alone := _alone(test)):
+        return (Piece(alone, name, alone=True),)
+    return tuple(dict.fromkeys(_within(text, name) for text in _texts_of(column, test)))
+
+
+def _name_of(column: Column) -> str:
+    """Return the name under which a column's values stand in a record, "" if that is not sure."""
+    plain = column.how is None and len(column.sources) == 1
+    return column.sources[0] if plain and _PLAIN_NAME.fullmatch(column.sources[0]) else ""
+
+
+def _alone(test: Test) -> str:
+    """Return the number or truth that a value has to be, "" if it need not be one."""
+    if not isinstance(test, Glob) or len(test.parts) != 1 or isinstance(test.parts[0], Wildcard):
+        return ""
+    text = test.parts[0].casefold()
+    return text if _WHOLE_NUMBER.fullmatch(text) or text in {"true", "false"} else ""
+
+
+def _within(text: str, name: str) -> Piece:
+    """Return the piece of a text; where it is common, it is looked for in its own field alone."""
+    common = _rarity(text) >= _COMMON or text in _all_usual()
+    return Piece(text, name) if name and common else Piece(text)
+
+
+def _texts_of(column: Column, test: Test) -> tuple[str, ...]:
     if isinstance(test, Glob):
-        found = [_best(_runs_of_glob(test, column))]
-        if not found[0]:
-            return _letter_of(test)
-    elif isinstance(test, Regex):
+        best, letters = _best(_runs_of_glob(test, column)), _letter_of(test)
+        rarer = letters and (not best or sum(map(_rarity, letters)) < _rarity(best))
+        return letters if rarer else (best,) if best else ()
+    if isinstance(test, Regex):
         found = [_best(_runs(text, column)) for text in required_texts(test.pattern)]
-    else:
-        found = []
-    return tuple(dict.fromkeys(found)) if all(found) else ()
+        return tuple(found) if all(found) else ()
+    return ()
 
 
 def _best(pieces: Iterable[str]) -> str:
-    return min(pieces, key=rarity, default="")
+    return min(pieces, key=_rarity, default="")
 
 
 def _letter_of(test: Glob) -> tuple[str, ...]:
@@ -125,13 +156,40 @@ def _may_be_no_text(run: str) -> bool:
 
 
 @lru_cache(maxsize=1 << 16)
-def rarity(piece: str) -> float:
+def rarity(piece: Piece) -> float:
     """Guess how many of a thousand ordinary records hold ``piece``; the less the better."""
-    text, lines = _ordinary()
-    seen = text.count(piece)
-    size = len(piece)
-    guess = _SHORT[size - 1] if size <= len(_SHORT) and piece.isascii() else _RARELY
-    return guess + 1000.0 * seen / lines + (_IN_A_NAME if piece in _names() else 0.0)
+    if not piece.name:
+        return _rarity(piece.text)
+    values = _usual_of(piece.name)
+    if not values:
+        return _SELDOM if piece.alone else _rarity_in_values(piece.text)
+    wanted = f'"{piece.text}"' if piece.alone else piece.text
+    return _chance(piece.text) + 1000.0 * sum(wanted in value for value in values) / len(values)
+
+
+@lru_cache(maxsize=1024)
+def _usual_of(name: str) -> list[str]:
+    return [json.dumps(value, ensure_ascii=False) for value in USUAL.get(name, ())]
+
+
+@lru_cache(maxsize=1)
+def _all_usual() -> str:
+    return "\n".join(value for name in USUAL for value in _usual_of(name))
+
+
+@lru_cache(maxsize=1 << 16)
+def _rarity(text: str) -> float:
+    return _rarity_in_values(text) + (_IN_A_NAME if text in _names() else 0.0)
+
+
+def _rarity_in_values(text: str) -> float:
+    ordinary, lines = _ordinary()
+    return _chance(text) + 1000.0 * ordinary.count(text) / lines
+
+
+def _chance(text: str) -> float:
+    size = len(text)
+    return _SHORT[size - 1] if size <= len(_SHORT) and text.isascii() else _RARELY
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from sekisho.detection.engine.compiled.terms import (
     Entry,
     GroupPlan,
     Kind,
+    Piece,
     Plan,
     SievePlan,
     Uncut,
@@ -69,7 +70,7 @@ class KindOfEvent:
 LOOSE = KindOfEvent(None, None)
 """Windows events that do not say their channel."""
 
-_TOO_COMMON = 150.0
+_TOO_COMMON = 500.0
 """Of a thousand records; a rule that would be tried so often is tried always."""
 
 _RARE_ENOUGH = 40.0
@@ -85,8 +86,8 @@ class Planner:
 
     keeps: bool = False
     book: TermBook = field(default_factory=TermBook)
-    _pieces: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    _databases: dict[tuple[str, ...], bytes] = field(default_factory=dict)
+    _pieces: dict[int, tuple[Piece, ...]] = field(default_factory=dict)
+    _databases: dict[tuple[Piece, ...], bytes] = field(default_factory=dict)
 
     def ways(self, rules: Uncut, kind: "KindOfEvent | None" = None) -> list[Way]:
         """Return the ways of ``rules``, their trees grown; only those for ``kind`` if given."""
@@ -155,7 +156,7 @@ class Planner:
             windows=windows,
         )
 
-    def pieces(self, number: int) -> tuple[str, ...]:
+    def pieces(self, number: int) -> tuple[Piece, ...]:
         """Return the pieces of a term by its number."""
         found = self._pieces.get(number)
         if found is None:
@@ -177,8 +178,8 @@ class Planner:
             pieces = self.pieces(number)
             return sum(map(rarity, pieces)) if pieces else None
 
-        found: tuple[dict[str, dict[int, None]], ...] = ({}, {})
-        besides: dict[int, frozenset[str]] = {}
+        found: tuple[dict[Piece, dict[int, None]], ...] = ({}, {})
+        besides: dict[int, frozenset[Piece]] = {}
         always: list[int] = []
         for position, tree in enumerate(left.values()):
             needed = needs(tree, cost)
@@ -193,7 +194,7 @@ class Planner:
                 besides[position] = second
         return self._sieve(found[0], besides, always), self._sieve(found[1], {}, ())
 
-    def _second(self, needed: Sequence[Need]) -> frozenset[str]:
+    def _second(self, needed: Sequence[Need]) -> frozenset[Piece]:
         """Return the pieces of the second thing that a rule needs, if looking for it pays."""
         if len(needed) == 1 or needed[1].cost > _RARE_ENOUGH:
             return frozenset()
@@ -233,8 +234,8 @@ class Planner:
 
     def _sieve(
         self,
-        found: Mapping[str, Iterable[int]],
-        besides: Mapping[int, frozenset[str]],
+        found: Mapping[Piece, Iterable[int]],
+        besides: Mapping[int, frozenset[Piece]],
         always: Sequence[int],
     ) -> SievePlan:
         pieces = tuple(sorted(set(found).union(*besides.values())))
@@ -293,9 +294,9 @@ def _keywords(planner: Planner, ways: Iterable[Way]) -> dict[str, tuple[str, ...
         for number in numbers_in(way.tree):
             term = planner.book.terms[number]
             for piece in planner.pieces(number) if term.column == KEYWORDS else ():
-                before = found.get(piece, ())
+                before = found.get(piece.text, ())
                 here = None if channel is None or before is None else (*before, channel.casefold())
-                found[piece] = here
+                found[piece.text] = here
     return found
 
 

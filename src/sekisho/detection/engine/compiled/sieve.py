@@ -17,7 +17,7 @@ import msgspec
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from sekisho.detection.engine.compiled.pieces import DOTTED
-from sekisho.detection.engine.compiled.terms import SievePlan
+from sekisho.detection.engine.compiled.terms import Piece, SievePlan
 
 Search = Callable[[bytes], list[tuple[int, int]]]
 """From a text to (number of a piece, where it ends), for every place where a piece stands."""
@@ -84,30 +84,47 @@ def write_whole(fields: Mapping[str, Any]) -> bytes | None:
     return folded.encode("utf-8", "surrogatepass")
 
 
-def build_database(pieces: Sequence[str]) -> bytes:
-    """Return a search for ``pieces`` that can be kept; b"" where this machine cannot make one."""
+def build_database(pieces: Sequence[Piece]) -> bytes:
+    """Return a search for ``pieces`` that can be kept; b"" if there are none."""
     if not pieces:
         return b""
+    plain = not any(piece.name for piece in pieces)
+    flags = hyperscan.HS_FLAG_CASELESS | (0 if plain else hyperscan.HS_FLAG_DOTALL)
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[piece.encode() for piece in pieces],
+        expressions=[piece.text.encode() if plain else _expression(piece) for piece in pieces],
         ids=list(range(len(pieces))),
         elements=len(pieces),
-        flags=[hyperscan.HS_FLAG_CASELESS] * len(pieces),
-        literal=True,
+        flags=[flags] * len(pieces),
+        literal=plain,
     )
     return bytes(hyperscan.dumpb(database))
 
 
-def make_search(pieces: Sequence[str], database: bytes) -> Search:
-    """Return the search for ``pieces``: what was kept of it, or an automaton made just now."""
+def _expression(piece: Piece) -> bytes:
+    """Return the expression for a piece; a value of several parts counts as one that has it."""
+    text = re.escape(piece.text).encode()
+    if not piece.name:
+        return text
+    if piece.alone:
+        value = b'"?' + text + rb'["\s,}\]]'
+    else:
+        value = text if piece.text.startswith('"') else rb'"(?:[^"\\]|\\.)*' + text
+    return rb'"%b"\s*:\s*(?:%b|[\[{])' % (re.escape(piece.name).encode(), value)
+
+
+def make_search(pieces: Sequence[Piece], database: bytes) -> Search:
+    """Return the search for ``pieces``: what was kept of it, or an automaton made just now.
+
+    The automaton finds their texts in any field.
+    """
     if database:
         try:
             return _kept_search(database)
         except hyperscan.error:  # kept by another machine or version
             pass
     automaton = BytesAhoCorasick(
-        [piece.encode() for piece in pieces], implementation=Implementation.ContiguousNFA
+        [piece.text.encode() for piece in pieces], implementation=Implementation.ContiguousNFA
     )
     find = automaton.find_matches_as_indexes
     # bytes.lower() is about ASCII alone, as the pieces are.

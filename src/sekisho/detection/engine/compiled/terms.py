@@ -80,6 +80,18 @@ class Branch(msgspec.Struct, frozen=True, array_like=True):
         return self.terms.union(*(part.numbers for part in self.parts))
 
 
+class Piece(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Text that stands in the JSON of a record, in any case of ASCII.
+
+    With a ``name`` it stands in the value of that field. ``alone``: it is all of that value, which
+    may be a text, a number or a truth.
+    """
+
+    text: str
+    name: str = ""
+    alone: bool = False
+
+
 class SievePlan(msgspec.Struct, frozen=True, array_like=True):
     """What to look for in the JSON of records, and the rules (by position) worth trying then.
 
@@ -89,7 +101,7 @@ class SievePlan(msgspec.Struct, frozen=True, array_like=True):
     it is kept, empty where none was made.
     """
 
-    pieces: tuple[str, ...] = ()
+    pieces: tuple[Piece, ...] = ()
     rules: tuple[tuple[int, ...], ...] = ()
     besides: dict[int, tuple[int, ...]] = {}
     always: tuple[int, ...] = ()
