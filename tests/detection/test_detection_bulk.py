@@ -185,6 +185,30 @@ def test_an_empty_element_of_windows_is_null() -> None:
     assert [record for _, record, _ in log.found] == [1, 3]
 
 
+def test_a_record_without_a_channel_is_held_against_every_rule() -> None:
+    log = Log(rules=RULES.replace(b"{product: windows}", b"{product: windows, service: dhcp}"))
+    lines = [
+        line(1, {"CommandLine": "WhoAmI"}),
+        line(7045, {"Other": "x"}),
+        line(6, {"Anything": "x sekurlsa::y"}),
+        line(6, {"CommandLine": "net"}),
+    ]
+    log.lines(*(one.replace(json.dumps(SYSMON).encode(), b"null") for one in lines))
+    assert log.found == [
+        ("a.jsonl", 1, ["Whoami"]),
+        ("a.jsonl", 2, ["Blank"]),
+        ("a.jsonl", 3, ["A word anywhere"]),
+    ]
+    assert log.hunter.tally.by == {(None, "PC-1"): 4}
+
+
+def test_unnamed_data_is_found_under_its_name() -> None:
+    rule = RULES.replace(b"CommandLine|contains: whoami", b"Data|contains: svchost.exe")
+    log = Log(rules=rule)
+    log.lines(line(1, "C:\\svchost.exe"), line(1, ["a", "svchost.exe"]), line(1, {"Data": "a"}))
+    assert [record for _, record, _ in log.found] == [1, 2]
+
+
 def test_a_watched_event_is_handed_out_without_rules() -> None:
     log = Log()
     log.lines(line(4624, {"LogonType": 10}, channel="Security"))

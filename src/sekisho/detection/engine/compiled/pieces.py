@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from sekisho.detection.engine.compiled.literals import required_texts
 from sekisho.detection.engine.compiled.ordinary import NAMES, ORDINARY
-from sekisho.detection.engine.compiled.terms import Column, Piece, Term
+from sekisho.detection.engine.compiled.terms import IN_SYSTEM, Column, Piece, Term
 from sekisho.detection.engine.compiled.usual import USUAL
 from sekisho.detection.model import Derivation, Glob, Regex, Test, Wildcard
 
@@ -42,6 +42,9 @@ _IN_A_NAME = 400.0
 _COMMON = 4.0
 _SELDOM = 3.0
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_\-]+")
+_RENAMED = IN_SYSTEM | {"Data"}
+"""Names that stand otherwise in a record: those of System, and that of data without a name."""
+
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,14}")
 
 
@@ -64,8 +67,10 @@ def pieces_of(term: Term) -> tuple[Piece, ...]:
 
 def _name_of(column: Column) -> str:
     """Return the name under which a column's values stand in a record, "" if that is not sure."""
-    plain = column.how is None and len(column.sources) == 1
-    return column.sources[0] if plain and _PLAIN_NAME.fullmatch(column.sources[0]) else ""
+    if column.how is not None or len(column.sources) != 1:
+        return ""
+    (name,) = column.sources
+    return name if _PLAIN_NAME.fullmatch(name) and name not in _RENAMED else ""
 
 
 def _alone(test: Test) -> str:

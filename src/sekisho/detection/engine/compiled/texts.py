@@ -73,7 +73,7 @@ def _regex(column: int, test: Regex) -> Holds:
     def holds(event: Any) -> bool:
         value = event.value(column)
         if type(value) is not str:
-            return passes(tests, value)
+            return value is not ABSENT and passes(tests, value)
         return len(value) >= least and found(value)
 
     return holds
@@ -144,7 +144,8 @@ def _of_text(column: int, tests: Sequence[Test], found: Callable[[str], object])
     def holds(event: Any) -> bool:
         text = event[column]
         if text is None:
-            return passes(tests, event.value(column))
+            value = event.value(column)
+            return value is not ABSENT and passes(tests, value)
         return bool(found(text))
 
     return holds
