@@ -66,8 +66,8 @@ class Kind:
     """How the records of one channel and event id are read and judged.
 
     ``slow``: each record goes the slow way. ``whole``: texts are looked for in all of a record,
-    not in its data alone, and keywords (``words``) too. The two ways to judge raise OddError, or
-    what reading raises, for records that have to go the slow way.
+    not in its data alone, and keywords (``words``) too. ``judge`` raises OddError, or what
+    reading raises, for records that have to go the slow way.
     """
 
     def __init__(
@@ -85,18 +85,16 @@ class Kind:
         self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
 
     def judge(
-        self, event: EventOf, lines: Lines, at: int, worth: frozenset[int]
+        self, event: EventOf, lines: Lines, at: int, worth: frozenset[int] | None
     ) -> tuple[int, ...]:
         """Return the rules that the record in line ``at`` matches; the sieve found ``worth``."""
+        if worth is None:
+            if not self._able_part:
+                raise OddError
+            return self._fire_steady(self._part.read(event, lines, at))
         if not self._able or not self._blind.isdisjoint(worth):
             raise OddError
         return self._fire(worth, self._whole.read(event, lines, at))
-
-    def judge_steady(self, event: EventOf, lines: Lines, at: int) -> tuple[int, ...]:
-        """Do the same for a record in which none was found."""
-        if not self._able_part:
-            raise OddError
-        return self._fire_steady(self._part.read(event, lines, at))
 
 
 class Tally:
@@ -307,12 +305,8 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
         at = places[number]
         if at in odd:
             continue
-        event = records[at].Event
         try:
-            if number in found:
-                rules = kind.judge(event, lines, at, found[number])
-            else:
-                rules = kind.judge_steady(event, lines, at)
+            rules = kind.judge(records[at].Event, lines, at, found.get(number))
         except _ODD:
             odd[at] = True
             continue
