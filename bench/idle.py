@@ -64,6 +64,11 @@ def name_of(process: psutil.Process) -> str:
     return " ".join(word for word in words if not word.startswith(("-", "/")))
 
 
+def is_of_gate(process: psutil.Process) -> bool:
+    """Tell whether a process is the gate's: Envoy, or the one that decides."""
+    return name_of(process).endswith(("gate", "envoy.json"))
+
+
 @contextlib.contextmanager
 def running_up(folder: Path) -> Iterator[psutil.Process]:
     """Run ``sekisho up`` until it says that it is ready."""
@@ -109,13 +114,14 @@ def main() -> None:
             time.sleep(seconds)
             spent = measure(processes).since(before)
             found, total = weigh(processes), weigh_together(processes)
+            core = weigh_together([each for each in processes if not is_of_gate(each)])
         with bare_pythons(len(found)) as bare:
             least = weigh_together(bare)
-    show(found, total, least)
+    show(found, total, core, least)
     print(f"- CPU while idle: {spent.cores * 60:.2f} s a minute")
 
 
-def show(found: Sequence[Memory], total: float, least: float) -> None:
+def show(found: Sequence[Memory], total: float, core: float, least: float) -> None:
     """Print the table and the ratio."""
     print("\n## Idle server\n\n| process | RSS MiB | USS MiB |\n|---|---|---|")
     for memory in found:
@@ -125,6 +131,7 @@ def show(found: Sequence[Memory], total: float, least: float) -> None:
     )
     print(f"\n- together, each page once: {total:.0f} MiB; aim: at most {AIM_MIB}; "
           f"{'kept' if total <= AIM_MIB else 'MISSED'}")  # fmt: skip
+    print(f"- supervisor, web and worker alone: {core:.0f} MiB")
     print(f"- ratio against {len(found)} bare Python processes ({least:.0f} MiB): "
           f"{total / least:.1f}")  # fmt: skip
 
