@@ -283,7 +283,8 @@ def _withdraw(up: Running, owner: Page, computer: OwnComputer, device: str) -> N
     with computer.running():
         owner.goto(f"{up.url}/my")
         owner.get_by_role("button", name="Withdraw my consent").click()
-        owner.wait_for_url("**/my")
+        owner.wait_for_url("**/my?withdrawn=true")
+        expect(owner.get_by_role("status")).to_contain_text("What stays is one line")
         expect(owner.locator("main")).to_contain_text("No computer of yours is enrolled yet")
     with computer.running():  # it may have been told in its last moment already
         wait_until(
@@ -374,7 +375,7 @@ def _consent_in_the_browser(up: Running, owner: Page) -> set[str]:
 def _withdraw_in_the_browser(owner: Page, host: Osqueryd) -> None:
     owner.reload()
     owner.get_by_role("button", name="Withdraw my consent").click()
-    owner.wait_for_url("**/my")
+    owner.wait_for_url("**/my?withdrawn=true")
     expect(owner.locator("main")).to_contain_text("No computer of yours is enrolled yet")
     with pytest.raises(FailedError, match="node_invalid"):
         host.read()

@@ -128,7 +128,10 @@ def test_the_owner_of_a_private_device_decides(town: Town) -> None:
     assert "一時停止" in act("consent")
     assert "再開" in act("pause")
     assert "一時停止中" not in act("resume")
-    assert "登録された端末が、まだありません" in act("withdraw")
+    gone = act("withdraw")
+    assert "登録された端末が、まだありません" in gone
+    assert "残るのは、端末を登録し、取り消したことと、その日時の記録1行だけです" in gone
+    assert "残るのは" not in read(town, "/my", own, "public"), "said once"
 
 
 def test_without_the_page_token_nothing_changes(town: Town, guard: dict[str, str]) -> None:

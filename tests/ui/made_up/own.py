@@ -32,7 +32,7 @@ LIFE = S(
 
 
 def my_none(_language: str) -> dict[str, Any]:
-    return {"life": LIFE}
+    return {"life": LIFE, "withdrawn": True}
 
 
 def my(language: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def my(language: str) -> dict[str, Any]:
         looks=LOOKS,
         life=LIFE,
     )
-    return {"view": view}
+    return {"view": view, "withdrawn": False}
 
 
 def my_private(language: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from litestar import get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
@@ -121,15 +121,20 @@ def show_own(
     catalogue: NamedDependency[Catalogue],
     settings: NamedDependency[Settings],
     language: NamedDependency[str],
+    *,
+    withdrawn: FromQuery[bool] = False,
 ) -> Page:
-    """Show the caller's own device, the one in most need first. Needs ``self.read``."""
+    """Show the caller's own device, the one in most need first. Needs ``self.read``.
+
+    ``withdrawn``: one of theirs has just been; what became of it is said once.
+    """
     with database.read(principal) as tx:
         devices = _own_devices(tx)
         if not devices:
-            return Page("pages/my_none.html", {"life": read_life(tx)})
+            return Page("pages/my_none.html", {"life": read_life(tx), "withdrawn": withdrawn})
         rows = {d.id: pages.read_rows(tx, catalogue, d, language) for d in devices}
         worst = min(devices, key=lambda d: _need(d, rows[d.id]))
-        return _page(tx, catalogue, settings, worst, language)
+        return _page(tx, catalogue, settings, worst, language, withdrawn=withdrawn)
 
 
 @get("/my/devices/{device_id:str}", sync_to_thread=True)
@@ -176,8 +181,9 @@ def judge_mood(state: DeviceState, rows: Sequence[VerdictRow]) -> str:
 
 
 def _page(
-    tx: Transaction, catalogue: Catalogue, settings: Settings, device: Device, language: str
-) -> Page:
+    tx: Transaction, catalogue: Catalogue, settings: Settings, device: Device, language: str,
+    *, withdrawn: bool = False,
+) -> Page:  # fmt: skip
     rows = pages.read_rows(tx, catalogue, device, language)
     state = controls.access_state(tx, DeviceID(device.id))
     view = make_view(tx.now, device, rows, Access(state.kind, find_end(state, catalogue)), language)
@@ -190,7 +196,7 @@ def _page(
         **view, others=others, looks=pages.read_looks(tx, device.id),
         manifest=pages.read_manifest(catalogue, device),
         consent=_consent_lines(device, settings, language), life=read_life(tx),
-    )})  # fmt: skip
+    ), "withdrawn": withdrawn})  # fmt: skip
 
 
 def _other(device: Device, rows: Sequence[VerdictRow]) -> OtherDevice:
@@ -279,11 +285,13 @@ def act_on_own(
             hint=msg("Choose one of: %(known)s", known=", ".join(sorted(acts))),
         )
     with database.write(principal) as tx:
-        own = _own(tx, device_id).id
-        acts[act](tx, own)
-        state["desk"].follow(tx, own)
-    there = "/my" if act == "withdraw" else f"/my/devices/{device_id}"
-    return Redirect(there, status_code=303)
+        own = _own(tx, device_id)
+        acts[act](tx, own.id)
+        state["desk"].follow(tx, own.id)
+    if act != "withdraw":
+        return Redirect(f"/my/devices/{device_id}", status_code=303)
+    private = own.ownership is Ownership.PRIVATE
+    return Redirect("/my?withdrawn=true" if private else "/my", status_code=303)
 
 
 def _consent(tx: Transaction, device_id: str) -> Device:
