@@ -22,6 +22,7 @@ _OFTEN = 32
 """How often many texts are looked for one by one before the automaton is worth building."""
 
 DEAR, DEAREST = 8, 9
+_ONLY_TEXT = frozenset((str,))
 
 Holds = Callable[[Any], bool]
 """Says of an exhibit (see ``trial``) whether something holds there."""
@@ -63,7 +64,35 @@ def one_test(column: int, test: Test) -> Part:
     if isinstance(test, Regex):
         return Part(DEAREST, _regex(column, test))
     tests = (test,)
+    if isinstance(test, Glob) and (found := _in_turn(test)):
+        return Part(4, _of_text(column, tests, found))
     return Part(DEAR, lambda event: passes(tests, event.value(column)))
+
+
+def _in_turn(test: Glob) -> Callable[[str], object] | None:
+    """Return the test of a casefolded text for texts with stars between, None for other patterns.
+
+    Each is taken where it first stands; that is right, since a star takes whatever is between.
+    """
+    texts = [part.casefold() for part in test.parts if isinstance(part, str)]
+    if test.cased or not texts or Wildcard.ONE in test.parts:
+        return None
+    first = "" if test.parts[0] is Wildcard.MANY else texts.pop(0)
+    last = "" if test.parts[-1] is Wildcard.MANY else texts.pop()
+    least, most = len(first), len(last)
+
+    def found(text: str) -> bool:
+        at, end = least, len(text) - most
+        if at > end or not text.startswith(first) or not text.endswith(last):
+            return False
+        for one in texts:
+            at = text.find(one, at, end)
+            if at < 0:
+                return False
+            at += len(one)
+        return True
+
+    return found
 
 
 def _regex(column: int, test: Regex) -> Holds:
@@ -143,10 +172,12 @@ def _of_text(column: int, tests: Sequence[Test], found: Callable[[str], object])
 
     def holds(event: Any) -> bool:
         text = event[column]
-        if text is None:
-            value = event.value(column)
-            return value is not ABSENT and passes(tests, value)
-        return bool(found(text))
+        if text is not None:
+            return bool(found(text))
+        value = event.value(column)
+        if type(value) is list and _ONLY_TEXT.issuperset(map(type, value)):
+            return any(found(one.casefold()) for one in value)
+        return value is not ABSENT and passes(tests, value)
 
     return holds
 

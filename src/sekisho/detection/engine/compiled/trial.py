@@ -85,6 +85,8 @@ class Trials:
             (gate.place, dict(gate.texts), tuple(set().union(*gate.texts.values())))
             for gate in plan.gates
         ]
+        self._deciding: dict[int, frozenset[str]] = {}
+        self._decide_always = self._always()
         self._keywords = plan.columns.index(KEYWORDS) if KEYWORDS in plan.columns else -1
 
     def judge(self, worth: frozenset[int], values: Sequence[Any]) -> tuple[int, ...]:
@@ -101,13 +103,24 @@ class Trials:
 
     def _places(self, worth: frozenset[int]) -> list[int]:
         """Return the positions of the values that decide, where these rules are worth trying."""
+        wanted = self._decide_always.union(*map(self._decides, worth))
+        return [at for at, name in enumerate(self._names) if name in wanted]
+
+    def _always(self) -> frozenset[str]:
         plan = self._plan
         gated = chain.from_iterable(rules for _, _, rules in self._gates)
-        tried = {*worth, *plan.free, *gated}
-        columns = {plan.places[number] for at in tried for number in plan.trees[at].numbers}
-        columns.update(place for place, _, _ in self._gates)
-        wanted = {name for column in columns for name in plan.columns[column].names}
-        return [at for at, name in enumerate(self._names) if name in wanted]
+        gates = (plan.columns[place].names for place, _, _ in self._gates)
+        return frozenset(chain(*gates)).union(*map(self._decides, {*plan.free, *gated}))
+
+    def _decides(self, at: int) -> frozenset[str]:
+        """Return the fields that a rule looks at."""
+        known = self._deciding.get(at)
+        if known is None:
+            plan = self._plan
+            columns = {plan.places[number] for number in plan.trees[at].numbers}
+            known = frozenset(chain.from_iterable(plan.columns[one].names for one in columns))
+            self._deciding[at] = known
+        return known
 
     def hold(
         self, worth: Iterable[int], values: Values, fields: Mapping[str, Any] | None = None
