@@ -185,7 +185,7 @@ def show_tunnels(scene: Scene, tunnels: int, cuts: int) -> None:
 
 def show_mass_cut(scene: Scene, tunnels: int, devices: int) -> None:
     """Print how long it takes until everything is cut."""
-    cut = asyncio.run(gate_tunnels.measure_mass_cut(scene, tunnels, devices))
+    cut = gate_tunnels.measure_mass_cut(scene, tunnels, devices)
     ends, refused, written = cut
     print(f"policy in force → all {tunnels} tunnels of {devices} devices stop: first "
           f"{ends[0]:.0f} ms, half {quantile(ends, 0.5):.0f} ms, last {ends[-1]:.0f} ms (floor "

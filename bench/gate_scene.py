@@ -23,7 +23,6 @@ from sekisho.server.gate.certificates import gate_secrets
 from sekisho.server.gate.envoy import find_envoy
 from sekisho.server.gate.plan import Plan
 from support.gate_house import GateHouse, gate_house
-from support.upstream import upstreams
 
 _BODY = "x" * 90
 _THREADS = 2
@@ -39,6 +38,25 @@ def serve(made):
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+
+_ECHO = """
+import select, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
+poll, known = select.epoll(), {}
+poll.register(server, select.EPOLLIN)
+while True:
+    for number, _ in poll.poll():
+        if number == server.fileno():
+            made = server.accept()[0]
+            known[made.fileno()] = made
+            poll.register(made, select.EPOLLIN)
+            continue
+        data = known[number].recv(4096)
+        if data:
+            known[number].sendall(data)
+        else:
+            known.pop(number).close()
 """
 
 
@@ -69,9 +87,9 @@ class Scene:
 
 
 @contextlib.contextmanager
-def source(port: int) -> Iterator[None]:
-    """Run what sends as many zero bytes as its first eight bytes ask for, in its own process."""
-    child = subprocess.Popen([sys.executable, "-c", _SOURCE, str(port)])
+def peer(script: str, port: int) -> Iterator[None]:
+    """Run a small server in a process of its own."""
+    child = subprocess.Popen([sys.executable, "-c", script, str(port)])
     try:
         wait_for_port(port, child)
         yield
@@ -143,11 +161,12 @@ def bare_config(plan: Plan) -> dict[str, Any]:
 @contextlib.contextmanager
 def running_scene(folder: Path) -> Iterator[Scene]:
     """Run everything."""
-    port, source_port = free_port(), free_port()
+    port, source_port, echo = free_port(), free_port(), free_port()
     with contextlib.ExitStack() as stack:
-        _, echo = stack.enter_context(upstreams())
         stack.enter_context(envoy(upstream_config(port), folder, "upstream", port))
-        stack.enter_context(source(source_port))
+        # It sends as many zero bytes as its first eight bytes ask for; the other one echoes.
+        stack.enter_context(peer(_SOURCE, source_port))
+        stack.enter_context(peer(_ECHO, echo))
         home = stack.enter_context(gate_house(folder))
         town = home.town
         admin, person = town.add("admin", Role.ADMIN), town.add("person")

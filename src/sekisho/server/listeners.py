@@ -8,7 +8,6 @@ Each listener tags its requests; the front door (``server/auth.py``) refuses wha
 """
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -24,6 +23,7 @@ from sekisho.kernel.settings import Address
 from sekisho.server.app import build_app
 from sekisho.server.bootstrap import House
 from sekisho.server.certificates import ServerCertificate
+from sekisho.server.memory import settle_memory
 from sekisho.server.supervise import START_ANEW
 
 log = structlog.get_logger()
@@ -42,7 +42,6 @@ _RENEWAL_LOOK_SECONDS = 15
 # How long a thread may keep the interpreter while another waits for it. Each check-in passes from
 # granian's thread to ours and back, and would wait for the writer's thread at every turn.
 _TURN_SECONDS = 0.001
-_COLLECT = (10_000, 20, 50)  # allocations, young and middle collections before the next larger one
 
 
 def tag_listener(app: Any, listener: str) -> Callable[..., Awaitable[None]]:
@@ -118,17 +117,6 @@ async def serve_web(house: House, certificate: ServerCertificate) -> int:
     for task in fallen:
         raise task.exception() or RuntimeError("a listener ended by itself")
     return START_ANEW if anew else 0
-
-
-def settle_memory() -> None:
-    """Let the garbage collector leave alone what has come to stay: modules, controls, devices.
-
-    With 25,000 devices each full collection stopped every request for a quarter of a second, and
-    came every three (docs/performance.md).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT)
 
 
 def _listen_to_signals() -> asyncio.Event:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import structlog
 
-from sekisho.access.model import AccessSession, Cut, ResourceKind
+from sekisho.access.model import AccessRequest, AccessSession, Cut, ResourceKind
 from sekisho.kernel.errors import SekishoError
 from sekisho.server.gate.cookies import LIFE_SECONDS
 from sekisho.server.gate.holds import Holds
@@ -21,7 +21,9 @@ from sekisho.server.gate.judge import Judge
 log = structlog.get_logger()
 
 Denied = Mapping[str, Sequence[str]]
-_MOST_ASKED = 100  # different requests a step, about 1 ms each
+Asked = dict[AccessRequest, dict[str, AccessSession]]
+"""Sessions by what is asked about them: thousands may differ in their id alone."""
+_MOST_ASKED = 24  # different requests a step, about 1 ms each: those refused are cut meanwhile
 _MOST_WRITTEN = 100  # records a transaction
 _AGAIN_SECONDS = 1.0
 _SOON_SECONDS = 0.005
@@ -44,7 +46,7 @@ class Cutter:
         self._remember = remember
         self._denied: dict[str, tuple[str, float]] = {}
         self._unwritten: dict[str, Cut] = {}
-        self._left: dict[str, AccessSession] = {}
+        self._left: Asked = {}
         self._asking, self._writing = asyncio.Event(), asyncio.Event()
         self._announced: asyncio.TimerHandle | None = None
         self._pause = _SOON_SECONDS
@@ -57,7 +59,7 @@ class Cutter:
 
     async def begin(self, live: Sequence[AccessSession]) -> None:
         """Judge what a former process left: its streams are gone, its cookies are not."""
-        await self._sweep({each.id: each for each in live})
+        await self._sweep(_add({}, live))
         await self.write_down()
         await self.close([each for each in live if each.kind is not ResourceKind.HTTP])
 
@@ -113,7 +115,7 @@ class Cutter:
 
     def ask_again(self, sessions: Sequence[AccessSession]) -> None:
         """Have sessions decided anew, step by step, so that nobody waits for all of them."""
-        self._left |= {each.id: each for each in sessions}
+        _add(self._left, sessions)
         if sessions:
             self._asking.set()
 
@@ -128,15 +130,17 @@ class Cutter:
             left, self._left = self._left, {}
             await self._sweep(left)
 
-    async def _sweep(self, left: dict[str, AccessSession]) -> None:
+    async def _sweep(self, left: Asked) -> None:
         try:
             while left:
-                some = _take(left)
-                self.cut(await self._judge.refused(some))
-                for each in some:
-                    del left[each.id]
+                some = list(left)[:_MOST_ASKED]
+                asked = [each for request in some for each in left[request].values()]
+                self.cut(await self._judge.refused(asked))
+                for request in some:
+                    del left[request]
         finally:
-            self._left = left | self._left
+            for group in left.values():
+                _add(self._left, group.values())
 
     async def write_down(self) -> None:
         """Write down every cut, and leave the one writer to others in between."""
@@ -165,13 +169,8 @@ async def _repeat(came: asyncio.Event, work: Callable[[], Awaitable[None]]) -> N
             came.set()
 
 
-def _take(left: Mapping[str, AccessSession]) -> list[AccessSession]:
-    """Return the first sessions of so many different requests."""
-    found: list[AccessSession] = []
-    asked = set()
-    for each in left.values():
-        asked.add(each.request)
-        if len(asked) > _MOST_ASKED:
-            break
-        found.append(each)
-    return found
+def _add(asked: Asked, sessions: Iterable[AccessSession]) -> Asked:
+    """Put sessions to what is asked about them; return ``asked``."""
+    for each in sessions:
+        asked.setdefault(each.request, {})[each.id] = each
+    return asked

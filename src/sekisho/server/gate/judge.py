@@ -26,7 +26,7 @@ from sekisho.server.gate.together import Together
 
 _T = TypeVar("_T")
 _MOST_TOGETHER = 32  # the first waits for the last, at 1 to 2 ms each
-_MOST_AT_ONCE = 100  # different requests, at about 1 ms each
+_MOST_AT_ONCE = 24  # different requests, at about 1 ms each
 
 
 class House(Protocol):

@@ -39,6 +39,7 @@ from sekisho.server.gate.sample import answer_sample
 from sekisho.server.gate.shapes import ROUTES, make_routes, make_shapes
 from sekisho.server.gate.tickets import TicketOffice
 from sekisho.server.gate.xds import ADS_METHOD, Board, Subscription
+from sekisho.server.memory import settle_memory
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
 
 log = structlog.get_logger()
@@ -187,6 +188,7 @@ async def serve_gate(house: House) -> int:
     await gate.configure()
     # Before anything new can open: what is live now was left by a former process.
     cursor, live = await gate.judge.newest_change(), await gate.judge.live()
+    settle_memory()
     async with (
         Nudges(house).listening() as nudges,
         serve_local(Path("sample.sock"), answer_sample),
