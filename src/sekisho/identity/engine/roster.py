@@ -272,7 +272,7 @@ def make_plan(roster: Roster, known: Iterable[Known], units: Iterable[str]) -> P
             added.append((line, entry))
             continue
         met.add(person.id)
-        names = _differences(person.entry, entry)
+        names = () if entry == person.entry else _differences(person.entry, entry)
         same += not names
         if names:
             changed.append(Change(line, person, entry, names))
