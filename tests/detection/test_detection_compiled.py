@@ -97,7 +97,7 @@ def test_records_in_bulk_match_as_by_the_reference(rules: RuleSet, texts: list[b
                 event = shape_value(value, Shaping(), "log", at + 1)
                 wanted.append((at + 1, by_reference(rules, event)))
     for _ in range(2):
-        results = bulk.feed(Lines.join(texts), lambda at: ("log", at + 1))
+        results = bulk.feed(Lines(b"\n".join(texts)), lambda at: ("log", at + 1))
         got = {
             one.event.record: bulk.matcher.ids(one.rules)
             for one in results

@@ -1,7 +1,9 @@
 """Logs in bulk through the compiled matcher: EVTX and JSON lines natively, all else as events."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,8 +19,9 @@ from sekisho.kernel.i18n import msg
 
 Found = Callable[[Event, tuple[str, ...]], None]
 Tell = Callable[[Trouble], None]
-_SMALL = 1 << 16
-"""Lines of fewer bytes wait for those of the next file."""
+_BEGIN = itemgetter(0)
+_ENOUGH = 1 << 17
+"""Fewer bytes than that wait for those of the next file."""
 
 _PASSED = msg("It was passed over; the others are read.")
 
@@ -44,8 +47,9 @@ class Hunter:
         self._found, self._tell, self._limits = found, tell, limits
         self._matcher = matcher
         self._bulk = Bulk(matcher, shaping or Shaping(), watched)
-        self._texts: list[bytes] = []
-        self._places: list[tuple[str, int]] = []
+        self._waiting: list[bytes] = []
+        self._places: list[tuple[int, str, Sequence[int]]] = []
+        self._count = self._size = 0
 
     @property
     def tally(self) -> Tally:
@@ -54,19 +58,14 @@ class Hunter:
 
     def evtx(self, source: Path | BinaryIO, name: str) -> None:
         """Hunt through an EVTX file; raises UnreadableError if it is none."""
-        for numbers, texts in evtx.read_batches(source, name, self._tell):
-            self._add(name, numbers, texts)
+        for numbers, text in evtx.read_batches(source, name, self._tell):
+            self._add(name, numbers, text)
 
     def jsonl(self, stream: BinaryIO, name: str) -> None:
         """Hunt through JSON lines in UTF-8; the number of a record is that of its line."""
         for first, text in read_blocks(stream, name, self._limits.record, self._tell):
-            if len(text) < _SMALL:
-                texts = text.removesuffix(b"\n").split(b"\n")
-                self._add(name, range(first, first + len(texts)), texts)
-                continue
-            self.finish()
-            place = partial(_numbered, name, first)
-            self._hand_out(self._bulk.feed(Lines(text), place))
+            count = text.count(b"\n") + (text[-1:] != b"\n")
+            self._add(name, range(first, first + count), text)
 
     def events(self, events: Iterable[Event]) -> None:
         """Hunt through events that were read and shaped elsewhere."""
@@ -76,15 +75,21 @@ class Hunter:
 
     def finish(self) -> None:
         """Hand out what still waits."""
-        texts, places = self._texts, self._places
-        self._texts, self._places = [], []
-        if texts:
-            self._hand_out(self._bulk.feed(Lines.join(texts), places.__getitem__))
+        waiting, places = self._waiting, self._places
+        self._waiting, self._places = [], []
+        self._count = self._size = 0
+        if len(waiting) > 1:
+            waiting = [b"\n".join([text.removesuffix(b"\n") for text in waiting])]
+        for text in waiting:
+            self._hand_out(self._bulk.feed(Lines(text), partial(_place, places)))
 
-    def _add(self, name: str, numbers: Iterable[int], texts: list[bytes]) -> None:
-        self._texts += texts
-        self._places += [(name, number) for number in numbers]
-        if len(self._texts) >= evtx.BATCH:
+    def _add(self, name: str, numbers: Sequence[int], text: bytes) -> None:
+        """Take lines of one file with their numbers there."""
+        self._waiting.append(text)
+        self._places.append((self._count, name, numbers))
+        self._count += len(numbers)
+        self._size += len(text)
+        if self._size >= _ENOUGH:
             self.finish()
 
     def _hand_out(self, results: Iterable[Seen | Unread]) -> None:
@@ -95,8 +100,10 @@ class Hunter:
                 self._tell(_trouble(result))
 
 
-def _numbered(name: str, first: int, at: int) -> tuple[str, int]:
-    return name, first + at
+def _place(places: Sequence[tuple[int, str, Sequence[int]]], at: int) -> tuple[str, int]:
+    """Return the file of the line ``at`` and its number there."""
+    begin, name, numbers = places[bisect_right(places, at, key=_BEGIN) - 1]
+    return name, numbers[at - begin]
 
 
 def _trouble(unread: Unread) -> Trouble:

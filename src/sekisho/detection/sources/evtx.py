@@ -1,6 +1,8 @@
 """EVTX files by their records, in batches; torn chunks and bad records are told and passed over."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,36 +11,40 @@ from sekisho.kernel.i18n import Text, msg
 
 BATCH = 512
 _GIVE_UP = 10_000
+_DATA = itemgetter("data")
 _HINT = msg("The rest of the file is read; take the log from the machine again if it matters.")
 
 
 def read_batches(
     source: Path | BinaryIO, name: str, tell: Callable[[Trouble], None]
-) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Yield batches of records: their numbers in the file (from 1, bad ones count) and JSON texts.
+) -> Iterator[tuple[list[int], bytes]]:
+    """Yield batches of records: their numbers in the file (from 1, bad ones count), JSON lines.
 
     Raises UnreadableError if it is no EVTX file at all.
     """
-    records = _open(source)
-    numbers: list[int] = []
-    texts: list[bytes] = []
+    texts = map(_DATA, _open(source))
     number = faults = 0
+    numbers: list[int] = []
+    batch: list[str] = []
     while faults < _GIVE_UP:
+        had, fault = len(batch), None
         try:
-            for record in records:
-                number += 1
-                numbers.append(number)
-                texts.append(record["data"].encode())
-                if len(texts) >= BATCH:
-                    yield numbers, texts
-                    numbers, texts = [], []
-            break
+            batch.extend(islice(texts, BATCH - had))
         except (RuntimeError, OSError, ValueError) as error:
+            fault = error  # what was read before it is in the batch
+        numbers += range(number + 1, number + 1 + len(batch) - had)
+        number += len(batch) - had
+        if fault is not None:
             faults += 1
             number += 1
-            tell(Trouble(name, number, _say(error), _HINT))
-    if texts:
-        yield numbers, texts
+            tell(Trouble(name, number, _say(fault), _HINT))
+        elif len(batch) < BATCH:
+            break
+        else:
+            yield numbers, "\n".join(batch).encode()
+            numbers, batch = [], []
+    if batch:
+        yield numbers, "\n".join(batch).encode()
 
 
 def _open(source: Path | BinaryIO) -> Any:

@@ -1,8 +1,6 @@
 """Records that stand one a line in one text: cut out of it only where one is asked for (pure)."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from itertools import accumulate
 
 _OPEN, _CLOSE = b"{}"
 
@@ -10,25 +8,16 @@ _OPEN, _CLOSE = b"{}"
 class Lines:
     """The records of a batch in one text; searches go over ``whole``, most lines are never cut.
 
-    A line feed at the end belongs to the last line.
-
-    ``even`` says that each line begins and ends as an object does. No value of JSON has such an
-    end of a line within, so a text of n such lines with n values has one value on each of them.
+    A line feed at the end belongs to the last line. ``even`` says that each line begins and ends
+    as an object does. No value of JSON has such an end of a line within, so a text of n such lines
+    with n values has one value on each of them.
     """
 
     __slots__ = ("_ends", "even", "whole")
 
-    def __init__(self, whole: bytes, ends: Sequence[int] | None = None) -> None:
+    def __init__(self, whole: bytes) -> None:
         self.whole = whole
-        cut, self.even = _cut(whole)
-        self._ends = cut if ends is None else ends
-        self.even = self.even and len(cut) == len(self._ends)
-
-    @classmethod
-    def join(cls, texts: Sequence[bytes]) -> "Lines":
-        """Return the lines of records that came one by one."""
-        ends = [end - 1 for end in accumulate([len(text) + 1 for text in texts])]
-        return cls(b"\n".join(texts), ends)
+        self._ends, self.even = _cut(whole)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -46,7 +35,7 @@ def _cut(whole: bytes) -> tuple[list[int], bool]:
     ends: list[int] = []
     find, add, end = whole.find, ends.append, -1
     stop = len(whole) - (whole[-1:] == b"\n")
-    even = whole[:1] == b"{" and whole[stop - 2 : stop].rstrip(b"\r")[-1:] == b"}"
+    even = whole[:1] == b"{" and whole[max(stop - 2, 0) : stop].rstrip(b"\r")[-1:] == b"}"
     while (end := find(b"\n", end + 1, stop)) >= 0:
         add(end)
         if even and (whole[end - 1] != _CLOSE or whole[end + 1] != _OPEN):
