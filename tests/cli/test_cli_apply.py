@@ -98,9 +98,12 @@ def test_controls_that_are_not_in_force_are_a_mistake(
     words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder must not promise rules that the server does not work by."""
-    own = Path(sekisho.__file__).parent / "content" / "controls"
-    shutil.copytree(own, Path(words[1], "controls"))
+    own = Path(sekisho.__file__).parent / "content"
+    shutil.copytree(own / "controls", Path(words[1], "controls"))
+    assert main([*words, "--plan"]) == 1
+    assert "controls/" not in capsys.readouterr().out, "the same rules are nothing to do"
+    monkeypatch.setenv("SEKISHO_CONTROLS", str(own))
     assert main([*words, "--plan"]) == 2
-    assert f"controls: {words[1]}" in capsys.readouterr().err
+    assert str(own) in capsys.readouterr().err
     monkeypatch.setenv("SEKISHO_CONTROLS", words[1])
     assert main([*words, "--plan"]) == 1

@@ -1,7 +1,8 @@
-"""Own questionnaires, exception rules and dated lists by ``apply``: checked, planned, on record."""
+"""Own rules, questionnaires, exception rules, dated lists by ``apply``: planned, on record."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from sekisho.controls.catalogue import load_catalogue
 from sekisho.controls.exception_rules import load_rules
 from sekisho.controls.laid_content import lay_content
-from sekisho.controls.model import Severity
+from sekisho.controls.model import Control, Severity
 from sekisho.controls.service import catalogue_in_force, content, put_in_force, selfchecks
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotPermittedError
+from sekisho.kernel.ids import ControlID
 from sekisho.kernel.installation import set_fact
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 from sekisho.kernel.settings import Settings
@@ -38,6 +40,32 @@ questions:
 """
 
 
+PAPER = """\
+id: paper
+version: 1
+theme: handling
+title: {ja: 書類の持ち帰り, en: Paper at home}
+statement: {ja: 持ち帰りを記録しています。, en: What is taken home is noted.}
+why: {ja: 紙は端末より失くしやすいものです。, en: Paper is lost more easily than a computer.}
+guideline: {ja: 紙の扱い, en: Handling of paper}
+ownership: [company]
+# by the board
+severity: low
+grace_days: 30
+max_age: 90d
+proof: document
+fix:
+  all:
+    ja: [記録に書き込みます。]
+    en: [Write it into the record.]
+"""
+FIREWALL, PAPER_FILE = "controls/firewall.yaml", "controls/paper.yaml"
+
+
+def _usual(name: str) -> str:
+    return content.usual_content()[name]
+
+
 @pytest.fixture(autouse=True)
 def clean() -> Iterator[None]:
     """Let the next test work by the program's own content again."""
@@ -51,10 +79,6 @@ def _write(bench: Bench, name: str, text: str) -> None:
     path = bench.folder / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
-
-
-def _usual(name: str) -> str:
-    return content.usual_content()[name]
 
 
 def test_a_questionnaire_of_ones_own_is_planned_laid_and_asked(bench: Bench) -> None:
@@ -90,6 +114,14 @@ def test_a_questionnaire_of_ones_own_is_planned_laid_and_asked(bench: Bench) -> 
          OWN.replace("id: home", "id: telework"), "selfchecks/telework.yaml:2"),
         ("data/nothing.yaml", "as_of: 2026-11-01\n", "data/nothing.yaml:1"),
         ("exceptions/rules.yaml", "as_of: 2026-11-01\n", "exceptions/rules.yaml:1"),
+        ("content.yaml", "complet: true\n", "content.yaml:1"),
+        ("controls/paper.yaml", PAPER.replace("severity: low", "severity: lwo"),
+         "controls/paper.yaml:10"),
+        ("controls/other.yaml", PAPER, "controls/other.yaml:1"),
+        ("controls/other.yaml", PAPER.replace("id: paper", "id: antivirus"),
+         "controls/other.yaml:1"),
+        ("controls/firewall.yaml", _usual("controls/firewall.yaml").replace(
+            "max_age: ", "max_age: 9", 1), "controls/firewall.yaml:2"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line_and_nothing_is_laid(
@@ -185,6 +217,58 @@ def _started_anew(house: House) -> None:
     lay_content({})
     Rulebook(house.settings).refresh(house)
     assert _as_of(catalogue_in_force()) == "2026-11-20"
+
+
+def _rule(name: str) -> Control:
+    return catalogue_in_force().controls[ControlID(name)]
+
+
+def test_rules_of_ones_own_are_planned_laid_taken_up_and_taken_away(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """A new rule, one of the program's made milder, and a questionnaire about the new one."""
+    milder = _usual(FIREWALL).replace("severity: high", "severity: low", 1)
+    assert milder != _usual(FIREWALL)
+    _write(bench, "controls/paper.yaml", PAPER)
+    _write(bench, FIREWALL, milder)
+    _write(bench, "selfchecks/home.yaml", OWN.replace("[screen-lock]", "[paper]"))
+    assert said(bench.plan()) == [
+        ("change", "content", FIREWALL),
+        ("add", "content", PAPER_FILE),
+        ("add", "content", "selfchecks/home.yaml"),
+    ]
+    with open_house(Settings(data=tmp_path / "data"), bench.town.clock) as house:
+        bench.desk = replace(bench.desk, database=house.database)
+        bench.apply()
+        assert bench.plan().steps == ()
+        lay_content({})  # as in another process
+        rulebook = Rulebook(house.settings)
+        assert "paper" not in catalogue_in_force().controls
+        assert rulebook.refresh(house)
+        assert _rule("paper").title["ja"] == "書類の持ち帰り"
+        assert _rule("firewall").severity is Severity.LOW
+
+        (bench.folder / "controls/paper.yaml").unlink()
+        (bench.folder / FIREWALL).unlink()
+        assert bench.plan().steps == (), "what a folder does not hold is left alone"
+        _write(bench, "content.yaml", "complete: true\n")
+        assert said(bench.apply()) == [("remove", "content", FIREWALL),
+                                       ("remove", "content", PAPER_FILE)]  # fmt: skip
+        assert rulebook.refresh(house)
+        assert "paper" not in catalogue_in_force().controls
+        assert _rule("firewall").severity is Severity.HIGH
+        with house.database.read(SYSTEM) as tx:
+            gone = evidence.list_records(tx, kind="content.changed", limit=1)[0]
+    assert gone.detail is not None
+    assert gone.detail["after"] is None
+
+
+def test_a_rule_that_asks_something_else_needs_a_higher_version(bench: Bench) -> None:
+    other = _usual(FIREWALL).replace("max_age: ", "max_age: 9", 1)
+    _write(bench, FIREWALL, other)
+    assert "raise the version" in " ".join(bench.refusals())
+    _write(bench, FIREWALL, other.replace("version: 1", "version: 2", 1))
+    assert said(bench.plan()) == [("change", "content", FIREWALL)]
 
 
 def test_only_whoever_may_write_rules_lays_content(bench: Bench) -> None:

@@ -122,7 +122,7 @@ def test_all_mistakes_of_all_files_are_named_at_once(tmp_path: Path) -> None:
 def test_controls_in_the_folder_are_checked_with_it(tmp_path: Path) -> None:
     (tmp_path / "controls").mkdir()
     (tmp_path / "controls" / "mine.yaml").write_text("id: x\n")
-    _, faults = read_folder(tmp_path)
+    _, faults = read_folder(tmp_path, own_controls=True)
     assert {fault.file for fault in faults} == {"controls/mine.yaml"}
 
 

@@ -58,12 +58,13 @@ class _Loading:
     used: set[str] = field(default_factory=set)
 
 
-def load_catalogue(path: Path | None = None) -> Catalogue:
+def load_catalogue(path: Path | None = None, laid: Mapping[str, str] | None = None) -> Catalogue:
     """Load the controls of a folder, or those that came with the program.
 
     The folder holds ``controls/*.yaml`` and may hold ``data/*.yaml`` and
-    ``private_allowlist.yaml``; what it does not hold is taken from the program's own content.
-    Raises CatalogueError with every fault found.
+    ``private_allowlist.yaml``; what it does not hold is taken from the program's own content. Over
+    the program's own are laid those that the organisation has laid (``laid``: by file name;
+    None: those in force). Raises CatalogueError with every fault found.
     """
     own = files("sekisho").joinpath("content")
     root: Traversable = own if path is None else path
@@ -73,10 +74,8 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     )
     controls: dict[ControlID, Control] = {}
     digest = hashlib.sha256()
-    for entry in _control_files(root, sources):
-        source = Source(f"controls/{entry.name}")
-        sources.append(source)
-        text = _read_text(entry, source)
+    over = (laid_content("controls") if laid is None else laid) if path is None else {}
+    for source, text in _control_texts(root, over, sources):
         digest.update(text.encode())
         control = _load_control(text, source, loading)
         if control is not None and control.id in controls:
@@ -114,6 +113,18 @@ def _finish(
         digest=digest.hexdigest(),
         by_name={control.policy_name: control for control in ordered.values()},
     )
+
+
+def _control_texts(
+    root: Traversable, laid: Mapping[str, str], sources: list[Source]
+) -> Iterable[tuple[Source, str]]:
+    """Yield the text of every control by the name of its file; one that is laid counts instead."""
+    files_by_name = {f"controls/{entry.name}": entry for entry in _control_files(root, sources)}
+    for name in sorted(files_by_name.keys() | laid.keys()):
+        source = Source(name)
+        sources.append(source)
+        text = laid[name] if name in laid else _read_text(files_by_name[name], source)
+        yield source, text
 
 
 def _control_files(root: Traversable, sources: list[Source]) -> list[Traversable]:

@@ -1,8 +1,8 @@
 """Content that the organisation has laid over the program's own: in force in this process.
 
 ``sekisho apply`` keeps it in the database; each process takes it up from there
-(``server/rulebook.py``). Files are named as in the program's content: ``exceptions/rules.yaml``,
-``selfchecks/NAME.yaml``, ``data/NAME.yaml``.
+(``server/rulebook.py``). Files are named as in the program's content: ``controls/NAME.yaml``,
+``exceptions/rules.yaml``, ``selfchecks/NAME.yaml``, ``data/NAME.yaml``.
 """
 
 from collections.abc import Mapping

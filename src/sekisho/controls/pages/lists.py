@@ -27,7 +27,7 @@ def give_list(
     """Give the file of a dated list that is in force, as a start for a newer one."""
     principal.require("controls.read")
     with database.read(principal) as tx:
-        found = {file.name: file.text for file in content.list_content(tx)}
+        found = {file.name: file.text for file in content.list_content(tx, "data")}
     text = found.get(f"data/{name}.yaml")
     if text is None:
         raise NotFoundError(

@@ -76,9 +76,7 @@ def renew_lists(database: Database, address: str, fetch: Fetch) -> list[str]:
 def _growing(tx: Transaction) -> dict[str, str]:
     """Return the lists in force that grow old: file name → text."""
     found = {
-        file.name.removeprefix("data/"): file.text
-        for file in content.list_content(tx)
-        if file.name.startswith("data/")
+        file.name.removeprefix("data/"): file.text for file in content.list_content(tx, "data")
     }
     read = {name: _read(name, text) for name, text in found.items()}
     return {

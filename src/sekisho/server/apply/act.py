@@ -203,7 +203,10 @@ def _do_channel(hands: _Hands, step: Step) -> None:
 
 
 def _do_content(hands: _Hands, step: Step) -> None:
-    content.set_content(hands.tx, step.key[0], step.text)
+    if step.act is Act.REMOVE:
+        content.remove_content(hands.tx, step.key[0])
+    else:
+        content.set_content(hands.tx, step.key[0], step.text)
     lay_content(content.read_content(hands.tx))
 
 

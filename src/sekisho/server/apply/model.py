@@ -55,6 +55,9 @@ FILES: Mapping[Kind, str] = {
 }
 
 
+CONTENT_FILE = "content.yaml"  # says whether the files of content are all there shall be
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A place in a file, the line counted from 1."""

@@ -229,6 +229,8 @@ def _removal(present: Item, mark: Mark) -> Iterator[Step]:
     """Yield what ends a thing; people stay and lose their roles, strengths stay as they are."""
     if present.kind is Kind.SIGN_IN:
         return
+    if present.kind is Kind.CONTENT and not present.version:  # the program's own stays
+        return
     if present.kind is Kind.ROLES:
         if present.fields["roles"]:
             gone = Difference("roles", present.fields["roles"], frozenset())

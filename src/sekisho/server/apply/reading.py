@@ -13,7 +13,7 @@ from sekisho.controls.reading import MAX_CHARACTERS, Place, Source
 from sekisho.controls.service.content import FOLDERS, ContentFile
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
-from sekisho.server.apply.model import FILES, Kind, Mark, Section, Wanted
+from sekisho.server.apply.model import CONTENT_FILE, FILES, Kind, Mark, Section, Wanted
 from sekisho.server.apply.places import did_you_mean, fields_of, mark_of, read_switch
 from sekisho.server.apply.sections import LIST_OF, READERS
 
@@ -21,9 +21,10 @@ LONGEST_FILE = 5_000_000  # characters: fifty thousand addresses on lines of the
 _SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-def read_folder(folder: Path) -> tuple[list[Section], list[Fault]]:
+def read_folder(folder: Path, *, own_controls: bool = False) -> tuple[list[Section], list[Fault]]:
     """Read every file of ``folder``; return what they want and all mistakes.
 
+    ``own_controls``: the server works by the rules of a folder, so those here are only checked.
     Raises InvalidInputError for what is no folder, or one without any file of ours.
     """
     if not folder.is_dir():
@@ -33,8 +34,8 @@ def read_folder(folder: Path) -> tuple[list[Section], list[Fault]]:
         )
     kinds = {name: kind for kind, name in FILES.items()}
     sections: list[Section] = []
-    faults = list(_check_controls(folder))
-    for path in sorted(each for each in folder.iterdir() if each.suffix in _SUFFIXES):
+    faults = list(_check_controls(folder)) if own_controls else []
+    for path in sorted(each for each in folder.iterdir() if _is_list(each)):
         source = Source(path.name, longest=LONGEST_FILE)
         kind = kinds.get(path.name)
         if kind is None:
@@ -43,13 +44,17 @@ def read_folder(folder: Path) -> tuple[list[Section], list[Fault]]:
         else:
             sections += _read_file(path, kind, source)
         faults += source.faults
-    sections += _read_content(folder, faults)
+    sections += _read_content(folder, FOLDERS[own_controls:], faults)
     if not sections and not faults and not (folder / "controls").is_dir():
         raise InvalidInputError(
             msg("%(path)s holds none of the files that can be applied.", path=folder),
             hint=did_you_mean("", kinds),
         )
     return sections, faults
+
+
+def _is_list(path: Path) -> bool:
+    return path.suffix in _SUFFIXES and path.name != CONTENT_FILE
 
 
 def _check_controls(folder: Path) -> Iterable[Fault]:
@@ -63,16 +68,28 @@ def _check_controls(folder: Path) -> Iterable[Fault]:
     return ()
 
 
-def _read_content(folder: Path, faults: list[Fault]) -> Iterator[Section]:
+def _read_content(folder: Path, within_it: Iterable[str], faults: list[Fault]) -> Iterator[Section]:
     """Yield the files of content within, whole; what they say is for the room to check."""
     items: list[Wanted] = []
-    for name in FOLDERS:
+    complete = _read_complete(folder / CONTENT_FILE, faults)
+    for name in within_it:
         within = folder / name
         for path in sorted(within.iterdir()) if within.is_dir() else ():
             if path.suffix in _SUFFIXES:
                 items += _read_content_file(path, f"{name}/{path.name}", faults)
-    if items:
-        yield Section(Kind.CONTENT, tuple(items), items[0].mark)
+    if items or complete:
+        yield Section(Kind.CONTENT, tuple(items), Mark(CONTENT_FILE, 1), complete)
+
+
+def _read_complete(path: Path, faults: list[Fault]) -> bool:
+    """Tell whether content of one's own that the folder does not hold is to go."""
+    if not path.exists():
+        return False
+    source = Source(path.name)
+    root = source.parse(path.read_text(encoding="utf-8", errors="replace"))
+    complete = read_switch(fields_of(root, ("complete",)).get("complete")) if root else False
+    faults += source.faults
+    return complete
 
 
 def _read_content_file(path: Path, name: str, faults: list[Fault]) -> Iterator[Wanted]:

@@ -51,7 +51,7 @@ def plan_folder(desk: Desk, folder: Path) -> tuple[list[Section], Plan]:
 
     Raises FolderError with every mistake at its file and line.
     """
-    sections, faults = read_folder(folder)
+    sections, faults = read_folder(folder, own_controls=bool(desk.controls))
     faults += _check_in_force(desk, folder)
     if faults:
         raise FolderError(faults)
@@ -67,12 +67,12 @@ def plan_folder(desk: Desk, folder: Path) -> tuple[list[Section], Plan]:
 
 def _check_in_force(desk: Desk, folder: Path) -> list[Fault]:
     """Return a mistake for controls that nobody works by: the folder would promise too much."""
-    if not (folder / "controls").is_dir():
+    if not desk.controls or not (folder / "controls").is_dir():
         return []
-    if desk.controls and Path(desk.controls).resolve() == folder.resolve():
+    if Path(desk.controls).resolve() == folder.resolve():
         return []
-    why = msg("These controls are not in force here; start the server with the setting "
-              "controls: %(path)s.", path=folder.resolve())  # fmt: skip
+    why = msg("This server works by the rules in %(path)s (its setting “controls”): change them "
+              "there, or take the setting away.", path=desk.controls)  # fmt: skip
     return [Fault("controls", 1, why)]
 
 
