@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sekisho.detection.engine.correlation import correlator as correlating
 from sekisho.detection.engine.correlation.correlator import Correlator, run
-from sekisho.detection.engine.correlation.plan import Fired, Hit, Plan, make_plan
+from sekisho.detection.engine.correlation.plan import Entry, Fired, Hit, Plan, make_plan
+from sekisho.detection.engine.correlation.sweep import Sweep
 from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.model import MICROSECONDS, Record
 
@@ -47,11 +48,11 @@ def hit(rule: str, seconds: float, number: int, **values: str) -> Hit:
     return Hit(rule, round(seconds * MICROSECONDS), Record("log", number), {"user": "u", **values})
 
 
-def standing(correlator: Correlator, hits: list[Hit]) -> list[Fired]:
+def standing(correlator: Correlator, hits: list[Hit], at_once: int = 1) -> list[Fired]:
     """Step through hits and return what has fired and was not withdrawn."""
     held: list[Fired] = []
-    for one in hits:
-        outcome = correlator.step(one)
+    for begin in range(0, len(hits), at_once):
+        outcome = correlator.step_all(hits[begin : begin + at_once])
         for gone in outcome.withdrawn:
             held.remove(gone)
         held += outcome.fired
@@ -83,7 +84,7 @@ _hits = st.lists(
     st.builds(
         lambda rule, seconds, user, ip, n: (rule, seconds, {"user": user, "ip": ip, "n": n}),
         st.sampled_from(_BASES),
-        st.integers(0, 400),
+        st.one_of(st.integers(0, 400), st.integers(0, 40)),
         st.sampled_from(("a", "A", "b")),
         st.sampled_from(("1", "2", "a")),
         st.sampled_from(("0", "1", "2.5", "7", "none")),
@@ -98,14 +99,48 @@ _hits = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(hits=_hits, seed=st.randoms(use_true_random=False))
+@given(hits=_hits, at_once=st.integers(1, 9), seed=st.randoms(use_true_random=False))
 def test_any_order_with_repeats_fires_the_same_as_one_clean_run(
-    hits: list[Hit], seed: random.Random
+    hits: list[Hit], at_once: int, seed: random.Random
 ) -> None:
     clean = ordered(run(PLAN, hits))
     shuffled = [*hits, *seed.sample(hits, len(hits) // 2)]
     seed.shuffle(shuffled)
-    assert standing(Correlator(PLAN, lateness=600 * MICROSECONDS), shuffled) == clean
+    assert standing(Correlator(PLAN, lateness=600 * MICROSECONDS), shuffled, at_once) == clean
+
+
+@settings(max_examples=60, deadline=None)
+@given(hits=_hits, at_once=st.integers(1, 4), seed=st.randoms(use_true_random=False))
+def test_matches_a_little_out_of_order_fire_the_same(
+    hits: list[Hit], at_once: int, seed: random.Random
+) -> None:
+    jittered = sorted(hits, key=lambda one: one.time + seed.randrange(9) * MICROSECONDS)
+    live = Correlator(PLAN, lateness=600 * MICROSECONDS)
+    assert standing(live, jittered, at_once) == ordered(run(PLAN, hits))
+
+
+@pytest.mark.parametrize("kind", ["event_count", "temporal_ordered"])
+@pytest.mark.parametrize(("at_once", "most"), [(1, 40), (300, 6)])
+def test_late_matches_do_not_cost_the_window_each(
+    monkeypatch: pytest.MonkeyPatch, kind: str, at_once: int, most: int
+) -> None:
+    advanced = 0
+    advance = Sweep.advance
+
+    def counted(sweep: Sweep, entry: Entry) -> bool:
+        nonlocal advanced
+        advanced += 1
+        return advance(sweep, entry)
+
+    monkeypatch.setattr(Sweep, "advance", counted)
+    more = {"rules": ["fail", "ok"]} if kind == "temporal_ordered" else {"condition": {"gte": 500}}
+    live = Correlator(plan_of(correlation(kind, timespan="1h", **more)))
+    hits = [hit("fail", number / 10, number) for number in range(1200)]
+    jittered = sorted(hits, key=lambda one: one.time + one.record.record * 7 % 31 * 100_000)
+    for begin in range(100, len(hits), at_once):
+        live.step_all(jittered[begin : begin + at_once])
+    live.step_all(jittered[:100])  # far back, together
+    assert advanced < most * len(hits)
 
 
 @settings(max_examples=100, deadline=None)

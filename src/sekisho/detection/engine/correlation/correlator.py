@@ -25,6 +25,8 @@ MOST_A_GROUP = 200_000
 _SWEEP_EVERY = 10_000
 
 Key = tuple[str, tuple[str, ...]]
+Changes = dict[tuple[str, ...], tuple[list[Entry], list[Entry]]]
+"""By the values of a group: what to put in and what to take out."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -71,74 +73,80 @@ class Correlator:
 
     def step(self, hit: Hit, now: int | None = None) -> Outcome:
         """Take one match. ``now`` keeps clocks that run ahead from making all others late."""
-        horizon = self._horizon()
-        if horizon is not None and hit.time < horizon:
-            self.late += 1
-            return Outcome()
-        seen = hit.time if now is None else min(hit.time, now)
-        self.newest = seen if self.newest is None else max(self.newest, seen)
+        return self.step_all((hit,), now)
+
+    def step_all(self, hits: Iterable[Hit], now: int | None = None) -> Outcome:
+        """Take several matches: the same comes of it as one by one, each group judged once."""
+        changes: dict[str, Changes] = {}
+        for hit in hits:
+            if self._is_late(hit.time):
+                self.late += 1
+                continue
+            seen = hit.time if now is None else min(hit.time, now)
+            self.newest = seen if self.newest is None else max(self.newest, seen)
+            self._note(changes, hit.rule_id, hit.values, (hit.time, hit.record), (hit.record,))
         fired: list[Fired] = []
         withdrawn: list[Fired] = []
-        self._feed(
-            hit.rule_id, hit.values, (hit.time, hit.record), ((hit.record,), fired, withdrawn)
-        )
+        for one in self.plan.correlations if changes else ():  # those that others use first
+            if one.id in changes:
+                self._change_all(one, changes, fired, withdrawn)
         self._make_room()
         return _settled(fired, withdrawn)
+
+    def _is_late(self, time: int) -> bool:
+        horizon = self._horizon()
+        return horizon is not None and time < horizon
 
     def _horizon(self) -> int | None:
         if self.newest is None or self.lateness is None:
             return None
         return self.newest - self.lateness
 
-    def _feed(
+    def _note(
         self,
+        changes: dict[str, Changes],
         rule_id: str,
         values: Mapping[str, str],
         at: tuple[int, Record],
-        into: tuple[tuple[Record, ...], list[Fired], list[Fired]],
+        records: tuple[Record, ...],
+        *,
+        out: bool = False,
     ) -> None:
-        records, fired, withdrawn = into
+        """Note what a match, or what a correlation said, changes in those that use it."""
         for one in self.plan.users.get(rule_id, ()):
             entry = entry_for(one, rule_id, values, at, records)
-            if entry is None:
-                continue
-            group = self._group(one, entry)
-            before = len(group.entries)
-            outcome = group.put(entry)
-            self._held += len(group.entries) - before
-            self._pass_on(one, outcome, fired, withdrawn)
+            if entry is not None:
+                groups = changes.setdefault(one.id, {})
+                key = tuple(label.casefold() for label in entry.labels)
+                puts, takes = groups.setdefault(key, ([], []))
+                if out:
+                    takes.append(entry)
+                else:
+                    puts.append(entry)
 
-    def _pass_on(
+    def _change_all(
         self,
         one: Correlation,
-        outcome: tuple[list[Fired], list[Fired]],
+        changes: dict[str, Changes],
         fired: list[Fired],
         withdrawn: list[Fired],
     ) -> None:
-        """Tell the correlations above what fires no more, then what fires."""
-        for gone in outcome[1]:
-            withdrawn.append(gone)
-            self._unfeed(one.id, gone, fired, withdrawn)
-        for new in outcome[0]:
-            fired.append(new)
-            self._feed(one.id, new.group, (new.time, new.record), (new.records, fired, withdrawn))
-
-    def _unfeed(
-        self, child_id: str, gone: Fired, fired: list[Fired], withdrawn: list[Fired]
-    ) -> None:
-        for one in self.plan.users.get(child_id, ()):
-            entry = entry_for(one, child_id, gone.group, (gone.time, gone.record), gone.records)
-            if entry is None:
-                continue
-            group = self._group(one, entry)
+        """Change the groups of one correlation, and note what that changes in those above."""
+        for key, (puts, takes) in changes[one.id].items():
+            group = self._group(one, key)
             before = len(group.entries)
-            outcome = group.take(entry.order)
+            new, gone = group.change(puts, [entry.order for entry in takes])
             self._held += len(group.entries) - before
-            self._pass_on(one, outcome, fired, withdrawn)
+            fired += new
+            withdrawn += gone
+            for said, out in ((gone, True), (new, False)):
+                for each in said:
+                    at = (each.time, each.record)
+                    self._note(changes, one.id, each.group, at, each.records, out=out)
 
-    def _group(self, one: Correlation, entry: Entry) -> Group:
-        """Return the entry's group, the one used last standing last."""
-        key = (one.id, tuple(label.casefold() for label in entry.labels))
+    def _group(self, one: Correlation, labels: tuple[str, ...]) -> Group:
+        """Return a group, the one used last standing last."""
+        key = (one.id, labels)
         group = self._groups.pop(key, None) or Group(one)
         self._groups[key] = group
         if len(group.entries) >= MOST_A_GROUP:

@@ -59,6 +59,19 @@ class Sweep:
             self._tally.remove(self.window.popleft())
         return self._tally.holds()
 
+    def retreat(self, count: int) -> bool:
+        """Take the latest entries back; False, and nothing done, where that cannot be."""
+        if count > len(self.window) or not self._tally.can_undo(count):
+            return False
+        for _ in range(count):
+            self._tally.undo(self.window.pop())
+        return True
+
+    def readmit(self, entry: Entry) -> None:
+        """Take in again what lies just before the window, after a retreat."""
+        self.window.appendleft(entry)
+        self._tally.readmit(entry)
+
     def records(self) -> tuple[Record, ...]:
         """Return the records in the window, each once, the latest thousand in order of time."""
         found: dict[Record, None] = {}
@@ -82,6 +95,18 @@ class _Tally(ABC):
     @abstractmethod
     def remove(self, entry: Entry) -> None:
         """Let the oldest entry go."""
+
+    def can_undo(self, count: int) -> bool:  # noqa: ARG002 # where order does not matter, all
+        """Say whether the latest entries can be taken back, so many of them."""
+        return True
+
+    def undo(self, entry: Entry) -> None:
+        """Let the latest entry go."""
+        self.remove(entry)
+
+    def readmit(self, entry: Entry) -> None:
+        """Take in what is older than all the others."""
+        self.add(entry)
 
     @abstractmethod
     def value(self) -> Figure | None:
@@ -158,17 +183,21 @@ class _InOrder(_Tally):
     """How many of the rules, from the first on, matched one after the other.
 
     For each place in the order the latest beginning of a chain that reaches it is kept: if that
-    lies in the window, so does the chain. An expression is asked besides the order.
+    lies in the window, so does the chain. An expression is asked besides the order. ``before`` has
+    what was kept before each entry in the window, but for the oldest ``unknown`` of them.
     """
 
     def __init__(self, correlation: Correlation) -> None:
         super().__init__(correlation)
         self.begun: list[int | None] = [None] * len(correlation.rules)
+        self.before: deque[list[int | None]] = deque()
+        self.unknown = 0
         self.seen = _Together(correlation)
         self.now = 0
 
     def add(self, entry: Entry) -> None:
         self.now = entry.time
+        self.before.append(self.begun.copy())
         self.seen.add(entry)
         for place in range(len(self.begun) - 1, -1, -1):
             if self.correlation.rules[place] == entry.rule_id:
@@ -176,6 +205,21 @@ class _InOrder(_Tally):
 
     def remove(self, entry: Entry) -> None:
         self.seen.remove(entry)
+        if self.unknown:
+            self.unknown -= 1
+        else:
+            self.before.popleft()
+
+    def can_undo(self, count: int) -> bool:
+        return count <= len(self.before)
+
+    def undo(self, entry: Entry) -> None:
+        self.seen.remove(entry)
+        self.begun = self.before.pop()
+
+    def readmit(self, entry: Entry) -> None:
+        self.seen.add(entry)
+        self.unknown += 1
 
     def value(self) -> Figure | None:
         oldest = self.now - self.correlation.timespan
