@@ -5,6 +5,7 @@ what is new: once a second one query serves every open page of this process.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 
 import structlog
@@ -49,6 +50,18 @@ class Announcer:
             if topics:
                 self._announce(" ".join(sorted(topics)))
 
+    async def _begin(self) -> None:
+        """See where the chain stands, if nobody has listened so far."""
+        if self._seen is None:
+            with contextlib.suppress(SekishoError):  # ``run`` says so, and looks again
+                await asyncio.to_thread(self._see)
+
+    def _see(self) -> None:
+        with self._database.read(SYSTEM) as tx:
+            newest = evidence.get_state(tx).sealed
+        if self._seen is None:  # what ``run`` has seen meanwhile it also tells
+            self._seen = newest
+
     def _look(self) -> set[str]:
         with self._database.read(SYSTEM) as tx:
             newest = evidence.get_state(tx).sealed
@@ -66,10 +79,16 @@ class Announcer:
             queue.put_nowait(topics)
 
     async def listen(self) -> AsyncGenerator[ServerSentEventMessage, None]:
-        """Yield a message whenever something changed, and a comment when nothing did."""
+        """Yield a message whenever something changed, and a comment when nothing did.
+
+        The first comment comes at once, for a browser holds the stream open only from its first
+        byte; whatever changes after it is told.
+        """
         queue: asyncio.Queue[str] = asyncio.Queue(_QUEUE)
         self._listeners.add(queue)
         try:
+            await self._begin()
+            yield ServerSentEventMessage(comment="here")
             while True:
                 try:
                     topics = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
