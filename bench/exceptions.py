@@ -79,7 +79,8 @@ def _run(database: Database, who: Principal, step: Callable[[Transaction], objec
 
 
 def _person(name: str) -> Principal:
-    return Principal(PrincipalKind.PERSON, f"per_{name}", name, frozenset({"*"}))
+    now = SystemClock().now()
+    return Principal(PrincipalKind.PERSON, f"per_{name}", name, frozenset({"*"}), None, now)
 
 
 def _fill(database: Database, devices: int) -> str:

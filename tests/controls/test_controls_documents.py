@@ -18,6 +18,7 @@ from sekisho.kernel.errors import (
     InvalidInputError,
     NotFoundError,
     NotPermittedError,
+    StepUpNeededError,
     TooLargeError,
 )
 from sekisho.kernel.ids import DeviceID
@@ -51,7 +52,8 @@ def hand_in(
 
 
 def accept(database: Database, by: Principal, document: Document) -> None:
-    with database.write(by) as tx:
+    fresh = replace(by, authenticated_at=database.clock.now())
+    with database.write(fresh) as tx:
         documents.review_document(tx, document.id, accept=True, note="")
 
 
@@ -91,6 +93,17 @@ def test_a_document_proves_a_rule_once_somebody_else_has_looked(
     assert (artefact.digest, content) == (made.artefact, PDF)
     assert {"document.submitted", "document.accepted", "evidence.artifact_opened"} <= kinds
     del enrolled
+
+
+def test_whoever_signed_in_long_ago_accepts_nothing(
+    database: Database, admin: Principal, other: Principal, clock: FakeClock, tmp_path: Path
+) -> None:
+    made = hand_in(database, admin, clock, tmp_path)
+    late = replace(other, authenticated_at=clock.now() - DAY)
+    with pytest.raises(StepUpNeededError), database.write(late) as tx:
+        documents.review_document(tx, made.id, accept=True, note="")
+    with database.write(late) as tx:  # what changes no verdict asks for no more
+        documents.review_document(tx, made.id, accept=False, note="other year")
 
 
 def test_an_expired_document_proves_nothing_and_was_told_of_before(

@@ -18,6 +18,7 @@ from sekisho.kernel.errors import (
     InvalidInputError,
     NotFoundError,
     NotPermittedError,
+    StepUpNeededError,
 )
 from sekisho.kernel.ids import DeviceID, PersonID, UnitID
 from sekisho.kernel.principal import SYSTEM
@@ -87,6 +88,16 @@ def test_nobody_approves_their_own(town: ExceptionTown) -> None:
     with pytest.raises(NotPermittedError):
         town.approve(for_himself, "saeki")
     assert town.approve(for_himself, "mori").state is ExceptionState.APPROVED
+
+
+def test_whoever_signed_in_long_ago_approves_nothing(town: ExceptionTown) -> None:
+    asked = town.ask()
+    chief = town.who("mori")
+    town.clock.advance(minutes=20)
+    with pytest.raises(StepUpNeededError), town.database.write(chief) as tx:
+        service.approve_exception(tx, asked.id)
+    with town.database.write(chief) as tx:
+        assert service.reject_exception(tx, asked.id, "別の手段で").settled_by == "per_mori"
 
 
 def test_roles_decide_by_severity(town: ExceptionTown) -> None:

@@ -1,5 +1,6 @@
 """Secrets, retries after lost replies, rotation of node keys, clones: who gets in, and once."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -155,6 +156,10 @@ def test_a_pending_device_is_asked_nothing_and_counts_for_nothing_until_approved
     assert judged() == {}
     (device,) = devices_of(database, admin)
     assert device.state is DeviceState.PENDING
+    client.app.state["principal"] = replace(admin, authenticated_at=None)
+    for act in ("approve", "withdraw"):  # neither by a session that was left open
+        assert client.post(f"/api/devices/{device.id}/{act}").status_code == 403
+    client.app.state["principal"] = admin
     reply = client.post(f"/api/devices/{device.id}/approve")
     assert reply.json()["state"] == "active"
     assert host.config()["packs"]["sekisho"]["queries"]

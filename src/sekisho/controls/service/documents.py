@@ -94,11 +94,15 @@ def _keep_file(tx: Transaction, new: NewDocument, shelf: Path) -> tuple[str | No
 def review_document(tx: Transaction, document_id: str, *, accept: bool, note: str) -> Document:
     """Accept or refuse a document somebody else handed in. Needs ``controls.write``.
 
+    Accepting makes a rule pass and needs a fresh proof of who does it.
+
     Raises NotPermittedError for the one who handed it in, ConflictError if it was reviewed.
     """
     tx.principal.require(RIGHT)
     found = get_document(tx, document_id)
     check_review(found, tx.principal.person_id)
+    if accept:
+        tx.principal.require_fresh(tx.now)
     if not accept and not note.strip():
         raise InvalidInputError(msg("Say why it is refused, so that a better one can be found."))
     state = DocumentState.ACCEPTED if accept else DocumentState.REFUSED

@@ -58,9 +58,13 @@ def request_exception(
 
 
 def approve_exception(tx: Transaction, exception_id: str, words: str = "") -> RuleException:
-    """Put a request in force for every device it means. Needs ``exceptions.approve``."""
+    """Put a request in force for every device it means.
+
+    Needs ``exceptions.approve`` and a fresh proof of who decides: it opens access.
+    """
     before = require_exception(tx, exception_id)
     by = _require_deciding(tx, before)
+    tx.principal.require_fresh(tx.now)
     after = engine.approve(
         before, by, load_rules(), tx.now, profiting=_profiting(tx, before), words=words
     )

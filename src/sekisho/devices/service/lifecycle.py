@@ -80,8 +80,12 @@ def is_itself(tx: Transaction, device: Device) -> bool:
 
 
 def approve_device(tx: Transaction, device_id: str) -> Device:
-    """Let a pending device in. Needs ``devices.approve``; raises ConflictError if it waits not."""
+    """Let a pending device in; raise ConflictError if it waits not.
+
+    Needs ``devices.approve`` and a fresh proof of who does it.
+    """
     device = require_right(tx, device_id, "devices.approve")
+    tx.principal.require_fresh(tx.now)
     if device.state is not DeviceState.PENDING:
         raise ConflictError(
             msg("%(device)s does not wait for approval (it is %(state)s).",
@@ -154,9 +158,12 @@ def withdraw_device(tx: Transaction, device_id: str) -> Device:
     Answers, verdicts, findings, node keys and looks go, and certificates are revoked. Of a
     private PC the certificates go too (one that is not known here is worth nothing), and
     evidence payloads about it are erased, with an erasure record: what stays is that a device
-    was enrolled and withdrawn, and when. By the owner, the device itself, or ``devices.write``.
+    was enrolled and withdrawn, and when. By the owner, the device itself, or ``devices.write``
+    with a fresh proof of who does it.
     """
     device = require_device(tx, device_id, "devices.write")
+    if not is_owner(tx.principal, device) and not is_itself(tx, device):
+        tx.principal.require_fresh(tx.now)
     if device.state is DeviceState.WITHDRAWN:
         return device
     store.forget_answers(tx, device.id)
