@@ -161,6 +161,24 @@ def test_groups_have_their_pages(town: Town) -> None:
     assert _send(town, admin, path, act="delete", version=3)[0] == 303
 
 
+def test_groups_are_searched_sorted_and_paged(town: Town) -> None:
+    admin = town.sign_in(town.add_person("佐伯 航", Role.ADMIN))
+    aya = town.add_person("森下 彩")
+    with town.house.database.write(SYSTEM) as tx:
+        for number in range(60):
+            made = identity.create_group(tx, f"組{number:02}", "週三日" if number == 7 else "")
+        identity.change_members(tx, made.id, add=[aya])
+
+    def names(query: str) -> list[str]:
+        return re.findall(r">(組\d\d)</a>", _read(town, admin, f"/people/groups{query}"))
+
+    assert names("?q=週三") == ["組07"]
+    assert names("")[:2] == ["組00", "組01"]
+    assert (len(names("")), names("?page=2")[-1]) == (50, "組59")
+    assert names("?sort=-name")[0] == names("?sort=-size")[0] == "組59"
+    assert "条件に合うグループはありません" in _read(town, admin, "/people/groups?q=無い&page=-1")
+
+
 def test_people_are_for_whom_they_concern(town: Town) -> None:
     aya = town.add_person("森下 彩", Role.TELEWORKER)
     guard = town.sign_in(town.add_person("佐伯 航", Role.SECURITY))

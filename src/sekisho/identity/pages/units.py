@@ -1,5 +1,6 @@
 """The tree of units, and the groups across it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import get, post
@@ -9,7 +10,7 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
-from sekisho.identity.model import UnitKind
+from sekisho.identity.model import Group, UnitKind
 from sekisho.identity.pages.account import several
 from sekisho.identity.pages.words import WORDS_OF_KIND, WORDS_OF_STATE, list_choices
 from sekisho.kernel.db import Database
@@ -23,6 +24,7 @@ Form = URLEncodedBody[dict[str, Any]]
 UNITS = "/people/units"
 GROUPS = "/people/groups"
 _PER_PAGE = 100
+_GROUPS_PER_PAGE = 50
 _MOST_FOUND = 20
 
 
@@ -104,12 +106,38 @@ def change_unit(
 
 
 @get(GROUPS, sync_to_thread=True)
-def show_groups(database: NamedDependency[Database], principal: NamedDependency[Principal]) -> Page:
-    """List the groups; whoever may, makes one here."""
+def show_groups(
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    *,
+    q: FromQuery[str] = "",
+    sort: FromQuery[str] = "name",
+    page: FromQuery[int] = 1,
+) -> Page:
+    """List the groups, searched, sorted and a page at a time; whoever may, makes one here."""
     with database.read(principal) as tx:
-        groups = service.list_groups(tx)
-    context = {"groups": groups, "may_write": principal.allows("identity.write")}
-    return Page("identity/groups.html", context)
+        every = service.list_groups(tx)
+    found = _sorted([group for group in every if _fits(group, q)], sort)
+    page = max(1, page)
+    start = (page - 1) * _GROUPS_PER_PAGE
+    shown = found[start : start + _GROUPS_PER_PAGE]
+    return Page("identity/groups.html", {
+        "groups": shown, "any": bool(every), "q": q, "sort": sort, "total": len(found),
+        "page": page, "pages": -(-len(found) // _GROUPS_PER_PAGE) or 1, "first": start + 1,
+        "last": start + len(shown), "may_write": principal.allows("identity.write"),
+    })  # fmt: skip
+
+
+def _fits(group: Group, words: str) -> bool:
+    return words.strip().casefold() in f"{group.name}\n{group.note}".casefold()
+
+
+def _sorted(found: Sequence[Group], sort: str) -> list[Group]:
+    """Return groups by name (as they came) or by how many people they have; "-" turns it."""
+    ordered = list(found)
+    if sort.removeprefix("-") == "size":
+        ordered.sort(key=lambda group: group.size)
+    return ordered[::-1] if sort.startswith("-") else ordered
 
 
 @post(GROUPS, sync_to_thread=True)
