@@ -150,11 +150,20 @@ def _written_part(found: re.Match[str], part: TimePart) -> float | None:
     return float(getattr(written, part.value))
 
 
+def quad_in(text: str) -> int | None:
+    """Return the number of an address in four decimals, None for all else."""
+    quad = _QUAD.fullmatch(text)
+    if quad is None:
+        return None
+    first, second, third, fourth = quad.groups()
+    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
+
+
 @lru_cache(maxsize=65536)
 def addresses_in(text: str) -> tuple[IPAddress, ...]:
     """Return the address that a text is; one of IPv4 written as IPv6 is both."""
-    if quad := _QUAD.fullmatch(text):
-        return (ipaddress.IPv4Address(bytes(map(int, quad.groups()))),)
+    if (quad := quad_in(text)) is not None:
+        return (ipaddress.IPv4Address(quad),)
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]

@@ -216,6 +216,8 @@ class Trials:
     def _same(self, test: SameAs, parts: tuple[Any, ...]) -> bool:
         here, there = parts
         if type(here) is type(there) is str and test.place is Place.WHOLE and not test.cased:
+            if len(here) != len(there) and here.isascii() and there.isascii():
+                return False
             return here.casefold() == there.casefold()
         fields = {
             n: value for n, value in (("here", here), ("there", there)) if value is not ABSENT

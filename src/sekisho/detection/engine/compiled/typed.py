@@ -53,7 +53,7 @@ class SystemOf(msgspec.Struct, gc=False):
 
     EventID: int | str | QualifiedOf
     Channel: str | None
-    Provider: ProviderOf
+    Provider: msgspec.Raw
     TimeCreated: CreatedOf
     Computer: str | None = None
 
@@ -167,10 +167,15 @@ def _text_of(value: Any) -> Any:
     return value["#text"] if type(value) is dict and "#text" in value else value
 
 
+_provider_of = msgspec.json.Decoder(ProviderOf).decode
+
+
 def _firm_values(names: Sequence[str], system: SystemOf) -> tuple[Any, ...]:
-    known = {
-        "EventID": system.EventID,
-        "Channel": system.Channel,
-        "Provider_Name": system.Provider.attributes.Name,
-    }
-    return tuple([known[name] for name in names])
+    return tuple([_FIRM_VALUES[name](system) for name in names])
+
+
+_FIRM_VALUES: dict[str, Callable[[SystemOf], Any]] = {
+    "EventID": attrgetter("EventID"),
+    "Channel": attrgetter("Channel"),
+    "Provider_Name": lambda system: _provider_of(system.Provider).attributes.Name,
+}
