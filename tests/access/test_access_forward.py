@@ -1,11 +1,12 @@
-"""Forward authentication through Debian's own nginx: let in, led to sign in, refused, closed."""
+"""Forward authentication through real nginx and Caddy: let in, led to sign in, refused, closed."""
 
+import os
 import shutil
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -69,6 +70,31 @@ http {{
   }}
 }}
 """
+CADDY = """
+{{
+  admin off
+  auto_https off
+}}
+http://:{port} {{
+  bind 127.0.0.1
+  handle /.sekisho/callback {{
+    rewrite * /forward-auth/callback?{{query}}
+    reverse_proxy 127.0.0.1:{sekisho} {{
+      header_up X-Forwarded-Host {{host}}
+      header_up -Authorization
+    }}
+  }}
+  route {{
+    request_header -X-Sekisho-*
+    forward_auth 127.0.0.1:{sekisho} {{
+      uri /forward-auth/check?answer=redirect
+      header_up -Authorization
+      copy_headers X-Sekisho-User
+    }}
+    reverse_proxy 127.0.0.1:{app}
+  }}
+}}
+"""
 
 
 class _App(BaseHTTPRequestHandler):
@@ -114,12 +140,25 @@ def _serving(house: House, port: int) -> Iterator[None]:
         thread.join(20)
 
 
-@contextmanager
-def _nginx(folder: Path, **ports: int) -> Iterator[None]:
-    path = shutil.which("nginx") or "/usr/sbin/nginx"
+def _nginx(folder: Path, ports: Mapping[str, int]) -> Sequence[str | Path]:
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, **ports))
-    with subprocess.Popen([path, "-p", folder, "-c", config, "-e", folder / "early.log"]) as run:
+    path = shutil.which("nginx") or "/usr/sbin/nginx"
+    return path, "-p", folder, "-c", config, "-e", folder / "early.log"
+
+
+def _caddy(folder: Path, ports: Mapping[str, int]) -> Sequence[str | Path]:
+    config = folder / "Caddyfile"
+    config.write_text(CADDY.format(**ports))
+    return "caddy", "run", "--config", config, "--adapter", "caddyfile"
+
+
+@contextmanager
+def _proxy(command: Sequence[str | Path], folder: Path, ports: Mapping[str, int]) -> Iterator[None]:
+    own = {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "proxy.log").open("wb") as log, subprocess.Popen(
+        command, env={**os.environ, **own}, stderr=log
+    ) as run:  # fmt: skip
         try:
             _wait(ports["port"])
             yield
@@ -152,7 +191,7 @@ def _browser(town: Town, who: Principal) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A browser at the app behind nginx, and where Sekisho listens."""
+    """A browser at the app behind a proxy, and where Sekisho listens."""
 
     wiki: httpx.Client
     sekisho: int
@@ -174,14 +213,19 @@ class Way:
         return self.wiki.get("/page", headers={"Cookie": cookie, **headers}).status_code
 
 
-def test_the_whole_way_through_nginx(town: Town, house: House, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("proxy", "closed"), [(_nginx, 500), (_caddy, 502)])
+def test_the_whole_way_through_a_proxy(
+    town: Town, house: House, tmp_path: Path,
+    proxy: Callable[[Path, Mapping[str, int]], Sequence[str | Path]], closed: int,
+) -> None:  # fmt: skip
     hanako = town.add("hanako")
     ports = {"sekisho": _free_port(), "port": _free_port(), "app": _free_port()}
     app = ThreadingHTTPServer(("127.0.0.1", ports["app"]), _App)
     threading.Thread(target=app.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{ports['port']}"
-    with _nginx(tmp_path, **ports), httpx.Client(base_url=base, headers={"Host": HOST}) as wiki:
-        assert wiki.get("/page").status_code == 500  # Sekisho does not answer: closed
+    running = _proxy(proxy(tmp_path, ports), tmp_path, ports)
+    with running, httpx.Client(base_url=base, headers={"Host": HOST}) as wiki:
+        assert wiki.get("/page").status_code == closed  # Sekisho does not answer
         way = Way(wiki, ports["sekisho"], _browser(town, hanako))
         with _serving(house, ports["sekisho"]):
             cookie = _redeem(way)
