@@ -36,3 +36,19 @@ def test_a_page_is_heard_at_once_and_told_what_changes_from_then_on(database: Da
     assert (first.comment, first.event) == ("here", None)
     assert second.event == "changed"
     assert set(second.data.split()) == {"identity", "evidence"}
+
+
+async def _end(database: Database) -> list[Any]:
+    announcer = Announcer(database)
+    heard, later = announcer.listen(), announcer.listen()
+    said = [await anext(heard)]
+    announcer.close()
+    said += [message async for message in heard]  # would go on for ever
+    return said + [message async for message in later]
+
+
+def test_streams_end_with_the_server(database: Database) -> None:
+    said = asyncio.run(asyncio.wait_for(_end(database), 5))
+
+    assert {message.comment for message in said} == {"here"}
+    assert len(said) == 2  # who comes too late is heard, and let go

@@ -49,7 +49,7 @@ _STATIC_SECONDS = 31_536_000  # names carry a digest of the content
 _Request = Request[Any, Any, Any]
 
 
-def build_app(house: House) -> Litestar:
+def build_app(house: House) -> Application:
     """Assemble the application for one opened house."""
     app = lay_out()
     move_in(app, house)

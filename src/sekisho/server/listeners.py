@@ -113,6 +113,7 @@ async def serve_web(house: House, certificate: ServerCertificate) -> int:
         fallen = [task for task in running if task.done()]
         for server in servers:
             server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+        app.lease.held.announcer.close()
         await asyncio.wait(running, timeout=_DRAIN_SECONDS)
     for task in fallen:
         raise task.exception() or RuntimeError("a listener ended by itself")

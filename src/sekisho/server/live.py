@@ -32,8 +32,9 @@ class Announcer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._listeners: set[asyncio.Queue[str]] = set()
+        self._listeners: set[asyncio.Queue[str | None]] = set()  # None: the stream ends
         self._seen: int | None = None
+        self._closed = False
 
     async def run(self) -> None:
         """Look once a period, for ever; an unreachable database is waited out."""
@@ -48,7 +49,7 @@ class Announcer:
                 log.warning("live pages pause", why=str(error.message))
                 continue
             if topics:
-                self._announce(" ".join(sorted(topics)))
+                self._tell(" ".join(sorted(topics)))
 
     async def _begin(self) -> None:
         """See where the chain stands, if nobody has listened so far."""
@@ -72,11 +73,16 @@ class Announcer:
             self._seen = newest
         return {kind.split(".", 1)[0] for kind in kinds} | {"evidence"}
 
-    def _announce(self, topics: str) -> None:
+    def close(self) -> None:
+        """End every stream: a server that stops waits for answers, not for who only listens."""
+        self._closed = True
+        self._tell(None)
+
+    def _tell(self, said: str | None) -> None:
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
-            queue.put_nowait(topics)
+            queue.put_nowait(said)
 
     async def listen(self) -> AsyncGenerator[ServerSentEventMessage, None]:
         """Yield a message whenever something changed, and a comment when nothing did.
@@ -84,14 +90,16 @@ class Announcer:
         The first comment comes at once, for a browser holds the stream open only from its first
         byte; whatever changes after it is told.
         """
-        queue: asyncio.Queue[str] = asyncio.Queue(_QUEUE)
+        queue: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE)
         self._listeners.add(queue)
         try:
             await self._begin()
             yield ServerSentEventMessage(comment="here")
-            while True:
+            while not self._closed:
                 try:
                     topics = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                    if topics is None:
+                        return
                     yield ServerSentEventMessage(data=topics, event="changed")
                 except TimeoutError:
                     yield ServerSentEventMessage(comment="still here")
