@@ -138,6 +138,16 @@ title: By start
 id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0b03
 logsource: {product: windows, service: security}
 detection: {s: {EventID: 4624, ParentImage|startswith: 'C:\\Windows\\'}, condition: s}
+---
+title: By digits
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0b04
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4624, CommandLine|contains: '12345'}, condition: s}
+---
+title: By breaks
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0b05
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4624, OriginalFileName|re: '\\n\\tb[\\n]c'}, condition: s}
 """
 
 
@@ -157,6 +167,13 @@ detection: {s: {EventID: 4624, ParentImage|startswith: 'C:\\Windows\\'}, conditi
         (b'"Image":{"#attributes":{"a":"b"},"#text":"c:\\\\explorer.exe"}', "By program"),
         (b'"ParentImage":"c:\\\\explorer.exe","Image":"a"', None),
         (b'"ParentImage": "c:\\\\WINDOWS\\\\a"', "By start"),
+        (b'"CommandLine":"a\\t\\n12345b"', "By digits"),
+        (b'"CommandLine":912345', "By digits"),
+        (b'"CommandLine":["a12345"]', "By digits"),
+        (b'"CommandLine":"a","Other":12345', None),
+        (b'"OriginalFileName":"a\\n\\tb\\u000Ac"', "By breaks"),
+        (b'"OriginalFileName":"a\\u000a\\tb\\nc"', "By breaks"),
+        (b'"OriginalFileName":"a\\n \\tb\\nc"', None),
         (b'"ParentImage":"d:\\\\c:\\\\windows\\\\a"', None),
     ],
 )

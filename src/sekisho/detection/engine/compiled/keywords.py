@@ -44,10 +44,13 @@ class Keywords:
 
 
 def _escapes() -> bytes:
-    """Return an expression for ASCII, and letters that fold to it, written as escapes."""
+    """Return an expression for ASCII, and letters that fold to it, written as escapes.
+
+    Line breaks and tabs have short ones of their own; only the long ones count.
+    """
     codes = [f"{ord(letter):04x}" for letter in _FOLD_TO_ASCII]
     either = [re.sub("[a-f]", lambda found: f"[{found[0]}{found[0].upper()}]", c) for c in codes]
-    return rf"[^\\](?:\\\\)*\\(?:/|u(?:00[2-7]|{'|'.join(either)}))".encode()
+    return rf"[^\\](?:\\\\)*\\(?:/|u(?:00[2-7]|000[9aAdD]|{'|'.join(either)}))".encode()
 
 
 def _compile(

@@ -78,13 +78,15 @@ class _Walk:
         self.run += chr(argument)
 
     def _in(self, argument: list[tuple[Any, Any]]) -> None:
-        folded = {
-            chr(value).casefold() if str(kind) == "LITERAL" else "" for kind, value in argument
-        }
-        if len(folded) == 1 and "" not in folded:
-            self.run += folded.pop()
-        else:
+        if any(str(kind) != "LITERAL" for kind, _ in argument):
             self.offer()
+            return
+        folded = {chr(value).casefold() for _, value in argument}
+        if len(folded) == 1:
+            self.run += folded.pop()
+            return
+        before, self.run = self.run.casefold(), ""
+        self.offer(frozenset(before + letter for letter in folded))
 
     def _at(self, argument: object) -> None:
         """Pass a place that takes no character."""
@@ -98,6 +100,9 @@ class _Walk:
         self.sequence(argument)
 
     def _repeat(self, argument: tuple[int, int, Any]) -> None:
+        if argument[:2] == (1, 1):
+            self.sequence(argument[2])
+            return
         self.offer()
         if argument[0] >= 1:
             self.sequence(argument[2])

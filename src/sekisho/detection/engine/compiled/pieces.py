@@ -19,7 +19,7 @@ from sekisho.detection.model import Derivation, Glob, Regex, Test, Wildcard
 DOTTED = "\u0130\u0131"
 """The two letters that an expression without case may take for an i, and casefolding does not."""
 
-_RUN = re.compile(r"[ -~]+")
+_RUN = re.compile(r"[ -~\t\n\r]+")
 _PLAIN_RUN = re.compile(r"[a-z0-9_. \-]+")
 _NUMBER = re.compile(r"[-+]?[0-9]*(?:\.[0-9]*)?(?:e[-+]?[0-9]*)?")
 _NO_TEXT = ("true", "false", "none", "null", "-inf", "nan", "infinity")
@@ -45,6 +45,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_\-]+")
 _RENAMED = IN_SYSTEM | {"Data"}
 """Names that stand otherwise in a record: those of System, and that of data without a name."""
 
+_MANY_DIGITS = re.compile(r"[0-9]{4,}")
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,14}")
 
 
@@ -62,6 +63,8 @@ def pieces_of(term: Term) -> tuple[Piece, ...]:
     name = _name_of(column)
     if name and (alone := _alone(test)):
         return (Piece(alone, name, alone=True),)
+    if name and (digits := _digits_in(test)):
+        return (Piece(digits, name, loose=True),)
     return tuple(dict.fromkeys(_within(text, name) for text in _texts_of(column, test)))
 
 
@@ -79,6 +82,14 @@ def _alone(test: Test) -> str:
         return ""
     text = test.parts[0].casefold()
     return text if _WHOLE_NUMBER.fullmatch(text) or text in {"true", "false"} else ""
+
+
+def _digits_in(test: Test) -> str:
+    """Return the digits that a text has to hold of which no other piece is known."""
+    if not isinstance(test, Glob) or len(test.parts) == 1:
+        return ""
+    texts = [part for part in test.parts if not isinstance(part, Wildcard)]
+    return texts[0] if len(texts) == 1 and _MANY_DIGITS.fullmatch(texts[0]) else ""
 
 
 def _within(text: str, name: str) -> Piece:
@@ -142,7 +153,7 @@ def _runs(text: str, column: Column, *, starts: bool = False, ends: bool = False
         run = found.group()
         if _may_be_no_text(run):
             continue
-        piece = run.replace("\\", "\\\\").replace(_QUOTE, '\\"')
+        piece = json.dumps(run)[1:-1]
         before = _QUOTE if starts and found.start() == 0 else ""
         after = _QUOTE if ends and found.end() == len(text) else ""
         runs.append(before + piece + after)

@@ -110,13 +110,15 @@ def _expression(piece: Piece) -> bytes:
         value = b'"?' + text + rb'["\s,}\]]'
     else:
         value = text if piece.text.startswith('"') else rb'"(?:[^"\\]|\\.)*' + text
+    if piece.loose:
+        value += b"|-?[0-9]"
     return rb'"%b"\s*:\s*(?:%b|[\[{])' % (re.escape(piece.name).encode(), value)
 
 
 def make_search(pieces: Sequence[Piece], database: bytes) -> Search:
     """Return the search for ``pieces``: what was kept of it, or an automaton made just now.
 
-    The automaton finds their texts in any field.
+    The automaton finds their texts in any field, and loose ones in every text.
     """
     if database:
         try:
@@ -127,8 +129,17 @@ def make_search(pieces: Sequence[Piece], database: bytes) -> Search:
         [piece.text.encode() for piece in pieces], implementation=Implementation.ContiguousNFA
     )
     find = automaton.find_matches_as_indexes
-    # bytes.lower() is about ASCII alone, as the pieces are.
-    return lambda text: [(at, to) for at, _, to in find(text.lower(), overlapping=True)]
+    loose = [at for at, piece in enumerate(pieces) if piece.loose]
+
+    def search(text: bytes) -> list[tuple[int, int]]:
+        # bytes.lower() is about ASCII alone, as the pieces are.
+        hits = [(at, to) for at, _, to in find(text.lower(), overlapping=True)]
+        if loose:
+            ends = accumulate([len(line) + 1 for line in text.split(b"\n")])
+            hits += [(at, end - 1) for end in ends for at in loose]
+        return hits
+
+    return search
 
 
 def _kept_search(kept: bytes) -> Search:

@@ -84,12 +84,13 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, order=True):
     """Text that stands in the JSON of a record, in any case of ASCII.
 
     With a ``name`` it stands in the value of that field. ``alone``: it is all of that value, which
-    may be a text, a number or a truth.
+    may be a text, a number or a truth. ``loose``: it stands there if that value is no number.
     """
 
     text: str
     name: str = ""
     alone: bool = False
+    loose: bool = False
 
 
 class SievePlan(msgspec.Struct, frozen=True, array_like=True):
