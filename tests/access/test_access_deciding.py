@@ -24,6 +24,7 @@ from sekisho.kernel.i18n import translate
 _BROWSER: dict[str, Any] = {"device": None, "door": Door.BROWSER}
 _REASONS: dict[str, tuple[Signals, dict[str, Any]]] = {
     "sekisho.person-blocked": (signals(person=person(active=False)), {}),
+    "sekisho.shut-out": (signals(shut_out=True), {}),
     "sekisho.not-signed-in": (signals(person=person(sign_in_ends=NOW)), {}),
     "sekisho.certificate": (signals(device=device(certified=False)), {}),
     "sekisho.consent-withdrawn": (signals(device=device(consent_withdrawn=True)), {}),

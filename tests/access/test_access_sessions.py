@@ -161,7 +161,9 @@ def test_what_has_an_open_stream_is_in_use_and_a_desktop_without_one_is_idle(
     assert live == {app.id, held.id}
 
 
-@pytest.mark.parametrize("what", ["sign-out", "disabled", "policy", "resource", "paused"])
+@pytest.mark.parametrize(
+    "what", ["sign-out", "disabled", "policy", "resource", "paused", "shut out"]
+)
 def test_every_event_that_matters_is_noted_and_cuts(
     town: Town, wiki: Resource, boss: Principal, what: str
 ) -> None:
@@ -181,12 +183,15 @@ def test_every_event_that_matters_is_noted_and_cuts(
             service.propose_policies(tx, [narrow], note="", based_on=1)
         elif what == "resource":
             service.remove_resource(tx, wiki.id)
+        elif what == "shut out":
+            identity.shut_out(tx, town.request(hanako, wiki).address, "many odd requests", 7)
         else:
             controls.set_device_bar(tx, DeviceID("dev_1"), Bar.PAUSED)
             evidence.record(tx, kind="device.paused", subject="device:dev_1", detail={})
     with town.database.read(SYSTEM) as tx:
         subjects = {change.subject for change in list_changes(tx, cursor)}
         assert len(service.find_cuts(tx, subjects)) == 1
+        assert _reasons(town, hanako, wiki)[0] != "staff", "nor is it opened anew"
 
 
 def test_a_stolen_or_foreign_sign_in_opens_nothing(town: Town, wiki: Resource) -> None:

@@ -105,18 +105,11 @@ def test_what_a_role_asks_for_is_set_and_counts_at_once(town: Town) -> None:
     with town.database.write(principal) as tx:
         service.change_requirement(tx, "role:admin", 1)
         assert service.list_requirements(tx)[Role.ADMIN] is Strength.ONE
-    person = town.add("t@example.jp", Role.TELEWORKER)
-    with town.database.write(town.as_person(admin)) as tx:
-        assert service.required_strength(tx, person) is Strength.ONE
-        assert service.required_strength(tx, person, "erp") is Strength.ONE
-        service.change_requirement(tx, "resource:erp", 3)
-        assert service.required_strength(tx, person, "erp") is Strength.RESISTANT
-    assert town.kinds().count("identity.requirement_changed") == 2
+    assert town.kinds().count("identity.requirement_changed") == 1
 
 
 @pytest.mark.parametrize(("key", "strength"), [
-    ("role:emperor", 1), ("role:admin", 0), ("role:admin", 4), ("resource:", 1), ("x", 1),
-    ("resource:" + "x" * 81, 1),
+    ("role:emperor", 1), ("role:admin", 0), ("role:admin", 4), ("resource:erp", 1), ("x", 1),
 ])  # fmt: skip
 def test_unknown_requirements_are_refused(town: Town, key: str, strength: int) -> None:
     with pytest.raises(InvalidInputError), town.database.write(SYSTEM) as tx:

@@ -193,6 +193,7 @@ class Signals:
     ``findings`` counts open critical and high findings about the device or the person, None if
     it could not be counted. ``granted_until`` is the end of a granted request. ``networks`` are
     the names of the organisation's networks that hold ``address``; None if that is unreadable.
+    ``shut_out``: somebody has shut the address out of every way in.
     """
 
     at: datetime
@@ -204,6 +205,7 @@ class Signals:
     country: str | None = None
     findings: int | None = None
     granted_until: datetime | None = None
+    shut_out: bool = False
 
     @property
     def trust(self) -> Trust:

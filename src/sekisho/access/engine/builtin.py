@@ -40,6 +40,11 @@ _WORDS: Mapping[str, tuple[Text, Text, str]] = {
         msg("Ask your administrator."),
         "",
     ),
+    "sekisho.shut-out": (
+        msg("Nothing is let in from this network address."),
+        msg("Try it from another network, or ask your administrator to let the address in again."),
+        "",
+    ),
     "sekisho.not-signed-in": (
         msg("You are not signed in."),
         msg("Sign in and try again."),

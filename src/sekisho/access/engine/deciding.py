@@ -47,6 +47,8 @@ def decide(book: Book, resource: Resource | None, signals: Signals) -> Decision:
     """Return the decision; never raises: what cannot be decided is refused."""
     if resource is None or not resource.enabled:
         return refuse(book, signals, [builtin.built_in_reason("sekisho.no-resource")])
+    if signals.shut_out:  # whoever it is: nothing comes in from there
+        return refuse(book, signals, [builtin.built_in_reason("sekisho.shut-out")])
     context = make_context(signals)
     try:
         who, where = make_memberships(signals), make_places(resource)

@@ -24,6 +24,7 @@ from sekisho.devices.service import front
 from sekisho.devices.service.front import Front
 from sekisho.findings import service as findings
 from sekisho.identity import service as identity
+from sekisho.identity.engine.limits import group_address
 from sekisho.identity.model import SESSION_IDLE, Session
 from sekisho.identity.service import Insight
 from sekisho.kernel.db import Transaction
@@ -46,6 +47,7 @@ class Known:
     findings: Mapping[str, int]
     granted: Mapping[tuple[str, str], datetime]
     networks: Sequence[tuple[str, str, _Network]]
+    bans: Mapping[str, datetime]
 
 
 def gather_signals(tx: Transaction, requests: Sequence[AccessRequest]) -> list[Signals]:
@@ -70,6 +72,7 @@ def _read(tx: Transaction, requests: Sequence[AccessRequest]) -> Known:
         findings=findings.count_severe(tx, subjects),
         granted=request_store.list_granted(tx, people),
         networks=read_networks(tx),
+        bans=identity.list_bans(tx),
     )
 
 
@@ -88,7 +91,13 @@ def _signals(tx: Transaction, request: AccessRequest, known: Known) -> Signals:
         country=country,
         findings=sum(known.findings.get(subject, 0) for subject in subjects),
         granted_until=known.granted.get((request.person_id, request.resource_id)),
+        shut_out=_is_shut_out(tx, request.address, known.bans),
     )
+
+
+def _is_shut_out(tx: Transaction, address: str, bans: Mapping[str, datetime]) -> bool:
+    end = bans.get(group_address(address)) if bans else None
+    return end is not None and end > tx.now
 
 
 def _person_facts(request: AccessRequest, known: Known) -> PrincipalFacts:

@@ -133,7 +133,6 @@ from sekisho.identity.service.requirements import (
     change_requirement,
     has_usable_admin,
     list_requirements,
-    required_strength,
     resting_roles,
 )
 from sekisho.identity.service.resumes import KeptForm, find_form, keep_form
@@ -335,7 +334,6 @@ __all__ = [
     "request_recovery",
     "require_leavable",
     "require_recent",
-    "required_strength",
     "resting_roles",
     "return_from_provider",
     "revoke_invitation",

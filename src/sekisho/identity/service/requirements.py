@@ -1,4 +1,4 @@
-"""How strongly people must have proved themselves: by role, and by what they reach for.
+"""How strongly people must have proved themselves, by role (apps say it themselves: ``access``).
 
 A role that asks for more than a session proved rests in that session: its rights are not there,
 all others are. So a weak sign-in never does what a strong one may, on whichever way it came.
@@ -24,7 +24,6 @@ from sekisho.kernel.i18n import msg
 
 # Who only sees their own things may come with a code; whoever sees those of others needs two.
 _DEFAULT: Mapping[Role, Strength] = {Role.TELEWORKER: Strength.ONE}
-_LONGEST_RESOURCE = 80
 _EVERYBODY = 1_000_000
 
 
@@ -36,18 +35,6 @@ def list_requirements(tx: Transaction) -> Mapping[Role, Strength]:
 
 def _of_role(known: Mapping[str, Strength], role: Role) -> Strength:
     return known.get(f"role:{role.value}", _DEFAULT.get(role, Strength.TWO))
-
-
-def required_strength(tx: Transaction, person: Person, resource: str | None = None) -> Strength:
-    """Return how strongly a person must have proved themselves to reach ``resource``.
-
-    Without a resource: to use every role they have. A resource nobody set anything for asks for
-    what the person's roles ask for.
-    """
-    known = rules.read_requirements(tx)
-    wanted = [_of_role(known, role) for role in _roles(person)]
-    wanted += [known[f"resource:{resource}"]] if f"resource:{resource}" in known else []
-    return max(wanted, default=Strength.ONE)
 
 
 def _roles(person: Person) -> Iterable[Role]:
@@ -91,7 +78,7 @@ def _strongest(tx: Transaction, person: Person) -> int:
 
 
 def change_requirement(tx: Transaction, key: str, strength: int) -> None:
-    """Set what ``role:NAME`` or ``resource:ID`` asks for (identity.write, proved recently).
+    """Set what ``role:NAME`` asks for (identity.write, proved recently).
 
     Raises InvalidInputError for an unknown role or strength.
     """
@@ -99,11 +86,10 @@ def change_requirement(tx: Transaction, key: str, strength: int) -> None:
     tx.principal.require_fresh(tx.now)
     kind, _, name = key.partition(":")
     roles = {role.value for role in Role}
-    known = name in roles if kind == "role" else kind == "resource" and bool(name)
-    if not known or len(name) > _LONGEST_RESOURCE or strength not in set(Strength):
+    if kind != "role" or name not in roles or strength not in set(Strength):
         raise InvalidInputError(
             msg("“%(key)s” with strength %(n)s cannot be set.", key=key[:100], n=strength),
-            hint=msg("Expected are role:NAME or resource:ID, and 1, 2 or 3."),
+            hint=msg("Expected are role:NAME, and 1, 2 or 3."),
         )
     before = rules.read_requirements(tx).get(key)
     rules.set_requirement(tx, key, Strength(strength))

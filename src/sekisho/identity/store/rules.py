@@ -23,7 +23,7 @@ class Ban:
 
 
 def read_requirements(tx: Transaction) -> Mapping[str, Strength]:
-    """Return what was set: ``role:…`` or ``resource:…`` → strength."""
+    """Return what was set: ``role:…`` → strength."""
     return {row.key: Strength(row.strength) for row in tx.rows(select(requirements))}
 
 
