@@ -1,5 +1,6 @@
 """What the gate calls: decided, opened durably, asked again at every change, cut, recorded."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -184,7 +185,8 @@ def test_every_event_that_matters_is_noted_and_cuts(
         elif what == "resource":
             service.remove_resource(tx, wiki.id)
         elif what == "shut out":
-            identity.shut_out(tx, town.request(hanako, wiki).address, "many odd requests", 7)
+            hers = town.request(hanako, wiki).address
+            identity.shut_out(replace(tx, principal=SYSTEM), hers, "many odd requests", 7)
         else:
             controls.set_device_bar(tx, DeviceID("dev_1"), Bar.PAUSED)
             evidence.record(tx, kind="device.paused", subject="device:dev_1", detail={})
