@@ -94,10 +94,14 @@ def judge_access(
     """Say how a device stands; ``verdicts`` are settled at ``now`` (``engine.settle``)."""
     reasons = [AccessReason(_BARRED[bar], bar=bar) for bar in bars]
     known = [(v, controls[v.control_id]) for v in verdicts if v.control_id in controls]
-    reasons += [weigh(verdict, control, rules, now) for verdict, control in known]
+    reasons += [
+        weigh(verdict, control, rules, now)
+        for verdict, control in known
+        if verdict.kind is not VerdictKind.PASS  # a pass is fine, and no reason
+    ]
     if not any(_is_proven(verdict, control, rules) for verdict, control in known):
         reasons.append(AccessReason(AccessKind.UNKNOWN, bar=Bar.NEVER_JUDGED))
-    kind = max((reason.kind for reason in reasons), key=lambda each: each.rank)
+    kind = max((r.kind for r in reasons), key=lambda each: each.rank, default=AccessKind.FINE)
     dates = [r.until for r in reasons if r.kind is AccessKind.FIX_BY and r.until is not None]
     return AccessState(
         device_id=device_id,
@@ -201,5 +205,4 @@ def _turns(
 
 
 def _arrange(reasons: Sequence[AccessReason]) -> tuple[AccessReason, ...]:
-    shown = [reason for reason in reasons if reason.verdict is not VerdictKind.PASS]
-    return tuple(sorted(shown, key=lambda r: (-r.kind.rank, r.control_id or "")))
+    return tuple(sorted(reasons, key=lambda r: (-r.kind.rank, r.control_id or "")))

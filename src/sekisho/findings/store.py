@@ -47,6 +47,7 @@ from sekisho.kernel.db import (
     read_day,
 )
 from sekisho.kernel.ids import FindingID
+from sekisho.kernel.prepared import Prepared, among_given
 
 findings = Table(
     "findings",
@@ -112,10 +113,10 @@ SORTS: Mapping[str, Any] = {
     "times": findings.c.times,
 }
 
-_SEVERE_OF_MANY = (
+_SEVERE_OF_MANY = Prepared(
     select(findings.c.subject, func.count().label("n"))
     .where(
-        findings.c.subject.in_(bindparam("subjects", expanding=True)),
+        among_given(findings.c.subject, "subjects"),
         # Made an expression, so that no planner prefers the index of the inbox: of one subject
         # there are a few findings, of this status tens of thousands; the gate asks all day.
         findings.c.status + "" == FindingStatus.OPEN.value,
@@ -277,7 +278,7 @@ def count_severe(tx: Transaction, subjects: Sequence[str], kind: FindingKind) ->
     """Return subject → how many open critical and high findings of ``kind`` it has."""
     found: dict[str, int] = {}
     for some in chunked(subjects):
-        rows = tx.rows(_SEVERE_OF_MANY, {"subjects": some, "kind": kind.value})
+        rows = _SEVERE_OF_MANY.rows(tx, {"subjects": some, "kind": kind.value})
         found |= {row.subject: row.n for row in rows}
     return found
 

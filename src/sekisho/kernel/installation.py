@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Column, String, Table, bindparam, delete, select
 
 from sekisho.kernel.db import JSONText, Transaction, UTCDateTime, metadata, upsert
+from sekisho.kernel.prepared import Prepared
 
 installation = Table(
     "installation",
@@ -13,12 +14,12 @@ installation = Table(
     Column("value", JSONText(), nullable=False),
     Column("changed_at", UTCDateTime(), nullable=False),
 )
-_FACT = select(installation.c.value).where(installation.c.name == bindparam("fact"))
+_FACT = Prepared(select(installation.c.value).where(installation.c.name == bindparam("fact")))
 
 
 def get_fact(tx: Transaction, name: str, default: Any = None) -> Any:
     """Return the fact ``name`` (any JSON value), or ``default`` if it was never set."""
-    found = tx.rows(_FACT, {"fact": name})
+    found = _FACT.rows(tx, {"fact": name})
     return found[0].value if found else default
 
 

@@ -8,8 +8,11 @@ from sqlalchemy import Row, func, insert, select, update
 from sekisho.access.policies import Policy, PolicyVersion, VersionState
 from sekisho.access.store.tables import POLICIES
 from sekisho.kernel.db import Transaction
+from sekisho.kernel.prepared import Prepared
 
-_IN_FORCE = select(POLICIES.c.number).where(POLICIES.c.state == VersionState.IN_FORCE.value)
+_IN_FORCE = Prepared(
+    select(POLICIES.c.number).where(POLICIES.c.state == VersionState.IN_FORCE.value)
+)
 
 
 def insert_version(tx: Transaction, version: PolicyVersion) -> None:
@@ -37,7 +40,8 @@ def newest_number(tx: Transaction) -> int:
 
 def number_in_force(tx: Transaction) -> int:
     """Return the number of the version in force, 0 for none."""
-    return int(tx.scalar(_IN_FORCE) or 0)
+    found = _IN_FORCE.rows(tx)
+    return int(found[0].number) if found else 0
 
 
 def list_versions(tx: Transaction, offset: int, limit: int) -> list[PolicyVersion]:

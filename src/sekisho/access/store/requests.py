@@ -9,13 +9,16 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from sekisho.access.store.tables import ORDERS, REQUESTS
 from sekisho.kernel.db import Transaction, chunked
+from sekisho.kernel.prepared import Prepared, among_given
 
 GRANTED = "granted"
 WAITING = "waiting"
-_GRANTED_NOW = select(REQUESTS.c.person_id, REQUESTS.c.resource_id, REQUESTS.c.ends_at).where(
-    REQUESTS.c.person_id.in_(bindparam("people", expanding=True)),
-    REQUESTS.c.state == GRANTED,
-    REQUESTS.c.ends_at > bindparam("now"),
+_GRANTED_NOW = Prepared(
+    select(REQUESTS.c.person_id, REQUESTS.c.resource_id, REQUESTS.c.ends_at).where(
+        among_given(REQUESTS.c.person_id, "people"),
+        REQUESTS.c.state == GRANTED,
+        REQUESTS.c.ends_at > bindparam("now"),
+    )
 )
 
 
@@ -92,7 +95,7 @@ def list_granted(tx: Transaction, people: Collection[str]) -> dict[tuple[str, st
     """Return (person, resource) → until when it is granted now."""
     found: dict[tuple[str, str], datetime] = {}
     for part in chunked(sorted(people)):
-        for row in tx.rows(_GRANTED_NOW, {"people": part, "now": tx.now}):
+        for row in _GRANTED_NOW.rows(tx, {"people": part, "now": tx.now}):
             key = (row.person_id, row.resource_id)
             found[key] = max(row.ends_at, found.get(key, row.ends_at))
     return found

@@ -4,14 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from sekisho.access.model import Resource, ResourceID, ResourceKind, Trust, Upstream
 from sekisho.access.store.tables import RESOURCES
 from sekisho.identity.model import Strength
 from sekisho.kernel.db import Transaction, chunked
+from sekisho.kernel.prepared import Prepared, among_given
 
-_OF_MANY = select(RESOURCES).where(RESOURCES.c.id.in_(bindparam("these", expanding=True)))
+_OF_MANY = Prepared(select(RESOURCES).where(among_given(RESOURCES.c.id, "these")))
 
 
 def insert_resource(tx: Transaction, resource: Resource) -> None:
@@ -42,7 +43,7 @@ def find_resources(tx: Transaction, ids: Collection[str]) -> dict[str, Resource]
     """Return those of ``ids`` that there are."""
     found: dict[str, Resource] = {}
     for part in chunked(sorted(ids)):
-        found |= {row.id: _resource(row) for row in tx.rows(_OF_MANY, {"these": part})}
+        found |= {row.id: _resource(row) for row in _OF_MANY.rows(tx, {"these": part})}
     return found
 
 

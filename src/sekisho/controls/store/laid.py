@@ -9,7 +9,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    bindparam,
     case,
     delete,
     func,
@@ -26,13 +25,16 @@ from sekisho.controls.store.exception_tables import BARS
 from sekisho.controls.store.tables import EXEMPTIONS, SUBJECTS, VERDICTS
 from sekisho.kernel.db import Transaction, among, chunked, upsert
 from sekisho.kernel.ids import ControlID, DeviceID
+from sekisho.kernel.prepared import Prepared, among_given
 from sekisho.wire.kit import Ownership
 
 # Made once: the gate asks with these for every decision, and making one costs thrice its running.
-_OWNERS_OF_MANY = select(SUBJECTS.c.device_id, SUBJECTS.c.person_id).where(
-    SUBJECTS.c.device_id.in_(bindparam("devices", expanding=True))
+_OWNERS_OF_MANY = Prepared(
+    select(SUBJECTS.c.device_id, SUBJECTS.c.person_id).where(
+        among_given(SUBJECTS.c.device_id, "devices")
+    )
 )
-_BARS_OF_MANY = select(BARS).where(BARS.c.device_id.in_(bindparam("devices", expanding=True)))
+_BARS_OF_MANY = Prepared(select(BARS).where(among_given(BARS.c.device_id, "devices")))
 _WAITING = (VerdictKind.FAIL.value, VerdictKind.UNKNOWN.value)
 
 
@@ -57,7 +59,7 @@ def find_owners(tx: Transaction, device_ids: Sequence[str]) -> dict[str, str | N
     """Return device → person of the devices that are judged."""
     found = {}
     for some in chunked(device_ids):
-        for row in tx.rows(_OWNERS_OF_MANY, {"devices": some}):
+        for row in _OWNERS_OF_MANY.rows(tx, {"devices": some}):
             found[row.device_id] = row.person_id
     return found
 
@@ -149,7 +151,7 @@ def find_bars(tx: Transaction, device_ids: Sequence[str]) -> dict[str, str]:
     """Return device → what stands in its way."""
     found = {}
     for some in chunked(device_ids):
-        for row in tx.rows(_BARS_OF_MANY, {"devices": some}):
+        for row in _BARS_OF_MANY.rows(tx, {"devices": some}):
             found[row.device_id] = row.bar
     return found
 

@@ -21,6 +21,7 @@ from sekisho.controls.store.tables import CHANGES, EXEMPTIONS, SUBJECTS, VERDICT
 from sekisho.kernel.db import Transaction, chunked, upsert
 from sekisho.kernel.i18n import pack_text, unpack_text
 from sekisho.kernel.ids import ControlID, DeviceID, new_id
+from sekisho.kernel.prepared import Prepared, Remembered, among_given
 from sekisho.wire.kit import Ownership
 
 _KINDS = {kind.value: kind for kind in VerdictKind}
@@ -34,9 +35,8 @@ _FIGURES = {
     VerdictKind.EXEMPT: "exempt",
 }
 _OF_ONE = select(VERDICTS).where(VERDICTS.c.device_id == bindparam("of_device"))
-_OF_MANY = select(VERDICTS).where(VERDICTS.c.device_id.in_(bindparam("devices", expanding=True)))
-_EXEMPTIONS_OF_MANY = select(EXEMPTIONS).where(
-    EXEMPTIONS.c.device_id.in_(bindparam("devices", expanding=True))
+_EXEMPTIONS_OF_MANY = Prepared(
+    select(EXEMPTIONS).where(among_given(EXEMPTIONS.c.device_id, "devices"))
 )
 _EXEMPTIONS_OF_ONE = select(EXEMPTIONS).where(EXEMPTIONS.c.device_id == bindparam("of_device"))
 _STANDING = select(
@@ -93,11 +93,11 @@ def find_standing(tx: Transaction, device_id: DeviceID) -> Standing:
 
 def find_verdicts_of(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, Verdicts]:
     """Return the stored verdicts of many devices."""
-    found: dict[DeviceID, Verdicts] = {device_id: {} for device_id in device_ids}
+    found: dict[str, list[Sequence[Any]]] = {device_id: [] for device_id in device_ids}
     for some in chunked(device_ids):
-        for row in tx.rows(_OF_MANY, {"devices": some}):
-            found[row.device_id][row.control_id] = _verdict(row)
-    return found
+        for words in _OF_MANY.words(tx, {"devices": some}):
+            found[words[_DEVICE]].append(words)
+    return {DeviceID(device_id): dict(_MADE.of(tx, words)) for device_id, words in found.items()}
 
 
 def find_verdicts_of_control(
@@ -129,7 +129,7 @@ def find_exemptions_of(
     """Return the exceptions of many devices."""
     found: dict[DeviceID, list[Row[Any]]] = {d: [] for d in device_ids}
     for some in chunked(device_ids):
-        for row in tx.rows(_EXEMPTIONS_OF_MANY, {"devices": some}):
+        for row in _EXEMPTIONS_OF_MANY.rows(tx, {"devices": some}):
             found[row.device_id].append(row)
     return {device_id: _longest(rows) for device_id, rows in found.items()}
 
@@ -297,6 +297,13 @@ def _verdict(row: Row[Any]) -> Verdict:
         exempt_until=row.exempt_until,
         machine_at=row.machine_at,
     )
+
+
+_OF_MANY = Prepared(select(VERDICTS).where(among_given(VERDICTS.c.device_id, "devices")))
+_MADE: Remembered[Verdicts] = Remembered(
+    _OF_MANY, lambda rows: {ControlID(r.control_id): _verdict(r) for r in rows}, most=256
+)
+_DEVICE = list(VERDICTS.c.keys()).index("device_id")
 
 
 def _subject(row: Row[Any]) -> Subject:

@@ -12,6 +12,7 @@ from sekisho.devices.store import words
 from sekisho.devices.store.tables import DEVICES, LINES, NODE_KEYS, SCHEDULES, TAGS
 from sekisho.kernel.db import Transaction, among, chunked, upsert
 from sekisho.kernel.ids import DeviceID
+from sekisho.kernel.prepared import Prepared, among_given
 
 COLUMNS = [DEVICES.c[item.name] for item in fields(Device)]
 _SORTS: Mapping[str, Any] = {
@@ -33,7 +34,7 @@ _SEEN = (
 _ANSWERED = (
     update(DEVICES).where(DEVICES.c.id == bindparam("device")).values(answered_at=bindparam("at"))
 )
-_OF_MANY = select(*COLUMNS).where(DEVICES.c.id.in_(bindparam("devices", expanding=True)))
+_OF_MANY = Prepared(select(*COLUMNS).where(among_given(DEVICES.c.id, "devices")))
 _LINES_OF = select(LINES).where(
     LINES.c.device_id == bindparam("device"),
     LINES.c.query.in_(bindparam("those", expanding=True)),
@@ -106,7 +107,7 @@ def find_devices(tx: Transaction, device_ids: Sequence[str]) -> dict[str, Device
     """Return those of ``device_ids`` that there are, by id."""
     found: dict[str, Device] = {}
     for part in chunked(device_ids):
-        rows = tx.rows(_OF_MANY, {"devices": part})
+        rows = _OF_MANY.rows(tx, {"devices": part})
         found |= {row.id: read_device(row) for row in rows}
     return found
 

@@ -11,12 +11,15 @@ from sekisho.devices.model import Certificate, Look
 from sekisho.devices.store.tables import CERTIFICATES, LOOKS
 from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import new_id
+from sekisho.kernel.prepared import Prepared, among_given
 
 _LOOK = [LOOKS.c[item.name] for item in fields(Look)]
-_GOOD_OF_MANY = select(CERTIFICATES.c.serial, CERTIFICATES.c.device_id).where(
-    CERTIFICATES.c.serial.in_(bindparam("serials", expanding=True)),
-    CERTIFICATES.c.revoked_at.is_(None),
-    CERTIFICATES.c.not_after > bindparam("now"),
+_GOOD_OF_MANY = Prepared(
+    select(CERTIFICATES.c.serial, CERTIFICATES.c.device_id).where(
+        among_given(CERTIFICATES.c.serial, "serials"),
+        CERTIFICATES.c.revoked_at.is_(None),
+        CERTIFICATES.c.not_after > bindparam("now"),
+    )
 )
 _CERTIFICATE = [CERTIFICATES.c[item.name] for item in fields(Certificate)]
 
@@ -80,7 +83,7 @@ def list_good_certificates(
     """Return serial → device for those that are neither revoked nor past their end."""
     found: dict[str, str] = {}
     for part in chunked(serials):
-        rows = tx.rows(_GOOD_OF_MANY, {"serials": part, "now": now})
+        rows = _GOOD_OF_MANY.rows(tx, {"serials": part, "now": now})
         found |= {row.serial: row.device_id for row in rows}
     return found
 

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, and_, delete, func, insert, select, update
 
 from sekisho.identity.model import Group
 from sekisho.identity.store.tables import group_members, groups, people
 from sekisho.kernel.db import Transaction, chunked, upsert
 from sekisho.kernel.ids import GroupID, PersonID
+from sekisho.kernel.prepared import Prepared, among_given
 
-_OF_MANY = select(group_members.c.person_id, group_members.c.group_id).where(
-    group_members.c.person_id.in_(bindparam("people", expanding=True))
+_OF_MANY = Prepared(
+    select(group_members.c.person_id, group_members.c.group_id).where(
+        among_given(group_members.c.person_id, "people")
+    )
 )
 
 
@@ -67,7 +70,7 @@ def list_groups_of_many(tx: Transaction, person_ids: Sequence[str]) -> dict[str,
     """Return person → the ids of their groups; who is in none is not in it."""
     found: dict[str, list[GroupID]] = {}
     for part in chunked(person_ids):
-        for row in tx.rows(_OF_MANY, {"people": part}):
+        for row in _OF_MANY.rows(tx, {"people": part}):
             found.setdefault(row.person_id, []).append(GroupID(row.group_id))
     return found
 

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Row, and_, delete, insert, select, update
 
 from sekisho.identity.model import APIToken, Method, Session, Strength
 from sekisho.identity.store.tables import sessions, tokens
 from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import PersonID, SessionID, TokenID
+from sekisho.kernel.prepared import Prepared, among_given
 
-_OF_MANY = select(sessions).where(sessions.c.id.in_(bindparam("these", expanding=True)))
+_OF_MANY = Prepared(select(sessions).where(among_given(sessions.c.id, "these")))
 
 
 def insert_session(tx: Transaction, session: Session, digest: str) -> None:
@@ -37,7 +38,7 @@ def get_sessions(tx: Transaction, session_ids: Sequence[str]) -> list[Session]:
     """Return the sessions with these ids; their ends are not looked at."""
     found: list[Session] = []
     for part in chunked(session_ids):
-        found += [_session(row) for row in tx.rows(_OF_MANY, {"these": part})]
+        found += [_session(row) for row in _OF_MANY.rows(tx, {"these": part})]
     return found
 
 

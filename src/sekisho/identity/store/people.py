@@ -9,7 +9,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    bindparam,
     delete,
     exists,
     func,
@@ -31,6 +30,7 @@ from sekisho.identity.store.tables import (
 )
 from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import PersonID, UnitID
+from sekisho.kernel.prepared import Prepared, among_given
 
 _SORTS: Mapping[str, Any] = {
     "name": people.c.name,
@@ -41,12 +41,12 @@ _SORTS: Mapping[str, Any] = {
 }
 SORTS = tuple(_SORTS)
 # Made once: the gate asks with these for every decision, and making one costs thrice its running.
-_OF_MANY = select(people).where(people.c.id.in_(bindparam("people", expanding=True)))
-_STATES_OF_MANY = select(people.c.id, people.c.state).where(
-    people.c.id.in_(bindparam("people", expanding=True))
+_OF_MANY = Prepared(select(people).where(among_given(people.c.id, "people")))
+_STATES_OF_MANY = Prepared(
+    select(people.c.id, people.c.state).where(among_given(people.c.id, "people"))
 )
 _ROLES_OF_MANY = [
-    (each, select(each).where(each.c.person_id.in_(bindparam("people", expanding=True))))
+    (each, Prepared(select(each).where(among_given(each.c.person_id, "people"))))
     for each in (person_roles, unit_roles)
 ]
 
@@ -159,7 +159,7 @@ def find_people(tx: Transaction, person_ids: Iterable[str]) -> dict[str, Person]
     """Return those of ``person_ids`` that there are."""
     found: list[Person] = []
     for part in chunked(list(person_ids)):
-        found += _people(tx, tx.rows(_OF_MANY, {"people": part}))
+        found += _people(tx, _OF_MANY.rows(tx, {"people": part}))
     return {person.id: person for person in found}
 
 
@@ -167,7 +167,7 @@ def find_states(tx: Transaction, person_ids: Sequence[str]) -> dict[str, PersonS
     """Return the states of those of ``person_ids`` that there are."""
     found: dict[str, PersonState] = {}
     for part in chunked(person_ids):
-        rows = tx.rows(_STATES_OF_MANY, {"people": part})
+        rows = _STATES_OF_MANY.rows(tx, {"people": part})
         found |= {row.id: PersonState(row.state) for row in rows}
     return found
 
@@ -317,7 +317,7 @@ def _assignments(tx: Transaction, ids: Sequence[str]) -> dict[str, list[Assignme
     known = {role.value for role in Role}
     for table, query in _ROLES_OF_MANY:
         for part in chunked(ids):
-            for row in tx.rows(query, {"people": part}):
+            for row in query.rows(tx, {"people": part}):
                 if row.role in known:  # a role of a newer version gives nothing here
                     unit = UnitID(row.unit_id) if table is unit_roles else None
                     found.setdefault(row.person_id, []).append(Assignment(Role(row.role), unit))

@@ -9,8 +9,9 @@ from sekisho.identity.model import PersonState, Unit, UnitKind
 from sekisho.identity.store.tables import people, unit_roles, units
 from sekisho.kernel.db import Transaction, among
 from sekisho.kernel.ids import PersonID, UnitID
+from sekisho.kernel.prepared import Prepared
 
-_ALL = select(units)
+_ALL = Prepared(select(units))
 
 
 def insert_unit(tx: Transaction, unit: Unit) -> None:
@@ -39,7 +40,7 @@ def find_unit(tx: Transaction, unit_id: str) -> Unit | None:
 
 def list_units(tx: Transaction) -> list[Unit]:
     """List all units, in no order that means anything."""
-    return [_unit(row) for row in tx.rows(_ALL)]
+    return [_unit(row) for row in _ALL.rows(tx)]
 
 
 def name_units(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:

@@ -73,7 +73,7 @@ def read_asked(request: Any) -> Asked:
     """Read a ``CheckRequest`` of ext_authz."""
     found, http = request.attributes, request.attributes.request.http
     own = _own(found)
-    device, serial = read_certificate(urllib.parse.unquote(found.source.certificate))
+    device, serial = read_certificate(found.source.certificate)
     door = own.get("door", "")
     return Asked(
         door=Door(door) if door in set(Door) else None,
@@ -98,11 +98,14 @@ def _own(attributes: Any) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4_096)
-def read_certificate(pem: str) -> tuple[DeviceID | None, str]:
-    """Return the device and serial number (hex) of a certificate that Envoy has verified."""
-    if not pem:
+def read_certificate(quoted: str) -> tuple[DeviceID | None, str]:
+    """Return the device and serial number (hex) of a certificate that Envoy has verified.
+
+    It is PEM as Envoy tells it: percent-encoded.
+    """
+    if not quoted:
         return None, ""
-    certificate = x509.load_pem_x509_certificate(pem.encode())
+    certificate = x509.load_pem_x509_certificate(urllib.parse.unquote_to_bytes(quoted))
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
