@@ -16,6 +16,7 @@ EARLIEST = int((datetime(1990, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SEC
 _LAST = int((datetime(9999, 12, 30, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 _FILETIME_EPOCH = 11_644_473_600 * SECOND  # 1601-01-01 to 1970-01-01
 
+_USUAL = len("2026-11-29T00:00:00.000000Z")
 _ISO = re.compile(
     r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})"
     r"(?:[T ,]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
@@ -48,8 +49,18 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> int | None:
         return None
     if isinstance(value, int | float):
         return _from_number(value)
+    if type(value) is str and len(value) == _USUAL and value[10::16] == "TZ":
+        try:
+            return _since(datetime.fromisoformat(value))
+        except ValueError:
+            pass
     text = str(value).strip().strip('"[]')
     return _from_text(text, zone) if text and len(text) < 60 else None  # noqa: PLR2004 - no time is longer
+
+
+def _since(moment: datetime) -> int:
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def _from_text(text: str, zone: tzinfo) -> int | None:

@@ -17,7 +17,8 @@ _TAKEN_WITH_PART = {
     "Correlation": (("ActivityID", "Correlation_ActivityID"),),
 }
 _PLAIN = frozenset((str, int, type(None)))
-_FIRM = ("EventID", "Channel", "Provider_Name")
+_EVENT_ID = "EventID"
+_FIRM = (_EVENT_ID, "Channel", "Provider_Name")
 
 
 def find_system(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -43,16 +44,21 @@ def flatten_system(system: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in system.items():
         if name in _TAKEN_WITH_PART:
             attributes = _attributes(value)
-            flat.update(
-                {to: attributes[of] for of, to in _TAKEN_WITH_PART[name] if of in attributes}
-            )
-        elif name == "TimeCreated":
-            flat[name] = _attributes(value).get("SystemTime", value if _is_plain(value) else None)
-        elif name == "EventID":
-            flat[name] = read_event_id(value)
+            for of, to in _TAKEN_WITH_PART[name]:
+                if of in attributes:
+                    flat[to] = attributes[of]
         else:
-            flat[name] = value if _is_plain(value) else _text_of(value)
+            plain = type(value) in _PLAIN and name != _EVENT_ID
+            flat[name] = value if plain else _system_value(name, value)
     return flat
+
+
+def _system_value(name: str, value: Any) -> Any:
+    if name == _EVENT_ID:
+        return read_event_id(value)
+    if name == "TimeCreated":
+        return _attributes(value).get("SystemTime", value if _is_plain(value) else None)
+    return value if _is_plain(value) else _text_of(value)
 
 
 def read_event_id(value: Any) -> int | None:
@@ -89,7 +95,7 @@ def _flatten_items(data: Any) -> dict[str, Any]:
     for name, value in data.items():
         if name == _ATTRIBUTES:
             continue
-        part = type(value) is not str and isinstance(value, Mapping) and "#text" in value
+        part = type(value) not in _PLAIN and isinstance(value, Mapping) and "#text" in value
         flat[name] = _text_of(value) if part else value
     return flat
 
@@ -104,6 +110,8 @@ def _text_of(value: Any) -> Any:
 
 
 def _attributes(value: Any) -> Mapping[str, Any]:
+    if type(value) is dict and type(found := value.get(_ATTRIBUTES)) is dict:
+        return found  # what nearly all are, and the other questions are dear
     found = value.get(_ATTRIBUTES, value) if isinstance(value, Mapping) else {}
     return found if isinstance(found, Mapping) else {}
 
