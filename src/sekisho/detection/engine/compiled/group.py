@@ -61,8 +61,8 @@ class Group:
 
 
 def _names_of(plan: GroupPlan, terms: Iterable[int]) -> tuple[str, ...]:
-    columns = dict.fromkeys(plan.columns[plan.places[number]] for number in terms)
-    names = dict.fromkeys(name for column in columns for name in column.names)
+    places = dict.fromkeys(plan.places[number] for number in terms)
+    names = dict.fromkeys(name for place in places for name in plan.columns[place].names)
     return tuple(sorted(names, key=lambda name: name in FIRM))
 
 

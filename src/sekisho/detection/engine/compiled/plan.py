@@ -247,7 +247,8 @@ class Planner:
             if pieces not in self._databases:
                 self._databases[pieces] = build_database(pieces)
             database = self._databases[pieces]
-        return SievePlan(pieces, rules, others, tuple(always), database)
+        packed = msgspec.msgpack.encode(pieces)
+        return SievePlan(packed, rules, others, tuple(always), database)
 
 
 def settle(column: Column, test: object, kind: KindOfEvent) -> bool | None:

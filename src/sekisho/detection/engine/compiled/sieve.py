@@ -22,6 +22,7 @@ from sekisho.detection.engine.compiled.terms import Piece, SievePlan
 Search = Callable[[bytes], list[tuple[int, int]]]
 """From a text to (number of a piece, where it ends), for every place where a piece stands."""
 
+_PIECES = msgspec.msgpack.Decoder(tuple[Piece, ...])
 _DOTTED = re.compile(f"[{DOTTED}]")
 
 
@@ -36,11 +37,11 @@ class Sieve:
     @property
     def searches(self) -> bool:
         """Say whether there is anything to look for."""
-        return bool(self._plan.pieces)
+        return bool(self._plan.rules)
 
     def find(self, texts: Sequence[bytes]) -> dict[int, frozenset[int]]:
         """Return the rules (by position) to be tried, by the place of the text; no ``always``."""
-        if not self._plan.pieces:
+        if not self._plan.rules:
             return {}
         if self._search is None:
             self._search = make_search(self._plan.pieces, self._plan.database)
@@ -115,8 +116,8 @@ def _expression(piece: Piece) -> bytes:
     return rb'"%b"\s*:\s*(?:%b|[\[{])' % (re.escape(piece.name).encode(), value)
 
 
-def make_search(pieces: Sequence[Piece], database: bytes) -> Search:
-    """Return the search for ``pieces``: what was kept of it, or an automaton made just now.
+def make_search(packed: bytes, database: bytes) -> Search:
+    """Return the search for packed pieces: what was kept of it, or an automaton made just now.
 
     The automaton finds their texts in any field, and loose ones in every text.
     """
@@ -125,6 +126,7 @@ def make_search(pieces: Sequence[Piece], database: bytes) -> Search:
             return _kept_search(database)
         except hyperscan.error:  # kept by another machine or version
             pass
+    pieces = _PIECES.decode(packed)
     automaton = BytesAhoCorasick(
         [piece.text.encode() for piece in pieces], implementation=Implementation.ContiguousNFA
     )

@@ -96,13 +96,13 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, order=True):
 class SievePlan(msgspec.Struct, frozen=True, array_like=True):
     """What to look for in the JSON of records, and the rules (by position) worth trying then.
 
-    One of a rule's ``pieces`` stands in every record that the rule matches; ``rules[n]`` are those
-    of the n-th. Of some rules one of the pieces ``besides`` (by number) has to be there too.
-    ``always`` are rules of which no piece is known. ``database`` is the search for the pieces as
-    it is kept, empty where none was made.
+    One of a rule's ``pieces`` (packed: whoever has the database does not ask for them) stands in
+    every record that the rule matches; ``rules[n]`` are those of the n-th. Of some rules one of
+    the pieces ``besides`` (by number) has to be there too. ``always`` are rules of which no piece
+    is known. ``database`` is the search for the pieces as it is kept, empty where none was made.
     """
 
-    pieces: tuple[Piece, ...] = ()
+    pieces: bytes = b""
     rules: tuple[tuple[int, ...], ...] = ()
     besides: dict[int, tuple[int, ...]] = {}
     always: tuple[int, ...] = ()
