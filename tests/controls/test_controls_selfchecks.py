@@ -281,3 +281,51 @@ def test_days_that_do_not_fit_together_are_refused(
 ) -> None:
     with database.write(admin) as tx, pytest.raises(InvalidInputError, match="fit together"):
         service.make_schedule(tx, wanted)
+
+
+def _place(database: Database, people: list[Principal]) -> tuple[str, str, str, str]:
+    """Put six into one department and the others into its sister, the first one into a group."""
+    with database.write(SYSTEM) as tx:
+        top = identity.create_unit(tx, identity.UnitDraft("本社")).id
+        east, west = (
+            identity.create_unit(tx, identity.UnitDraft(name), top).id for name in ("東", "西")
+        )
+        for number, each in enumerate(people):
+            identity.place_person(tx, each.id, east if number < 6 else west)
+        group = identity.create_group(tx, "在宅").id
+        identity.change_members(tx, group, add=[people[0].id])
+    return top, east, west, group
+
+
+def test_a_unit_with_all_below_it_or_a_group_is_asked_and_results_reach_as_far_as_the_right(
+    database: Database, clock: FakeClock
+) -> None:
+    guard = person(database, "saeki", Role.SECURITY)
+    everyone = [person(database, f"p{n}") for n in range(11)]
+    top, east, west, group = _place(database, everyone)
+    with database.write(guard) as tx:
+        for audience, name in ((Audience.UNIT, top), (Audience.GROUP, group)):
+            service.make_schedule(tx, service.NewSchedule("telework", audience, name))
+        with pytest.raises(NotFoundError):
+            service.make_schedule(tx, service.NewSchedule("telework", Audience.GROUP, "grp_x"))
+    with database.write(SYSTEM) as tx:
+        assert service.turn_selfchecks(tx) == 2
+        rounds = {found.invited: found.id for found in service.list_rounds(tx)}
+    assert sorted(rounds) == [1, 11]
+    for each in everyone:
+        with database.write(each) as tx:
+            service.answer_round(tx, rounds[11], ALL_YES)
+    clock.advance(seconds=15 * 86400)
+    with database.write(SYSTEM) as tx:
+        service.turn_selfchecks(tx)
+    for where, number in ((east, 6), (west, 5)):
+        scoped = {"selfchecks.read": frozenset({str(where)})}
+        boss = Principal(PrincipalKind.PERSON, "per_b", "b", frozenset(), scoped=scoped)
+        with database.read(boss) as tx:
+            results = service.read_results(tx, rounds[11])[2]
+            alone = service.read_results(tx, rounds[1])[2]
+        assert results is not None
+        assert results.whole is None
+        assert [(tally.unit_id, tally.answered) for tally in results.units] == [(where, number)]
+        assert alone is not None
+        assert (alone.whole, alone.units) == (None, ())

@@ -7,6 +7,7 @@ import pytest
 from pages.conftest import Town
 from pages.test_pages_whole import read
 from sekisho.controls import service as controls
+from sekisho.controls.pages.selfchecks import read_weeks
 from sekisho.controls.service.reading import read_day
 from sekisho.identity.model import Role
 from sekisho.kernel.principal import SYSTEM
@@ -65,3 +66,23 @@ def test_the_days_of_the_trend_count_verdicts_and_not_devices(town: Town) -> Non
         controls.write_trend(tx)
         (today,) = controls.list_trend(tx, 30)
         assert sum(today.by_kind.values()) == controls.count_verdicts(tx).total
+
+
+def test_how_rules_are_proven_is_told_week_by_week_beside_the_survey(town: Town) -> None:
+    device = town.enrol("mnt-l-0231")
+    with town.house.database.write(SYSTEM) as tx:
+        controls.write_trend(tx)  # a week in which nothing is known
+    town.clock.advance(seconds=timedelta(days=7).total_seconds())
+    town.answer(device, failing=1)
+    with town.house.database.read(SYSTEM) as tx:
+        before, now = read_weeks(tx, "ja")
+        counts = controls.count_verdicts(tx)
+    assert (before.shares["machine"], before.shares["unknown"]) == ("0.0%", "100.0%")
+    known = counts.by_proof["machine"]
+    assert now.shares["machine"] == f"{100 * known / counts.total:.1f}%"
+    assert now.self_share == "0.0%"
+    chief = town.sign_in(town.add_person("相沢 誠一", Role.EXECUTIVE))
+    page = read(town, "/selfchecks", chief)
+    assert page.index(now.day) < page.index(before.day), "the latest first"
+    for said in (now.shares["machine"], "35.5%", "49.5%", "情報セキュリティ10大脅威 2023"):
+        assert said in page

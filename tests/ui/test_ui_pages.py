@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from jinja2 import nodes
@@ -109,6 +111,23 @@ def test_values_from_outside_are_escaped(renderer: PageRenderer) -> None:
     page = Page("error.html", {"status": 404, "message": hostile, "hint": msg("%(x)s", x=hostile)})
     html = renderer.render(page, Frame(now=NOW, organisation=hostile, path=f"/{hostile}"))
     assert "<script>alert" not in html
+
+
+def test_only_our_own_markup_goes_unescaped() -> None:
+    """Whoever adds ``|safe`` says here why nobody's words can be in it."""
+    allowed = {
+        "identity/totp.html": 1,  # a QR code as SVG, drawn here
+        "desktop.html": 1,  # JSON of our own sentences
+        "refused.html": 1,  # our own style sheet
+        "access/policy.html": 2,  # attributes of inputs, written in the template
+    }
+    root = Path(str(files("sekisho")))
+    found = {
+        path.relative_to(next(p for p in path.parents if p.name == "templates")).as_posix(): count
+        for path in root.rglob("*.html")
+        if (count := len(re.findall(r"\|\s*safe\b", path.read_text("utf-8"))))
+    }
+    assert found == allowed
 
 
 def test_a_missing_value_is_an_error_and_not_an_empty_place(renderer: PageRenderer) -> None:
