@@ -241,6 +241,23 @@ def test_whoever_may_not_come_in_any_more_changes_nothing(
     assert tally.outcomes == {Outcome.LEFT: len(devices)}
 
 
+def test_acts_are_searched_and_sorted(
+    town: Town, guard: dict[str, str], devices: list[Device]
+) -> None:
+    for kind, words in (("tag", {"tags": "在宅"}), ("notify", {"title": "確認", "body": "お願い"})):
+        _do(town, guard, _order(town, guard, "devices", kind, id=[devices[0].id], **words))
+
+    def rows(query: str) -> list[str]:
+        return re.findall(r'<a href="/acts/[^"]+">([^<]+)</a>', _get(town, guard, f"/acts{query}"))
+
+    both = rows("?sort=kind")
+    assert (len(both), rows("?sort=-kind")) == (2, both[::-1])
+    assert rows("?q=在宅") == [row for row in both if "在宅" in row] != []
+    assert rows("?q=write+to") == rows("?q=確認") == [row for row in both if "在宅" not in row]
+    assert rows("?q=nothing+such") == []
+    assert rows("?sort=nonsense") == rows("")
+
+
 def test_a_crash_in_the_midst_goes_on_where_it_was(
     town: Town, guard: dict[str, str], devices: list[Device], monkeypatch: pytest.MonkeyPatch
 ) -> None:

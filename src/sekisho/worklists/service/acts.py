@@ -23,13 +23,14 @@ from sekisho.kernel.errors import (
     SekishoError,
     UnavailableError,
 )
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import LANGUAGES, msg, translate
 from sekisho.kernel.ids import new_id
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 from sekisho.worklists.engine import orders
 from sekisho.worklists.model import (
     MOST_MEMBERS,
     UNDOABLE,
+    WORDS_OF_ACT,
     Act,
     ActKind,
     ActState,
@@ -62,6 +63,9 @@ _DEEDS: Mapping[tuple[Listing, ActKind], Deed] = {
     (Listing.FINDINGS, ActKind.EXCEPT): finding_deeds.EXCEPT,
     (Listing.FINDINGS, ActKind.UNDO): UNDO,
 }
+
+
+LATEST = "-started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +289,29 @@ def list_members(
     return store.list_members(tx, act_id, wanted, max(0, offset), max(1, min(limit, 1_000)))
 
 
-def list_acts(tx: Transaction, *, offset: int = 0, limit: int = 50) -> ActPage:
-    """Return the acts one started, the latest first; all of them to who has ``evidence.read``."""
+def list_acts(
+    tx: Transaction, search: str = "", sort: str = LATEST, *, offset: int = 0, limit: int = 50
+) -> ActPage:
+    """Return the acts one started; all of them to who has ``evidence.read``.
+
+    ``search`` is looked for in what was done, with which words, and by whom.
+    """
     everyone = tx.principal.allows("evidence.read")
+    words = search.strip()[:200]
     mine = None if everyone else tx.principal.reference
-    found, total = store.list_acts(tx, mine, max(0, offset), max(1, min(limit, 200)))
+    wanted = store.ActFilter(mine, words, _find_kinds(words.lower()))
+    chosen = sort if sort.removeprefix("-") in store.SORTS else LATEST
+    found, total = store.list_acts(tx, wanted, chosen, max(0, offset), max(1, min(limit, 200)))
     tallies = store.count_members(tx, [act.id for act in found])
     return ActPage([(act, tallies[act.id]) for act in found], total)
+
+
+def _find_kinds(words: str) -> list[ActKind]:
+    return [
+        kind
+        for kind, named in WORDS_OF_ACT.items()
+        if any(words in translate(named, language).lower() for language in LANGUAGES)
+    ]
 
 
 def forget_acts(tx: Transaction) -> None:

@@ -1,17 +1,48 @@
 """Acts on many and their rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Text,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
-from sekisho.kernel.db import Transaction, chunked
+from sekisho.kernel.db import Transaction, chunked, contains
 from sekisho.worklists.model import Act, ActKind, ActState, Listing, Member, Outcome, Reason, Tally
 from sekisho.worklists.store.tables import ACTS, MEMBERS
 
 _LIVING = (ActState.DRAFT.value, ActState.PLANNED.value)
+SORTS: Mapping[str, ColumnElement[Any]] = {
+    "started": ACTS.c.started_at,
+    "kind": ACTS.c.kind,
+    "list": ACTS.c.listing,
+    "state": ACTS.c.state,
+    "total": ACTS.c.total,
+    "by": ACTS.c.actor_name,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ActFilter:
+    """Which acts are wanted: of one actor (None: of all), whose words or orderer hold ``search``.
+
+    ``kinds`` are those whose name holds it: names are in two languages, and not in the database.
+    """
+
+    actor: str | None = None
+    search: str = ""
+    kinds: Sequence[ActKind] = ()
 
 
 def insert_act(tx: Transaction, act: Act, members: Sequence[Member]) -> None:
@@ -44,11 +75,19 @@ def find_running(tx: Transaction) -> Act | None:
     return _act(rows[0]) if rows else None
 
 
-def list_acts(tx: Transaction, actor: str | None, offset: int, limit: int) -> tuple[list[Act], int]:
-    """Return started acts, the latest first, and how many there are; of one actor, or of all."""
+def list_acts(
+    tx: Transaction, wanted: ActFilter, sort: str, offset: int, limit: int
+) -> tuple[list[Act], int]:
+    """Return started acts by a key of SORTS ("-" downwards), and how many there are."""
     where: list[ColumnElement[bool]] = [ACTS.c.state.not_in(_LIVING)]
-    where += [] if actor is None else [ACTS.c.actor == actor]
-    query = select(ACTS).where(*where).order_by(ACTS.c.created_at.desc(), ACTS.c.id)
+    where += [] if wanted.actor is None else [ACTS.c.actor == wanted.actor]
+    if wanted.search:
+        kinds = [kind.value for kind in wanted.kinds]
+        called = contains(wanted.search, ACTS.c.actor_name, type_coerce(ACTS.c.words, Text()))
+        where.append(or_(called, ACTS.c.kind.in_(kinds)))
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
+    query = select(ACTS).where(*where).order_by(order, ACTS.c.created_at.desc(), ACTS.c.id)
     total = tx.scalar(select(func.count()).select_from(ACTS).where(*where))
     return [_act(row) for row in tx.rows(query.offset(offset).limit(limit))], int(total)
 

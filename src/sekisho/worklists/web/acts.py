@@ -94,15 +94,18 @@ def choose_rows(
 def show_acts(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
+    q: FromQuery[str] = "",
+    sort: FromQuery[str] = acts.LATEST,
     page: FromQuery[int] = 1,
 ) -> Page:
-    """List the acts on many that were started, the latest first."""
+    """List the acts on many that were started."""
     _require_any(principal)
     page = max(1, page)
     with database.read(principal) as tx:
-        found = acts.list_acts(tx, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
+        found = acts.list_acts(tx, q, sort, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
     return Page("worklists/acts.html", {
-        **_words(), "acts": found.acts, "total": found.total, "page": page,
+        **_words(), "filters": {"q": q, "sort": sort}, "acts": found.acts, "total": found.total,
+        "page": page,
         "pages": -(-found.total // PER_PAGE), "first": (page - 1) * PER_PAGE + 1,
         "last": (page - 1) * PER_PAGE + len(found.acts),
     })  # fmt: skip
