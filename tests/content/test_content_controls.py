@@ -254,3 +254,24 @@ def test_messages_have_japanese() -> None:
                 text = node.args[0]
                 assert isinstance(text, ast.Constant), f"{path.name}:{node.lineno}"
                 assert text.value in known, f"{path.name}:{node.lineno}: {text.value!r}"
+
+
+# What no command opens: menus of apps, things to unplug, firmware, and what only the IT team does.
+_BY_HAND = {
+    ("browser", "windows"), ("browser", "darwin"), ("meeting", "windows"), ("meeting", "darwin"),
+    ("remote-tools", "darwin"), ("screen-lock-mdm", "darwin"), ("secure-boot", "darwin"),
+    ("usb-storage", "windows"), ("usb-storage", "darwin"), ("usb-storage-blocked", "windows"),
+    ("wifi-secure", "windows"),
+}  # fmt: skip
+
+
+def test_how_to_fix_it_has_a_command_wherever_there_is_one() -> None:
+    """Nobody has to find a page of the system's settings by its name alone."""
+    without = {
+        (control.id, platform)
+        for control in CONTROLS
+        for platform, steps in control.fix.items()
+        if platform in {"windows", "darwin"}
+        if not all(any(said.count("`") >= 2 for said in steps[x]) for x in ("ja", "en"))
+    }
+    assert without == _BY_HAND
