@@ -6,6 +6,7 @@ templates (by Babel).
 """
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -89,6 +90,7 @@ def _template_ids(path: Path) -> Iterator[tuple[str, int]]:
                 yield one, line
 
 
+@functools.cache  # not as the file is read: every process of the tests reads all files
 def _find_ids() -> dict[str, str]:
     """Return every English id with the place where it is first written."""
     found: dict[str, str] = {}
@@ -101,38 +103,41 @@ def _find_ids() -> dict[str, str]:
     return found
 
 
-_IDS = _find_ids()
-_ENTRIES = [
-    (path.name, entry)
-    for path in _CATALOGUES
-    for entry in polib.pofile(str(path), encoding="utf-8")
-]
+@functools.cache
+def _entries() -> list[tuple[str, polib.POEntry]]:
+    return [
+        (path.name, entry)
+        for path in _CATALOGUES
+        for entry in polib.pofile(str(path), encoding="utf-8")
+    ]
 
 
 def test_the_texts_are_found() -> None:
     """The extraction sees all three kinds of places; otherwise the tests below prove nothing."""
-    assert len(_IDS) > 1_000
-    assert "cli/evidence.py" in _IDS["expected"]
-    assert "%(n)s devices" in _IDS
-    assert "there is no signed manifest to approve; run the agent first" in _IDS
+    assert len(_find_ids()) > 1_000
+    assert "cli/evidence.py" in _find_ids()["expected"]
+    assert "%(n)s devices" in _find_ids()
+    assert "there is no signed manifest to approve; run the agent first" in _find_ids()
 
 
 def test_every_text_has_a_japanese_entry() -> None:
     """What is written in English is also said in Japanese."""
-    known = {entry.msgid for _, entry in _ENTRIES if entry.msgstr}
-    missing = {english: place for english, place in _IDS.items() if english not in known}
+    known = {entry.msgid for _, entry in _entries() if entry.msgstr}
+    missing = {english: place for english, place in _find_ids().items() if english not in known}
     assert missing == {}
 
 
 def test_no_entry_is_left_over() -> None:
     """An entry that no text asks for is dead or misspelt."""
-    assert [(name, entry.msgid) for name, entry in _ENTRIES if entry.msgid not in _IDS] == []
+    assert [
+        (name, entry.msgid) for name, entry in _entries() if entry.msgid not in _find_ids()
+    ] == []
 
 
 def test_no_text_has_two_japanese_entries() -> None:
     """One id in two files could be said in two ways; which one would depend on the file's name."""
     places: defaultdict[str, list[str]] = defaultdict(list)
-    for name, entry in _ENTRIES:
+    for name, entry in _entries():
         places[entry.msgid].append(name)
     assert {english: names for english, names in places.items() if len(names) > 1} == {}
 
@@ -141,7 +146,7 @@ def test_both_sides_fill_in_the_same() -> None:
     """A value that one language lacks would be lost, or would fail when it is said."""
     different = [
         entry.msgid
-        for _, entry in _ENTRIES
+        for _, entry in _entries()
         if sorted(set(_PLACE.findall(entry.msgid))) != sorted(set(_PLACE.findall(entry.msgstr)))
     ]
     assert different == []
@@ -151,11 +156,11 @@ def test_japanese_is_japanese_and_english_english() -> None:
     """No entry is a copy of the English, and no id is Japanese."""
     copies = [
         entry.msgid
-        for _, entry in _ENTRIES
+        for _, entry in _entries()
         if not _JAPANESE.search(entry.msgstr) and not _SAME_IN_BOTH.fullmatch(entry.msgstr)
     ]
     assert copies == []
-    assert [english for english in _IDS if _JAPANESE.search(english)] == []
+    assert [english for english in _find_ids() if _JAPANESE.search(english)] == []
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ def test_japanese_is_japanese_and_english_english() -> None:
 )
 def test_one_word_for_one_thing(word: str) -> None:
     """One voice: ログイン, サーバ, フォルダ and 利用者 are said everywhere."""
-    assert [(name, entry.msgid) for name, entry in _ENTRIES if word in entry.msgstr] == []
+    assert [(name, entry.msgid) for name, entry in _entries() if word in entry.msgstr] == []
 
 
 class _Visible(HTMLParser):
