@@ -109,3 +109,18 @@ def test_only_who_may_write_changes_networks(town: Town, boss: Principal) -> Non
     with town.database.write(boss) as tx:
         service.remove_network(tx, "本社")
         assert service.list_used_networks(tx) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [("", {"VPN", "本社"}), ("vpn", {"VPN"}), ("198.51.100.7", {"VPN"}), ("203.0.113.9", {"本社"}),
+     ("jp", {"本社"}), ("192.0.2.1", set())],
+)  # fmt: skip
+def test_a_network_is_found_by_words_and_by_an_address_within(
+    town: Town, boss: Principal, words: str, names: set[str]
+) -> None:
+    _put(town, boss, OFFICE)
+    _put(town, boss, service.NamedNetwork("VPN", ("198.51.100.7",)))
+    with town.database.read(boss) as tx:
+        found = {each.network.name for each in service.list_used_networks(tx, words)}
+    assert found == names

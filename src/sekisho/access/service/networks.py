@@ -42,11 +42,26 @@ class UsedNetwork:
     policies: tuple[Policy, ...]
 
 
-def list_used_networks(tx: Transaction) -> list[UsedNetwork]:
-    """List the named networks by name. Needs ``access.read``."""
+def list_used_networks(tx: Transaction, search: str = "") -> list[UsedNetwork]:
+    """List the named networks by name. Needs ``access.read``.
+
+    ``search`` keeps those whose name, range or country holds it, or that an address is within.
+    """
     tx.principal.require("access.read")
     policies = _policies(tx)
-    return [UsedNetwork(each, _users(each.name, policies)) for each in _networks(tx)]
+    found = [each for each in _networks(tx) if _is_found(each, search.strip())]
+    return [UsedNetwork(each, _users(each.name, policies)) for each in found]
+
+
+def _is_found(network: NamedNetwork, words: str) -> bool:
+    said = "\n".join((network.name, network.country, *network.ranges))
+    if words.casefold() in said.casefold():
+        return True
+    try:
+        address = ipaddress.ip_address(words)
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(each) for each in network.ranges)
 
 
 def put_network(

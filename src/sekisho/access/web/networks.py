@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import URLEncodedBody
+from litestar.params import FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from sekisho.access import service
@@ -21,10 +21,12 @@ Form = URLEncodedBody[dict[str, Any]]
 
 @get(ALL, sync_to_thread=True)
 def show_networks(
-    database: NamedDependency[Database], principal: NamedDependency[Principal]
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    q: FromQuery[str] = "",
 ) -> Page:
     """List the named networks."""
-    return _page(database, principal)
+    return _page(database, principal, search=q)
 
 
 @post(ALL, sync_to_thread=True)
@@ -59,11 +61,11 @@ def remove(
 
 def _page(
     database: Database, principal: Principal, sent: fields.Sent | None = None,
-    fault: SekishoError | None = None,
+    fault: SekishoError | None = None, search: str = "",
 ) -> Page:  # fmt: skip
     with database.read(principal) as tx:
-        found = service.list_used_networks(tx)
-    context = {"networks": found, "sent": sent or {}, "fault": fault}
+        found = service.list_used_networks(tx, search)
+    context = {"networks": found, "sent": sent or {}, "fault": fault, "q": search}
     return Page("access/networks.html", context, fault.status if fault else 200)
 
 
