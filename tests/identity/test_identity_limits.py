@@ -66,6 +66,8 @@ def test_blocks_are_listed_by_name_and_lifted(town: Town) -> None:
     with town.database.write(principal) as tx:
         (block,) = service.list_blocks(tx)
         assert (block.kind, block.name, block.failures) == ("account", EMAIL, 5)
+        assert service.list_blocks(tx, EMAIL[:5].upper()) == [block]
+        assert service.list_blocks(tx, "198.51") == []
         service.lift_block(tx, block.key)
     assert town.enter_code(EMAIL, town.code(secret)).method is Method.TOTP
     assert "identity.unblocked" in town.kinds()
@@ -77,6 +79,8 @@ def test_bans_have_a_reason_and_an_end(town: Town) -> None:
         service.shut_out(tx, "2001:db8:5:6::1", "guessing", 7)
         (ban,) = service.list_shut_out(tx)
         assert ban.unit == "2001:0db8:0005:0006::/64"
+        for words, found in (("GUESS", [ban]), ("2001:db8:5:6::9", [ban]), ("2001:db8::9", [])):
+            assert service.list_shut_out(tx, words) == found
         assert ban.ends_at - ban.created_at == timedelta(days=7)
         assert list(service.list_bans(tx)) == [ban.unit]
     town.clock.advance(days=7)

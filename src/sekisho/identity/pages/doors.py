@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, URLEncodedBody
+from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
@@ -126,12 +126,17 @@ def _number(text: object) -> int:
 
 
 @get(BLOCKS, sync_to_thread=True)
-def show_blocks(database: NamedDependency[Database], principal: NamedDependency[Principal]) -> Page:
+def show_blocks(
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    q: FromQuery[str] = "",
+) -> Page:
     """Show what must wait after failures, and which addresses are shut out."""
     with database.read(principal) as tx:
         context = {
-            "blocks": service.list_blocks(tx),
-            "bans": service.list_shut_out(tx),
+            "blocks": service.list_blocks(tx, q),
+            "bans": service.list_shut_out(tx, q),
+            "q": q,
             "current": "people",
         }
     return Page("identity/blocks.html", context)

@@ -25,6 +25,8 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.principal import Principal
 
 T = TypeVar("T")
+MOST_LISTED = 500
+_MOST_SEARCHED = 20_000
 _ADDRESS = "address:"
 _ACCOUNT = "account:"
 _LONGEST_REASON = 300
@@ -143,13 +145,18 @@ class Block:
     until: datetime
 
 
-def list_blocks(tx: Transaction) -> Sequence[Block]:
-    """List what is blocked after failures now, the longest first (identity.read)."""
+def list_blocks(tx: Transaction, search: str = "") -> Sequence[Block]:
+    """List what is blocked after failures now, the longest first (identity.read).
+
+    ``search`` is looked for in addresses and e-mail addresses; at most MOST_LISTED are listed.
+    """
     tx.principal.require("identity.read")
-    found = doorway.list_blocks(tx)
+    found = doorway.list_blocks(tx, _MOST_SEARCHED if search else MOST_LISTED)
     accounts = any(key.startswith(_ACCOUNT) for key, _, _ in found)
     names = {account_of_email(e): e for e in people.list_emails(tx)} if accounts else {}
-    return [_block(key, failures, until, names) for key, failures, until in found]
+    blocks = (_block(key, failures, until, names) for key, failures, until in found)
+    words = search.strip().lower()
+    return [block for block in blocks if words in block.name.lower()][:MOST_LISTED]
 
 
 def _block(key: str, failures: int, until: datetime, names: Mapping[str, str]) -> Block:
@@ -165,10 +172,16 @@ def lift_block(tx: Transaction, key: str) -> None:
     evidence.record(tx, kind="identity.unblocked", subject="identity", detail={"key": key})
 
 
-def list_shut_out(tx: Transaction) -> Sequence[rules.Ban]:
-    """List the addresses that somebody shut out (identity.read)."""
+def list_shut_out(tx: Transaction, search: str = "") -> Sequence[rules.Ban]:
+    """List the addresses that somebody shut out, and why (identity.read)."""
     tx.principal.require("identity.read")
-    return rules.list_bans(tx)
+    words = search.strip().lower()
+    unit = limits.group_address(words)  # an address of IPv6 is found in its /64
+    return [
+        ban
+        for ban in rules.list_bans(tx)
+        if ban.unit == unit or words in f"{ban.unit} {ban.reason}".lower()
+    ]
 
 
 def shut_out(tx: Transaction, address: str, reason: str, days: int) -> rules.Ban:

@@ -129,10 +129,10 @@ def list_blocked(tx: Transaction, prefix: str) -> Sequence[tuple[str, datetime]]
     return [(row.key, row.blocked_until) for row in tx.rows(query)]
 
 
-def list_blocks(tx: Transaction) -> Sequence[tuple[str, int, datetime]]:
-    """List every key that is blocked now with its failures, the longest wait first."""
+def list_blocks(tx: Transaction, limit: int) -> Sequence[tuple[str, int, datetime]]:
+    """List keys that are blocked now with their failures, the longest wait first."""
     query = select(attempts).where(attempts.c.blocked_until > tx.now)
-    rows = tx.rows(query.order_by(attempts.c.blocked_until.desc()).limit(500))
+    rows = tx.rows(query.order_by(attempts.c.blocked_until.desc()).limit(limit))
     return [(row.key, row.failures, row.blocked_until) for row in rows]
 
 
