@@ -133,6 +133,7 @@ def _decode(content: bytes, name: str) -> str:
 def _read_csv(text: str, encoding: str) -> Grid:
     _refuse_nul(text)
     delimiter = _find_delimiter(text)
+    csv.field_size_limit(LARGEST_FILE)  # of the whole process: our own limit holds, nobody else's
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     lines = _lines(reader)
     columns: tuple[str, ...] = ()
