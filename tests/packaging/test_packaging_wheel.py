@@ -58,9 +58,10 @@ def _make_environment(folder: Path, lock: str, wheel: Path) -> Path:
 
 
 def _install(folder: Path, *what: str) -> None:
+    """Install; what is imported is compiled then, and most is not."""
     done = _run(
         folder / "bin" / "python", PIP / "pip", "install", "--quiet", "--no-input",
-        "--disable-pip-version-check", "--only-binary", ":all:", *what,
+        "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:", *what,
         seconds=INSTALL_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
