@@ -209,3 +209,20 @@ def test_a_file_touches_nobody_stronger_and_needs_the_whole_organisation(town: T
         service.hold_roster(tx, "a", text.encode())
     with pytest.raises(NotPermittedError), town.database.read(near) as tx:
         service.export_roster(tx, HEADS)
+
+
+def test_whoever_says_no_language_gets_that_of_their_unit(town: Town) -> None:
+    admin = town.as_person(town.start_admin())
+    with town.database.write(admin) as tx:
+        top = service.create_unit(tx, service.UnitDraft("Overseas", language="en")).id
+        service.create_unit(tx, service.UnitDraft("Design"), top)
+    lines = (
+        "Ann Lee,ann@example.jp,Overseas / Design,,,\n"
+        "青木 蓮,ren@example.jp,Overseas / Design,,ja,\n"
+        "大西 健,ken@example.jp,,,,\n"
+    )
+    _bring(town, admin, HEAD + lines)
+    with town.database.read(admin) as tx:
+        found = service.find_by_emails(tx, ["ann@example.jp", "ren@example.jp", "ken@example.jp"])
+        people = {email: person.language for email, person in found.items()}
+    assert people == {"ann@example.jp": "en", "ren@example.jp": "ja", "ken@example.jp": "ja"}

@@ -105,6 +105,28 @@ def test_a_digest_is_one_mail_at_its_hour(office: Office) -> None:
     assert "ほかに20件" in part.get_content()
 
 
+def test_it_is_night_where_somebody_works(office: Office) -> None:
+    """Noon in Tokyo is 22:00 in New York; whoever chose a zone of their own is told by that."""
+    office.clock.advance(hours=3)
+    ren, ann, eve = (office.add(name) for name in ("ren", "ann", "eve"))
+    with office.database.write(SYSTEM) as tx:
+        east = identity.create_unit(tx, identity.UnitDraft("NY", time_zone="America/New_York")).id
+        below = identity.create_unit(tx, identity.UnitDraft("Sales"), east).id
+        for person in (ann, eve):
+            identity.place_person(tx, person.id, below)
+    with office.database.write(eve) as tx:
+        service.set_choices(tx, Preferences(time_zone="Asia/Tokyo"))
+    with running_mail_server() as server:
+        office.set_mail(server.port)
+        office.tell(ren.id, ann.id, eve.id)
+        assert office.send() == 2
+        office.clock.advance(hours=8, minutes=59)
+        assert office.send() == 0
+        office.clock.advance(minutes=1)
+        assert office.send() == 1
+    assert "ann@example.jp" in str(server.mails[-1]["To"])
+
+
 @pytest.mark.parametrize(
     "chosen",
     [Preferences(time_zone="Mars/Olympus"), Preferences(time_zone="../../etc/passwd"),

@@ -238,3 +238,14 @@ def test_the_last_administrator_is_not_ended_by_a_directory(town: Town) -> None:
     directory = Directory(town.client(), make_token(town, other, "identity.scim"))
     directory.ask("DELETE", f"/Users/{boss}", expect=409)
     assert _state(town, boss) is PersonState.ACTIVE
+
+
+def test_whoever_says_no_language_gets_that_of_their_unit(town: Town, directory: Directory) -> None:
+    with town.house.database.write(SYSTEM) as tx:
+        identity.create_unit(tx, identity.UnitDraft("Overseas", language="en"))
+    made = directory.ask("POST", "/Users", {
+        "schemas": [USER, ENTERPRISE], "userName": "ann@example.jp",
+        "name": {"familyName": "Lee", "givenName": "Ann"},
+        ENTERPRISE: {"department": "Overseas"},
+    }, 201)  # fmt: skip
+    assert made["preferredLanguage"] == "en"

@@ -28,7 +28,7 @@ from sekisho.identity.service.people import (
     place_person,
 )
 from sekisho.identity.service.rosters import unit_paths
-from sekisho.identity.service.standing import admission_of
+from sekisho.identity.service.standing import NOWHERE, admission_of, places_in
 from sekisho.identity.service.units import UnitDraft, create_unit
 from sekisho.identity.store import directory, groups, people
 from sekisho.identity.store import units as unit_store
@@ -99,9 +99,11 @@ def create_user(tx: Transaction, user: User) -> DirectoryUser:
     tx.principal.require("identity.write")
     _refuse_taken(tx, user.email, "")
     directory.release_number(tx, user.external_id)
+    unit = _find_unit(tx, user.department)
+    place = places_in(tx, [unit])[unit] if unit else NOWHERE
     person = add_person(
-        tx, name=user.name, email=user.email, language=user.language or "ja",
-        roles=[Role.TELEWORKER], unit_id=_find_unit(tx, user.department),
+        tx, name=user.name, email=user.email, language=user.language or place.language or "ja",
+        roles=[Role.TELEWORKER], unit_id=unit,
     )  # fmt: skip
     return change_user(tx, person.id, replace(user, active=True))
 

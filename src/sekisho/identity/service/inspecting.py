@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from sekisho.identity.engine import units as tree
 from sekisho.identity.model import SESSION_IDLE, Person, PersonState, Session, Unit
-from sekisho.identity.service.standing import Place
+from sekisho.identity.service.standing import NOWHERE, Place
 from sekisho.identity.store import groups, passes, people
 from sekisho.identity.store import units as unit_store
 from sekisho.kernel.db import Transaction
-
-_NOWHERE = Place("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def inspect_people(tx: Transaction, person_ids: Collection[str]) -> dict[str, In
             person,
             frozenset(member_of.get(key, ())),
             frozenset(unit.id for unit in chains[person.unit_id]),
-            Place(*tree.inherit(chains[person.unit_id])) if person.unit_id else _NOWHERE,
+            Place(*tree.inherit(chains[person.unit_id])) if person.unit_id else NOWHERE,
         )
         for key, person in found.items()
     }

@@ -21,6 +21,7 @@ from sekisho.identity.engine.rights import holds_all, missing_for
 from sekisho.identity.engine.roster import BETWEEN, Entry, Fault, Known, Plan
 from sekisho.identity.model import Person, PersonState, Purpose, Role, Unit
 from sekisho.identity.service.people import require_write
+from sekisho.identity.service.standing import NOWHERE, places_in
 from sekisho.identity.service.units import UnitDraft, create_unit
 from sekisho.identity.store import doorway, people, rosters
 from sekisho.identity.store import units as unit_store
@@ -164,9 +165,11 @@ def _make_units(tx: Transaction, wanted: Sequence[str]) -> dict[str, str]:
 
 def _add(tx: Transaction, plan: Plan, units: Mapping[str, str]) -> dict[str, str]:
     """Add the newcomers, invited; return e-mail → id."""
+    places = places_in(tx, {units[entry.unit] for _, entry in plan.added if entry.unit})
     made = [
         Person(
-            PersonID(new_id("per")), entry.name, entry.email, entry.language or "ja",
+            PersonID(new_id("per")), entry.name, entry.email,
+            entry.language or places.get(_unit(entry, units) or "", NOWHERE).language or "ja",
             PersonState.INVITED, frozenset({Role.TELEWORKER}), tx.now, _unit(entry, units),
             external_id=entry.external_id or "",
         )

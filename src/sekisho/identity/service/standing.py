@@ -12,7 +12,7 @@ from sqlalchemy import Select
 
 from sekisho.identity.engine import units as tree
 from sekisho.identity.engine.rights import narrow, narrow_scoped, rights_of, scoped_rights_of
-from sekisho.identity.model import Admission, APIToken, Person, PersonState, Session
+from sekisho.identity.model import Admission, APIToken, Person, PersonState, Session, Unit
 from sekisho.identity.store import groups as group_store
 from sekisho.identity.store import people
 from sekisho.identity.store import units as unit_store
@@ -31,6 +31,9 @@ class Place:
     country: str
     time_zone: str
     language: str
+
+
+NOWHERE = Place("", "", "")
 
 
 def admission_of(
@@ -144,6 +147,22 @@ def manager_of(tx: Transaction, person_id: str) -> PersonID | None:
 
 def place_of(tx: Transaction, person_id: str) -> Place:
     """Return country, time zone and language of where a person works ("" where nobody said)."""
-    chain = tree.above(unit_store.read_parents(tx), unit_of(tx, person_id))
-    found = (unit_store.find_unit(tx, unit_id) for unit_id in chain)
-    return Place(*tree.inherit([unit for unit in found if unit is not None]))
+    return places_of(tx, [person_id]).get(person_id, NOWHERE)
+
+
+def places_of(tx: Transaction, person_ids: Iterable[str | None]) -> dict[str, Place]:
+    """Return person → where they work, for many at once; people of no unit are left out."""
+    found = units_of(tx, person_ids)
+    places = places_in(tx, set(found.values()))
+    return {person: places[unit] for person, unit in found.items()}
+
+
+def places_in(tx: Transaction, unit_ids: Iterable[str]) -> dict[str, Place]:
+    """Return unit → what it says of itself, or what the nearest unit above it says."""
+    wanted = set(unit_ids)
+    units: dict[str, Unit] = {u.id: u for u in unit_store.list_units(tx)} if wanted else {}
+    parents: dict[str, str | None] = {key: unit.parent_id for key, unit in units.items()}
+    return {
+        each: Place(*tree.inherit([units[u] for u in tree.above(parents, each) if u in units]))
+        for each in wanted
+    }

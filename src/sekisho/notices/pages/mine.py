@@ -59,8 +59,9 @@ def show_notices(  # noqa: PLR0917 - called by name, by the framework
             page=max(1, page), page_size=PER_PAGE,
         )  # fmt: skip
         zone = service.zone_of(
-            service.get_choices(tx), service.make_outside(settings, box, clock).zone
-        )
+            service.get_choices(tx), identity.place_of(tx, principal.id),
+            service.make_outside(settings, box, clock).zone,
+        )  # fmt: skip
     rows = [
         {
             "id": item.post.id,

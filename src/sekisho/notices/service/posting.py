@@ -117,6 +117,7 @@ class _Planner:
         self._now = tx.now
         self._zone = zone
         self._chosen = preferences.get_preferences(tx, ids)
+        self._places = identity.places_of(tx, ids)
         self._shared = channels.list_shared(tx)
         self._mail = [c for c in self._shared if c.kind is ChannelKind.MAIL]
         self._own: dict[str, list[Channel]] = {}
@@ -136,7 +137,7 @@ class _Planner:
                 plans = plan_for_newcomer(recipient, self._mail, self._now)
                 found += [(post.id, person.id, plan) for plan in plans]
                 continue
-            zone = zone_of(recipient.preferences, self._zone)
+            zone = zone_of(recipient.preferences, self._places.get(person.id), self._zone)
             ways = [*self._mail, *self._own.get(person.id, ())]
             plans = plan_for_person(post, recipient, ways, zone, self._now)
             found += [(post.id, person.id, plan) for plan in plans]
@@ -147,9 +148,10 @@ class _Planner:
         return Recipient(person.id, person.name, person.email, person.language, chosen)
 
 
-def zone_of(chosen: Preferences, default: tzinfo) -> tzinfo:
-    """Return the time zone a person's times are in."""
-    return ZoneInfo(chosen.time_zone) if chosen.time_zone else default
+def zone_of(chosen: Preferences, place: identity.Place | None, default: tzinfo) -> tzinfo:
+    """Return the time zone a person's times are in: as chosen, else where they work, else ours."""
+    name = chosen.time_zone or (place.time_zone if place else "")
+    return ZoneInfo(name) if name else default
 
 
 def _move_on(tx: Transaction, shares: Sequence[_Share]) -> None:

@@ -111,6 +111,7 @@ def _make_errands(
     people = [d.person_id for d in claimed if d.person_id]
     reached = {person.id: person for person in identity.list_reachable(tx, people)}
     chosen = preferences.get_preferences(tx, list(reached))
+    places = identity.places_of(tx, reached)
     errands: dict[str, list[_Errand]] = {}
     for channel_id, some in _bundles(claimed).items():
         channel = ready[channel_id]
@@ -128,7 +129,8 @@ def _make_errands(
                 _drop(tx, bundle, _GONE)
                 continue
             own = chosen.get(bundle[0].person_id or "", Preferences())
-            letter = _letter(channel, bundle, person, own, outside.zone)
+            place = places.get(bundle[0].person_id or "")
+            letter = _letter(channel, bundle, person, own, zone_of(own, place, outside.zone))
             errands.setdefault(channel_id, []).append(_Errand(letter, tuple(bundle)))
     return errands
 
@@ -175,7 +177,7 @@ def _letter(
         address=person.email if person else "",
         name=person.name if person else channel.name,
         digest=several or first.digest,
-        zone=zone_of(chosen, zone),
+        zone=zone,
     )
 
 
