@@ -25,10 +25,12 @@ _ARGUMENTS = [
 
 
 @contextmanager
-def running_chromium(authority: Path | None = None) -> Iterator[Browser]:
+def running_chromium(authority: Path | None = None, *, fonts: bool = False) -> Iterator[Browser]:
     """Start Debian's Chromium; without it a test fails in CI and is skipped elsewhere.
 
     ``authority``: the certificate (PEM) of one more authority that whoever sits there trusts.
+    ``fonts``: with the pages' own fonts, where it counts how something looks: of eighty files
+    that a page asks for, seventy are slices of them.
     """
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
@@ -44,8 +46,9 @@ def running_chromium(authority: Path | None = None) -> Iterator[Browser]:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.setenv("NODE_EXTRA_CA_CERTS", str(authority))
         playwright = stack.enter_context(sync_playwright())
+        arguments = _ARGUMENTS if fonts else [*_ARGUMENTS, "--disable-remote-fonts"]
         browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=_ARGUMENTS, env=environment
+            executable_path=str(CHROMIUM), args=arguments, env=environment
         )
         stack.callback(browser.close)
         yield browser

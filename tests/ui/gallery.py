@@ -166,7 +166,7 @@ def say(text: str) -> None:
 
 def take_pictures(folder: Path, names: list[str], variants: set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with serve_gallery() as address, running_chromium() as browser:
+    with serve_gallery() as address, running_chromium(fonts=True) as browser:
         for width in (1440, 390):
             page = browser.new_page(viewport={"width": width, "height": 900})
             page.on("console", lambda message: say(message.text))

@@ -21,7 +21,7 @@ def address() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def context() -> Iterator[BrowserContext]:
     """One browser for all pages: it keeps scripts and fonts, as a person's does."""
-    with running_chromium() as browser:
+    with running_chromium(fonts=True) as browser:
         yield browser.new_context()
 
 

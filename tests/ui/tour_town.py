@@ -110,7 +110,7 @@ def open_town(folder: Path) -> Iterator[Town]:
     """Start ``sekisho up --yes`` and a browser; nobody is registered yet."""
     with (
         running_up(folder / "data", "--yes") as up,
-        running_chromium() as browser,
+        running_chromium(fonts=True) as browser,
         public_client(up) as wire,
     ):
         yield Town(up, browser, folder, wire, open_context(browser), open_context(browser))
