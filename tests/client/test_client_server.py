@@ -14,8 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from fakes.osqueryd import Osqueryd
+from sekisho.access.model import ResourceKind
+from sekisho.access.published import PolicyView, Proposal, ResourceView, UpstreamView
 from sekisho.client import (
     access,
     acts,
@@ -221,6 +224,36 @@ def test_whether_a_device_may_come_in_is_told(town: Town) -> None:
         assert state.computed_at < state.valid_until
         with pytest.raises(NotFoundError):
             client.devices.access("dev_nobody")
+
+
+def test_resources_are_published_and_policies_proposed(town: Town) -> None:
+    wiki = ResourceView(
+        kind=ResourceKind.HTTP, public_host="wiki.example.jp", name_ja="社内Wiki",
+        upstreams=[UpstreamView("10.0.0.5", 443, tls=True)], most_mfa_minutes=60,
+    )  # fmt: skip
+    everybody = PolicyView(
+        "everybody", '@id("everybody") permit(principal, action, resource);', title_en="All"
+    )
+    with town.client("access.read", "access.write") as client:
+        made = client.access.put_resource("wiki", wiki)
+        assert (made.key, made.version, made.most_mfa_minutes) == ("wiki", 1, 60)
+        changed = client.access.put_resource("wiki", replace_struct(wiki, note="n"), version=1)
+        assert (changed.id, changed.version, changed.note) == (made.id, 2, "n")
+        with pytest.raises(ConflictError):
+            client.access.put_resource("wiki", wiki, version=1)
+        with pytest.raises(InvalidInputError):
+            client.access.put_resource("Wiki!", wiki)
+        assert client.access.get_resource("wiki") == changed
+        assert changed in client.access.list_resources().resources
+        now = client.access.show_policies().number
+        asked = client.access.propose_policies(Proposal([everybody], now, "first"))
+        assert asked.state == "waiting"  # for another person than the one whose token it is
+        assert asked.policies == [everybody]
+        assert client.access.list_versions().versions[0] == asked
+        assert client.access.show_policies().number == now
+        client.access.remove_resource("wiki")
+        with pytest.raises(NotFoundError):
+            client.access.get_resource("wiki")
 
 
 def test_evidence_is_read_and_signed(town: Town) -> None:

@@ -22,6 +22,7 @@ from sekisho.kernel.settings import Address
 from sekisho.server.gate import shapes
 from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
 from sekisho.server.gate.calls import serve_calls
+from sekisho.server.gate.certificates import machine_authorities
 from sekisho.server.gate.cookies import CookieKey
 from sekisho.server.gate.plan import Limits, Plan, Secrets
 from sekisho.server.gate.routes import Shape
@@ -115,6 +116,22 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     loop.call_soon_threadsafe(ends.set)
     thread.join(20)
     loop.close()
+
+
+def test_an_app_by_tls_is_taken_whoever_vouches_for_it(line: Line) -> None:
+    wiki = line.plan.resources[0]
+    safe = [
+        replace(wiki, id=ResourceID(f"res_{n}"), public_host=f"w{n}.localhost", ca_pem=ca,
+                upstreams=(Upstream(host, 9, tls=True),))
+        for n, (ca, host) in enumerate([("", "a.localhost"), ("", "127.0.0.1"),
+                                        (line.trusted, "127.0.0.1")], 5)
+    ]  # fmt: skip
+    for authorities in (machine_authorities(), ""):
+        line.told.clear()
+        plan = replace(line.plan, resources=[wiki, *safe], authorities=authorities)
+        line.publish(dict(shapes.make_shapes(plan)))
+        wait_for(lambda: bool(line.told), lambda: str(line.told), 20)
+        assert line.told[-1] == ("", "")
 
 
 def test_a_refused_update_is_told_and_the_last_good_one_stays(line: Line) -> None:

@@ -115,10 +115,20 @@ def _manager(door: Door, plan: Plan) -> dict[str, Any]:
 
 def test_a_tls_upstream_is_verified_by_its_name() -> None:
     safe = replace(APP, upstreams=(Upstream("10.0.0.5", 443, tls=True, tls_name="app.internal"),))
+    names = [{"san_type": "DNS", "matcher": {"exact": "app.internal"}}]
+    for ca, trusted in (("", {"filename": "/ca.pem"}), ("PEM", {"inline_string": "PEM"})):
+        plan = _plan(resources=[replace(safe, ca_pem=ca)], authorities="/ca.pem")
+        cluster = shapes.make_shapes(plan)[shapes.CLUSTER][0]
+        context = cluster["transport_socket"]["typed_config"]["common_tls_context"]
+        assert context["validation_context"] == {
+            "trusted_ca": trusted, "match_typed_subject_alt_names": names,
+        }  # fmt: skip
+
+
+def test_an_app_that_nobody_vouches_for_is_not_reached() -> None:
+    safe = replace(APP, upstreams=(Upstream("10.0.0.5", 443, tls=True),))
     cluster = shapes.make_shapes(_plan(resources=[safe]))[shapes.CLUSTER][0]
-    trusted = cluster["transport_socket"]["typed_config"]["common_tls_context"]
-    names = trusted["validation_context"]["match_typed_subject_alt_names"]
-    assert names == [{"san_type": "DNS", "matcher": {"exact": "app.internal"}}]
+    assert cluster["load_assignment"]["endpoints"] == [{"lb_endpoints": []}]
 
 
 def test_a_desktop_leads_to_our_own_page_and_its_socket_to_the_relay() -> None:

@@ -15,7 +15,7 @@ from litestar.exceptions import ValidationException
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
-from sekisho.access import service
+from sekisho.access import published, service
 from sekisho.access.model import AccessSession, Outcome, Reason
 from sekisho.access.service import posture
 from sekisho.access.service.log import Logged
@@ -283,4 +283,5 @@ def _logged(entry: Logged) -> LoggedView:
 
 HANDLERS: list[ControllerRouterHandler] = [
     decide, list_sessions, cut, list_decisions, list_networks, put_network, remove_network,
+    *published.HANDLERS,
 ]  # fmt: skip

@@ -12,6 +12,14 @@ from sekisho.access.api import (
     Question,
     SessionList,
 )
+from sekisho.access.published import (
+    Proposal,
+    ResourceList,
+    ResourceView,
+    StoredResourceView,
+    VersionList,
+    VersionView,
+)
 from sekisho.client.http import Connection
 
 
@@ -52,3 +60,37 @@ class Access:
     def remove_network(self, name: str) -> None:
         """Remove a network that no policy uses."""
         self.at.ask(bytes, "DELETE", "/api/access/networks/{name}", name=name)
+
+    def list_resources(self) -> ResourceList:
+        """List what people reach through the gate."""
+        return self.at.ask(ResourceList, "GET", "/api/access/resources")
+
+    def get_resource(self, key: str) -> StoredResourceView:
+        """Return a resource by its short name or id."""
+        return self.at.ask(StoredResourceView, "GET", "/api/access/resources/{key}", key=key)
+
+    def put_resource(
+        self, key: str, resource: ResourceView, *, version: int = 0
+    ) -> StoredResourceView:
+        """Add the resource of this short name, or change it; ``version`` as it was read, 0 any."""
+        return self.at.ask(
+            StoredResourceView, "PUT", "/api/access/resources/{key}", body=resource,
+            query={"version": version}, key=key,
+        )  # fmt: skip
+
+    def remove_resource(self, key: str) -> None:
+        """Remove a resource; its connections are cut."""
+        self.at.ask(bytes, "POST", "/api/access/resources/{key}/remove", key=key)
+
+    def show_policies(self) -> VersionView:
+        """Return the policies in force."""
+        return self.at.ask(VersionView, "GET", "/api/access/policies")
+
+    def list_versions(self, *, page: int = 1) -> VersionList:
+        """List versions of the policies, the newest first."""
+        query = {"page": page}
+        return self.at.ask(VersionList, "GET", "/api/access/policies/versions", query=query)
+
+    def propose_policies(self, proposal: Proposal) -> VersionView:
+        """Propose all policies anew."""
+        return self.at.ask(VersionView, "POST", "/api/access/policies", body=proposal)

@@ -1,5 +1,6 @@
 """The certificate that the gate shows: for its own name and for every resource's host."""
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from sekisho.server.certificates import covered_names, needs_renewal, write_priv
 from sekisho.server.gate.bootstrap import gate_folder
 from sekisho.server.gate.plan import Secrets
 
+# Debian, Red Hat, SUSE, Alpine and the BSDs, in this order.
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+)  # fmt: skip
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -54,3 +60,12 @@ def _own(house: House, names: Sequence[str]) -> tuple[str, str] | None:
 def _is_due(house: House, chain: Path, names: list[str]) -> bool:
     certificate = x509.load_pem_x509_certificate(chain.read_bytes())
     return needs_renewal(certificate, names, house.clock.now())
+
+
+def machine_authorities() -> str:
+    """Return the file of the authorities that this machine trusts, "" if none is found.
+
+    Envoy has to be told a file: it takes no "those of the system" where a name is checked.
+    """
+    told = ssl.get_default_verify_paths().cafile or ""
+    return next((each for each in (told, *_AUTHORITIES) if each and Path(each).is_file()), "")

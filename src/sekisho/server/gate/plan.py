@@ -62,6 +62,8 @@ class Plan:
     names, per resource, access sessions whose cookie is no longer good. ``keep_tunnels``: tunnels
     outlive the decision process (new ones never open without it). ``generation`` names the process
     then: what lived on without one cannot be held again, so a new one's name ends it in seconds.
+    ``authorities`` is the file of those that this machine trusts, "" if there is none: apps whose
+    TLS leans on them are not reached then.
     """
 
     doors: Mapping[Door, Address]
@@ -71,4 +73,5 @@ class Plan:
     denied: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keep_tunnels: bool = False
     generation: str = ""
+    authorities: str = ""
     limits: Limits = field(default_factory=Limits)

@@ -24,7 +24,7 @@ from sekisho.server.bootstrap import House
 from sekisho.server.desktop.office import DesktopOffice
 from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
 from sekisho.server.gate.calls import Questions, serve_calls
-from sekisho.server.gate.certificates import gate_secrets
+from sekisho.server.gate.certificates import gate_secrets, machine_authorities
 from sekisho.server.gate.cookies import CookieKey
 from sekisho.server.gate.cutting import Cutter, Denied
 from sekisho.server.gate.directory import Directory
@@ -104,6 +104,7 @@ class Gate:
             resources=resources, secrets=secrets, jwks=self.key.jwks(),
             denied=self.cutter.denied(), keep_tunnels=(keep := settings.gate_tunnels == "keep"),
             generation=f".{self._started}" if keep else "",
+            authorities=machine_authorities(),
         )  # fmt: skip
         self.porter.directory = Directory.of(resources)
         self.board.publish(make_shapes(self._plan))

@@ -39,7 +39,7 @@ def make_shapes(plan: Plan) -> Mapping[str, list[Shape]]:
     """Return all resources of Envoy, by type."""
     return {
         CLUSTER: [
-            *(_cluster(r, plan.limits) for r in plan.resources if r.kind not in DESKTOPS),
+            *(_cluster(r, plan) for r in plan.resources if r.kind not in DESKTOPS),
             _own(DESKTOP_CLUSTER, DESKTOP_SOCKET, plan.limits),
             _own(RELAY_CLUSTER, RELAY_SOCKET, plan.limits),
         ],
@@ -259,8 +259,11 @@ def _own(name: str, socket: str, limits: Limits) -> Shape:
     }
 
 
-def _cluster(resource: Resource, limits: Limits) -> Shape:
-    ends = [_endpoint(each) for each in resource.upstreams]
+def _cluster(resource: Resource, plan: Plan) -> Shape:
+    limits, trusted = plan.limits, _trusted(resource, plan.authorities)
+    by_tls = bool(resource.upstreams) and resource.upstreams[0].tls
+    reachable = trusted or not by_tls  # whom nobody vouches for is not reached
+    ends = [_endpoint(each) for each in resource.upstreams] if reachable else []
     named = any(not is_address(each.host) for each in resource.upstreams
                 if each.host != SAMPLE_HOST)  # fmt: skip
     shape: Shape = {
@@ -270,9 +273,16 @@ def _cluster(resource: Resource, limits: Limits) -> Shape:
         "circuit_breakers": _as_many_as_come(limits),
         "load_assignment": {"cluster_name": resource.id, "endpoints": [{"lb_endpoints": ends}]},
     }
-    if resource.upstreams and resource.upstreams[0].tls:
-        shape["transport_socket"] = _upstream_tls(resource, resource.upstreams[0])
+    if by_tls and trusted:
+        shape["transport_socket"] = _upstream_tls(resource.upstreams[0], trusted)
     return shape
+
+
+def _trusted(resource: Resource, authorities: str) -> Shape:
+    """Return who may vouch for an app: its own authority, or the machine's; {} if nobody."""
+    if resource.ca_pem:
+        return {"trusted_ca": {"inline_string": resource.ca_pem}}
+    return {"trusted_ca": {"filename": authorities}} if authorities else {}
 
 
 def _as_many_as_come(limits: Limits) -> Shape:
@@ -299,17 +309,16 @@ def _endpoint(upstream: Upstream) -> Shape:
     return {"endpoint": {"address": address}}
 
 
-def _upstream_tls(resource: Resource, upstream: Upstream) -> Shape:
+def _upstream_tls(upstream: Upstream, trusted: Shape) -> Shape:
     name = upstream.tls_name or upstream.host
-    trusted: Shape = {"system_root_certs": {}}
-    if resource.ca_pem:
-        trusted = {"trusted_ca": {"inline_string": resource.ca_pem}}
     kind = "IP_ADDRESS" if is_address(name) else "DNS"
-    trusted["match_typed_subject_alt_names"] = [{"san_type": kind, "matcher": {"exact": name}}]
+    names = [{"san_type": kind, "matcher": {"exact": name}}]
     return _extension(
         "envoy.transport_sockets.tls",
         _TYPES + "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        common_tls_context={"validation_context": trusted},
+        common_tls_context={
+            "validation_context": {**trusted, "match_typed_subject_alt_names": names}
+        },
         **({} if is_address(name) else {"sni": name}),
     )
 
