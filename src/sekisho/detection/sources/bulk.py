@@ -20,7 +20,7 @@ from sekisho.kernel.i18n import msg
 Found = Callable[[Event, tuple[str, ...]], None]
 Tell = Callable[[Trouble], None]
 _BEGIN = itemgetter(0)
-_ENOUGH = 1 << 17
+_ENOUGH = 3 << 17
 """Fewer bytes than that wait for those of the next file."""
 
 _PASSED = msg("It was passed over; the others are read.")
