@@ -1,5 +1,6 @@
 """The compiled matcher gives what the slow reference gives, for whatever rules and events."""
 
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -13,7 +14,9 @@ from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.plan import make_plan
 from sekisho.detection.engine.compiled.terms import Plan
 from sekisho.detection.engine.reference import matches
-from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
+from sekisho.detection.engine.shaping import Shaping, shape_line, shape_value, unwrap
+from sekisho.detection.engine.textlines import Clock
+from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Event, LogSource, RuleSet
 from support.sigma_cases import Case, needs_shared, shared_cases
@@ -104,6 +107,84 @@ def test_records_in_bulk_match_as_by_the_reference(rules: RuleSet, texts: list[b
             if isinstance(one, Seen)
         }
         assert got == {record: ids for record, ids in wanted if ids}
+
+
+OTHER_WORDS = b"""
+title: Connection
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0c01
+logsource: {product: windows, category: network_connection}
+detection:
+  s: {Image|endswith: ':\\Windows\\a.exe', Initiated: 'true', Protocol: tcp, DestinationPort: 88}
+  condition: s
+---
+title: Access
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0c02
+logsource: {product: windows, category: file_access}
+detection:
+  s: {FileName|contains: '\\Credentials\\'}
+  n: {Image: 'C:\\a.exe'}
+  condition: s and not n
+---
+title: Program
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0c03
+logsource: {product: linux, category: process_creation}
+detection: {s: {Image|endswith: /curl, CommandLine|contains: '-d @/etc/my key'}, condition: s}
+"""
+
+
+def security(event_id: int, **data: Any) -> Event:
+    fields = {"Channel": "Security", "EventID": event_id, **data}
+    return Event(fields, "Security", event_id, LogSource(product="windows"))
+
+
+def audited(text: str) -> Event:
+    return shape_line(f"type=EXECVE msg=audit(1:2): {text}", Shaping(), Clock(UTC, 0), "a", 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "title"),
+    [
+        (
+            security(
+                5156,
+                Application=r"\device\harddiskvolume3\windows\a.exe",
+                Direction="%%14593",
+                Protocol=6,
+                DestPort="88",
+            ),
+            "Connection",
+        ),
+        (
+            security(
+                5156,
+                Application=r"\device\harddiskvolume3\windows\a.exe",
+                Direction="%%14592",
+                Protocol=6,
+                DestPort="88",
+            ),
+            None,
+        ),
+        (security(4663, ObjectType="File", ObjectName=r"C:\U\Credentials\x"), "Access"),
+        (security(4663, ObjectType="Key", ObjectName=r"C:\U\Credentials\x"), None),
+        (
+            security(
+                4663, ObjectType="File", ObjectName=r"C:\U\Credentials\x", ProcessName=r"c:\A.exe"
+            ),
+            None,
+        ),
+        (audited('argc=3 a0="curl" a1="-d" a2=402F6574632F6D79206B6579'), "Program"),
+        (audited('argc=2 a0="/usr/bin/curl" a1="-d" a2="@/etc/my" a3="key"'), "Program"),
+        (audited('argc=2 a0="xcurl" a1="-d" a2="@/etc/my" a3="key"'), None),
+    ],
+)
+def test_other_logs_say_the_same_in_their_own_words(event: Event, title: str | None) -> None:
+    loaded = load_rules([RuleText("rules.yml", OTHER_WORDS)])
+    assert not loaded.faults
+    matcher = Matcher(make_plan(loaded.rules, TABLE))
+    titles = {rule.id: rule.title for rule in loaded.rules}
+    wanted = by_reference(loaded, event)
+    assert [titles[one] for one in wanted] == ([title] if title else [])
+    assert by_matcher(matcher, event) == wanted
 
 
 @needs_shared

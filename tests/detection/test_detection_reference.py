@@ -284,6 +284,13 @@ def test_the_registry_is_found_in_the_security_log(operation: str, category: str
         (Derivation.REGISTRY_DETAILS, ("calc", "%%1873"), "calc"),
         (Derivation.REGISTRY_DETAILS, (MISSING, MISSING), MISSING),
         (Derivation.REGISTRY_OPERATION, ("%%1906",), "DeleteValue"),
+        (Derivation.DEVICE_PATH, (r"\device\HarddiskVolume12\Windows\a.exe",), r"C:\Windows\a.exe"),
+        (Derivation.DEVICE_PATH, ("System",), "System"),
+        (Derivation.DIRECTION, ("%%14593",), "true"),
+        (Derivation.PROTOCOL, (17,), "udp"),
+        (Derivation.PROGRAM, ("curl",), "/curl"),
+        (Derivation.PROGRAM, ("./curl",), "./curl"),
+        (Derivation.ARGUMENTS, ("curl", "-d", "a b", MISSING, MISSING), "curl -d a b"),
     ],
 )
 def test_fields_are_made_of_what_is_there(
@@ -294,7 +301,7 @@ def test_fields_are_made_of_what_is_there(
 
 
 def test_what_no_event_log_holds_is_said() -> None:
-    routed = own_routing().route(LogSource("file_access", "windows"))
+    routed = own_routing().route(LogSource("file_rename", "windows"))
     assert "Kernel-File" in str(routed.reason)
     assert [route.channel for route in routed.routes] == [None]
     assert own_routing().route(LogSource("process_creation", "windows")).reason is None

@@ -48,6 +48,8 @@ _values = st.one_of(
     st.booleans(),
     st.none(),
     st.sampled_from((1.0, -0.0, 1e16)),
+    st.just(12345),
+    st.sampled_from(("c:\\Windows\\explorer.exe", "C:\\WINDOWS\\System32\\cmd.exe", "a\n\tb")),
     st.lists(_texts, max_size=2),
     st.just({"#text": ["a", "b"]}),
     st.just({"x": "a"}),
@@ -108,9 +110,22 @@ def windows_rules(draw: st.DrawFn, most: int = 6) -> RuleSet:
             document["detection"]["s1"] = {
                 draw(
                     st.sampled_from(
-                        ("EventID", "Channel", "Level", "Data|contains", "Provider_Name")
+                        (
+                            "EventID",
+                            "Channel",
+                            "Level",
+                            "Data|contains",
+                            "Provider_Name",
+                            "Image|endswith",
+                            "CommandLine|contains",
+                            "User",
+                        )
                     )
-                ): draw(st.sampled_from((1, 4688, "Security", "a", "1*")))
+                ): draw(
+                    st.sampled_from(
+                        (1, 4688, "Security", "a", "1*", "\\explorer.exe", "2345", True)
+                    )
+                )
             }
     text = yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False)
     loaded = load_rules([RuleText("random.yml", text.encode())])

@@ -39,7 +39,8 @@ def read_table(raw: dict[str, Any]) -> RoutingTable:
         },
         categories={
             product: {
-                name: tuple(map(_route, routes)) for name, routes in said["categories"].items()
+                name: tuple(_route(route, product) for route in routes)
+                for name, routes in said["categories"].items()
             }
             for product, said in products.items()
         },
@@ -48,10 +49,12 @@ def read_table(raw: dict[str, Any]) -> RoutingTable:
     )
 
 
-def _route(raw: dict[str, Any]) -> Route:
+def _route(raw: dict[str, Any], product: str) -> Route:
+    told = LogSource(product=product, service=raw["service"]) if "service" in raw else None
     return Route(
-        channel=raw["channel"],
-        event_ids=frozenset(raw["ids"]),
+        channel=None if told else raw["channel"],
+        event_ids=None if told else frozenset(raw["ids"]),
+        source=told,
         fields={
             name: Derived(tuple(sources), Derivation(how))
             for name, (how, *sources) in raw.get("fields", {}).items()

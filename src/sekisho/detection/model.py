@@ -292,6 +292,11 @@ class Derivation(StrEnum):
     REGISTRY_PATH = "registry_path"
     REGISTRY_DETAILS = "registry_details"
     REGISTRY_OPERATION = "registry_operation"
+    DEVICE_PATH = "device_path"
+    DIRECTION = "direction"
+    PROTOCOL = "protocol"
+    PROGRAM = "program"
+    ARGUMENTS = "arguments"
 
 
 class Derived(msgspec.Struct, frozen=True):

@@ -2,8 +2,10 @@ r"""Fields that a log lacks, made of those it has, in the form in which rules ex
 
 Rules on Windows are written for Sysmon. Security events say the same in other words: numbers in
 hexadecimal, accounts in two fields, integrity as a SID, the registry below ``\REGISTRY``, what
-was done as a message number. Sources: Microsoft's pages on events 4688 and 4657, on mandatory
-labels (MS-DTYP 2.4.2.4) and on Sysmon.
+was done as a message number; connections by the path of the device, a number of the protocol and
+one of the direction. Linux audit gives a program's arguments one by one. Sources: Microsoft's pages
+on events 4688, 4657, 4663 and 5156, on mandatory labels (MS-DTYP 2.4.2.4) and on Sysmon; the fields
+of audit records as the Linux audit project lists them.
 """
 
 import re
@@ -25,6 +27,9 @@ _INTEGRITY = {
 _OPERATIONS = {"%%1904": "SetValue", "%%1905": "SetValue", "%%1906": "DeleteValue"}
 _HIVES = (("\\registry\\machine", "HKLM"), ("\\registry\\user", "HKU"))
 _CONTROL_SET = re.compile(r"(HKLM\\SYSTEM)\\ControlSet[0-9]{3}(?=\\|\Z)", re.IGNORECASE)
+_DEVICE = re.compile(r"\A\\device\\harddiskvolume[0-9]+(?=\\)", re.IGNORECASE)
+_DIRECTIONS = {"%%14592": "false", "%%14593": "true"}
+_PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}
 _BINARY, _DWORD, _QWORD = "%%1875", "%%1876", "%%1883"
 
 
@@ -93,6 +98,28 @@ def _registry_operation(texts: Sequence[str]) -> str | None:
     return _OPERATIONS.get(texts[0], texts[0])
 
 
+def _device_path(texts: Sequence[str]) -> str | None:
+    """Write a device's path as Sysmon does; which letter a volume has is not said, so it is C."""
+    return _DEVICE.sub("C:", texts[0])
+
+
+def _direction(texts: Sequence[str]) -> str | None:
+    return _DIRECTIONS.get(texts[0], texts[0])
+
+
+def _protocol(texts: Sequence[str]) -> str | None:
+    return _PROTOCOLS.get(texts[0], texts[0])
+
+
+def _program(texts: Sequence[str]) -> str | None:
+    """Return the path of a program; one called by its bare name is somewhere, under that name."""
+    return texts[0] if "/" in texts[0] else f"/{texts[0]}"
+
+
+def _arguments(texts: Sequence[str]) -> str | None:
+    return " ".join(texts).rstrip(" ")
+
+
 _MAKERS: Mapping[Derivation, Callable[[Sequence[str]], str | None]] = {
     Derivation.INTEGER: _integer,
     Derivation.ACCOUNT: _account,
@@ -100,4 +127,9 @@ _MAKERS: Mapping[Derivation, Callable[[Sequence[str]], str | None]] = {
     Derivation.REGISTRY_PATH: _registry_path,
     Derivation.REGISTRY_DETAILS: _registry_details,
     Derivation.REGISTRY_OPERATION: _registry_operation,
+    Derivation.DEVICE_PATH: _device_path,
+    Derivation.DIRECTION: _direction,
+    Derivation.PROTOCOL: _protocol,
+    Derivation.PROGRAM: _program,
+    Derivation.ARGUMENTS: _arguments,
 }

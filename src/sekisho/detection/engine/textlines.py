@@ -99,6 +99,9 @@ _XRDP = re.compile(r"\[(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)\] \[(\w+) *\] (.
 _FREERDP = re.compile(
     r"\[(\d\d:\d\d:\d\d):(\d{3})\] \[(\d+):\w+\] ?\[(\w+)\] ?\[([\w.]+)\] - (.*)$"
 )
+_CODED = re.compile(r"a[0-9]+=(?:[0-9A-F]{2})+")
+"""An argument that holds more than plain letters is written in hexadecimal, without quotes."""
+
 _AUDIT = re.compile(
     r"(?:node=\S+ )?type=(\S+) msg=audit\((\d+(?:\.\d+)?):(\d+)\): ?(.*)$", re.DOTALL
 )
@@ -262,7 +265,9 @@ def _read_audit(found: re.Match[str], _clock: Clock) -> Line:
     kind, stamp, serial, rest = found.groups()
     fields: dict[str, Any] = {"type": kind, "serial": serial}
     for name, double, single, bare in _PAIR.findall(rest.replace("\x1d", " ")):
-        fields.setdefault(name, double or single or bare)
+        coded = kind == "EXECVE" and _CODED.fullmatch(f"{name}={bare}")
+        said = bytes.fromhex(bare).decode("utf-8", "replace") if coded else bare
+        fields.setdefault(name, double or single or said)
         if single and "=" in single:  # msg='op=PAM:… acct="…"'
             for inner, *values in _PAIR.findall(single):
                 fields.setdefault(inner, next(filter(None, values), ""))

@@ -26,7 +26,7 @@ from sekisho.detection.engine.compiled.typed import (
     time_of,
 )
 from sekisho.detection.engine.moments import EARLIEST, parse_moment
-from sekisho.detection.engine.shaping import WINDOWS, Shaping, shape_value, unwrap
+from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
 from sekisho.detection.model import Event
 
 Place = Callable[[int], tuple[str, int]]
@@ -65,23 +65,18 @@ class OddError(ValueError):
 class Kind:
     """How the records of one channel and event id are read and judged.
 
-    ``slow``: each record goes the slow way. ``whole``: texts are looked for in all of a record,
-    not in its data alone, and keywords (``words``) too. ``judge`` raises OddError, or what
-    reading raises, for records that have to go the slow way.
+    ``slow``: each record goes the slow way. ``judge`` raises OddError, or what reading raises,
+    for records that have to go it.
     """
 
-    def __init__(
-        self, group: Group | None, *, watched: bool, slow: bool = False, whole: bool = False
-    ) -> None:
+    def __init__(self, group: Group | None, *, watched: bool, slow: bool) -> None:
         self.watched, self.slow = watched, slow
         self.sieve = None if group is None else group.sieve
-        self.words = None if group is None or not whole else group.words
         if group is None:
             return
         self._whole, self._part = Reader(group.names), Reader(group.steady_names)
-        blind = not group.blind.isdisjoint(group.sieve.always)
-        self._able = self._whole.able and not blind
-        self._able_part = self._part.able and not blind
+        sees = group.blind.isdisjoint(group.sieve.always)
+        self._able, self._able_part = self._whole.able and sees, self._part.able and sees
         self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
 
     def judge(
@@ -176,18 +171,16 @@ class Bulk:
         known = self._kinds.get((channel, event_id))
         if known is not None:
             return known
-        kind = self._make_kind(channel.casefold(), channel, event_id)
+        folded = channel.casefold()
+        kind = Kind(
+            self.matcher.group(channel, event_id),
+            watched=(folded, event_id) in self._watched,
+            # Blanks in the names of these records come and go; only the slow way knows how.
+            slow=_DEFENDER in folded,
+        )
         if len(self._kinds) < _MOST_KINDS:
             self._kinds[channel, event_id] = kind
         return kind
-
-    def _make_kind(self, folded: str, channel: str, event_id: int) -> Kind:
-        if not channel:
-            return Kind(self.matcher.source_group(WINDOWS), watched=False, whole=True)
-        watched = (folded, event_id) in self._watched
-        # Blanks in the names of Defender's records come and go; only the slow way knows how.
-        slow = _DEFENDER in folded
-        return Kind(self.matcher.group(channel, event_id), watched=watched, slow=slow)
 
     def judge(
         self, text: bytes, file: str, record: int, *, counted: bool = False
@@ -257,20 +250,21 @@ class Batch:
                 found[key].append(at)
         kinds: dict[tuple[str, int], list[int]] = {}
         for (channel, event_id), here in found.items():
-            plain = self._settle(event_id, here)
+            plain = self._settle(channel, event_id, here)
             if plain is not None:
-                # A null channel is none, as an empty one is.
-                kind = (channel or "", plain)
+                kind = (channel, plain)
                 kinds[kind] = kinds[kind] + here if kind in kinds else here
         return kinds
 
-    def _settle(self, event_id: Any, here: Sequence[int]) -> int | None:
+    def _settle(self, channel: str | None, event_id: Any, here: Sequence[int]) -> int | None:
         """Return the plain id of all records ``here``, None where they are odd."""
-        if type(event_id) is int:
+        if channel and type(event_id) is int:
             return event_id
         try:
-            plain = plain_id(event_id)
+            plain = plain_id(event_id) if channel else None
         except ValueError:
+            plain = None
+        if plain is None:
             self.odd.update(dict.fromkeys(here, False))
             return None
         for at in here:
@@ -299,7 +293,7 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
     if kind.slow:
         batch.odd.update(dict.fromkeys(places, True))
         return
-    found = sieve.find(_texts(kind, places, batch)) if sieve.always or sieve.searches else {}
+    found = sieve.find(_datas(places, batch)) if sieve.always or sieve.searches else {}
     records, lines, odd = batch.records, batch.lines, batch.odd
     for number in range(len(places)) if sieve.always else found:
         at = places[number]
@@ -312,16 +306,6 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
             continue
         if rules:
             batch.fired[at] = rules
-
-
-def _texts(kind: Kind, places: Sequence[int], batch: Batch) -> list[Any]:
-    """Return what the sieve searches of each record; odd become those with a keyword."""
-    datas = _datas(places, batch)
-    if kind.words is None:
-        return datas
-    whole = [batch.lines[at] for at in places]
-    batch.odd.update((places[number], True) for number in kind.words.find(whole))
-    return whole
 
 
 def _datas(places: Sequence[int], batch: Batch) -> list[Any]:

@@ -16,8 +16,7 @@ _NONE: frozenset[int] = frozenset()
 class Group:
     """The rules of one kind of event; ``names`` are the fields that they look at.
 
-    ``sieve`` says by the data of a record which rules to try (by position), ``words`` by all of it
-    which of those with keywords; ``steady_names`` are
+    ``sieve`` says by the data of a record which rules to try (by position); ``steady_names`` are
     the fields of those that are tried always.
     """
 
@@ -28,7 +27,7 @@ class Group:
         )
         self.sieve = Sieve(plan.sieve)
         self.blind = frozenset(plan.blind)
-        self.words = Sieve(plan.words)
+        self._words = Sieve(plan.words)
         self._everything = range(len(plan.rules))
         self._trials = Trials(plan, self.names, room)
         self._steady = Trials(plan, self.steady_names, room)
@@ -52,12 +51,12 @@ class Group:
         return self._trials.hold(worth, _Found(fields, self.names), fields)
 
     def _worth(self, fields: Mapping[str, Any]) -> Collection[int]:
-        if not self.sieve.searches and not self.words.searches:
+        if not self.sieve.searches and not self._words.searches:
             return ()
         text = write_whole(fields)
         if text is None:
             return self._everything
-        return {*self.sieve.find((text,)).get(0, ()), *self.words.find((text,)).get(0, ())}
+        return {*self.sieve.find((text,)).get(0, ()), *self._words.find((text,)).get(0, ())}
 
 
 def _names_of(plan: GroupPlan, terms: Iterable[int]) -> tuple[str, ...]:

@@ -20,12 +20,17 @@ DOTTED = "\u0130\u0131"
 """The two letters that an expression without case may take for an i, and casefolding does not."""
 
 _RUN = re.compile(r"[ -~\t\n\r]+")
+_WORD = re.compile(r"[a-z0-9_.\-]+")
 _PLAIN_RUN = re.compile(r"[a-z0-9_. \-]+")
 _NUMBER = re.compile(r"[-+]?[0-9]*(?:\.[0-9]*)?(?:e[-+]?[0-9]*)?")
 _NO_TEXT = ("true", "false", "none", "null", "-inf", "nan", "infinity")
 """What a value may say in JSON or in Python without being a text."""
 
+_MADE_OF_NUMBERS = frozenset((
+    Derivation.INTEGER, Derivation.REGISTRY_OPERATION, Derivation.DIRECTION, Derivation.PROTOCOL,
+))  # fmt: skip
 _MADE = {
+    Derivation.DEVICE_PATH: ("c",),
     Derivation.INTEGRITY: ("untrusted", "low", "medium", "high", "system"),
     Derivation.REGISTRY_PATH: ("hklm", "hku", "currentcontrolset"),
 }
@@ -55,10 +60,7 @@ def pieces_of(term: Term) -> tuple[Piece, ...]:
     Their texts are in lower case and hold in text in any case.
     """
     column, test = term.column, term.test
-    if column.other is not None or column.how in {
-        Derivation.INTEGER,
-        Derivation.REGISTRY_OPERATION,
-    }:
+    if column.other is not None or column.how in _MADE_OF_NUMBERS:
         return ()
     name = _name_of(column)
     if name and (alone := _alone(test)):
@@ -147,7 +149,9 @@ def _runs_of_glob(test: Glob, column: Column) -> list[str]:
 
 def _runs(text: str, column: Column, *, starts: bool = False, ends: bool = False) -> list[str]:
     if column.how is not None and column.how is not Derivation.SAME:
-        return [run for run in _PLAIN_RUN.findall(text) if _stays(run, column.how)]
+        # Arguments stand one by one in the record, whatever is between them in the value.
+        plain = _WORD if column.how is Derivation.ARGUMENTS else _PLAIN_RUN
+        return [run for run in plain.findall(text) if _stays(run, column.how)]
     runs: list[str] = []
     for found in _RUN.finditer(text):
         run = found.group()

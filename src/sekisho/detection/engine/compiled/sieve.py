@@ -108,7 +108,8 @@ def _expression(piece: Piece) -> bytes:
     if not piece.name:
         return text
     if piece.alone:
-        value = b'"?' + text + rb'["\s,}\]]'
+        # A number that is written as a fraction or with an exponent may be the same.
+        value = b'"?' + text + rb'["\s,}\]]|-?[0-9]+[.e]'
     else:
         value = text if piece.text.startswith('"') else rb'"(?:[^"\\]|\\.)*' + text
     if piece.loose:
@@ -117,15 +118,16 @@ def _expression(piece: Piece) -> bytes:
 
 
 def make_search(packed: bytes, database: bytes) -> Search:
-    """Return the search for packed pieces: what was kept of it, or an automaton made just now.
+    """Return the search for packed pieces, that which was kept if there is one.
 
-    The automaton finds their texts in any field, and loose ones in every text.
+    Where none was, texts come from ``write_whole``; an automaton is made just now, which finds
+    pieces in any field, and loose ones in every text.
     """
     if database:
         try:
             return _kept_search(database)
         except hyperscan.error:  # kept by another machine or version
-            pass
+            return _kept_search(build_database(_PIECES.decode(packed)))
     pieces = _PIECES.decode(packed)
     automaton = BytesAhoCorasick(
         [piece.text.encode() for piece in pieces], implementation=Implementation.ContiguousNFA
