@@ -1,6 +1,8 @@
 """A server with the devices room alone, on real databases, and clients that speak to it."""
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -86,26 +88,46 @@ def app(
     admin: Principal,
 ) -> Litestar:
     """The room's handlers; who asks the API for people is ``app.state["principal"]``."""
+    made = _lay_out()
+    made.state.clear()
+    made.state.update(
+        principal=admin,
+        database=database,
+        settings=Settings(data=tmp_path, organisation="試験商事"),
+        opens=desk_lifespan(database, clock, controls.catalogue_in_force, files),
+    )
+    return made
+
+
+@functools.cache
+def _lay_out() -> Litestar:
+    """Make the application once a process; what a test brings stands in its state."""
 
     async def principal(state: State) -> Principal:
         found: Principal = state["principal"]
         return found
 
-    async def give_database() -> Database:
-        return database
+    async def give_database(state: State) -> Database:
+        found: Database = state["database"]
+        return found
 
-    async def settings() -> Settings:
-        return Settings(data=tmp_path, organisation="試験商事")
+    async def settings(state: State) -> Settings:
+        found: Settings = state["settings"]
+        return found
+
+    @asynccontextmanager
+    async def opened(app: Litestar) -> AsyncIterator[None]:
+        async with app.state["opens"](app):
+            yield
 
     return Litestar(
         route_handlers=HANDLERS,
-        lifespan=[desk_lifespan(database, clock, controls.catalogue_in_force, files)],
+        lifespan=[opened],
         dependencies={
             "principal": Provide(principal),
             "database": Provide(give_database),
             "settings": Provide(settings),
         },
-        state=State({"principal": admin}),
         exception_handlers={SekishoError: _explain},
         openapi_config=None,
         request_max_body_size=20_000_000,

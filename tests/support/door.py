@@ -3,11 +3,13 @@
 Rooms of their own need the whole house; what the door does is the same for all of them.
 """
 
+import functools
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
@@ -74,25 +76,31 @@ def check_in(principal: NamedDependency[Principal]) -> dict[str, str]:
 PROBES = [look, look_at_mine, change, change_mine, check_in]
 
 
-def build_small_app(
-    house: SmallHouse,
-    devices: DeviceAuthenticator | None = None,
-    renderer: PageRenderer | None = None,
-) -> Litestar:
-    """Assemble identity's handlers and the probes behind the front door."""
-    door, pages = FrontDoor(house, devices), renderer or PageRenderer()
+def build_small_app(house: SmallHouse, devices: DeviceAuthenticator | None = None) -> Litestar:
+    """Let this house alone be served by identity's handlers and the probes, behind its door."""
+    made = _lay_out()
+    made.state.clear()
+    made.state.update(house=house, door=FrontDoor(house, devices))
+    return made
+
+
+@functools.cache
+def _lay_out() -> Litestar:
+    """Make the application once a process; the house that it serves stands in its state."""
+    pages = PageRenderer()
     current: ContextVar[Request[Any, Any, Any]] = ContextVar("current")
 
     async def enter(request: Request[Any, Any, Any]) -> None:
         current.set(request)
-        await door.admit(request)
+        await request.app.state["door"].admit(request)
 
     async def finish(response: Response[Any]) -> Response[Any]:
         page = response.content
         if not isinstance(page, Page):
             return response
+        request = current.get()
         return Response(
-            pages.render(page, _frame(current.get(), house)),
+            pages.render(page, _frame(request, request.app.state["house"])),
             status_code=page.status if page.status != 200 else response.status_code,
             media_type=MediaType.HTML,
             headers=response.headers,
@@ -104,14 +112,19 @@ def build_small_app(
         before_request=enter,
         after_request=finish,
         exception_handlers={
-            StepUpNeededError: web.make_step_up(house.database, house.box),
+            StepUpNeededError: _step_up,
             SekishoError: _refuse,
             HTTPException: _refuse_http,
         },
-        dependencies=_dependencies(house),
+        dependencies=_dependencies(),
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _step_up(request: Request[Any, Any, Any], error: StepUpNeededError) -> Response[Any]:
+    house: SmallHouse = request.app.state["house"]
+    return web.make_step_up(house.database, house.box)(request, error)
 
 
 def _frame(request: Request[Any, Any, Any], house: SmallHouse) -> Frame:
@@ -135,24 +148,24 @@ def _refuse_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[di
     return Response({"error": error.detail}, status_code=error.status_code)
 
 
-def _dependencies(house: SmallHouse) -> dict[str, Provide]:
+def _dependencies() -> dict[str, Provide]:
     async def principal(request: Request[Any, Any, Any]) -> Principal:
         scope: dict[str, Any] = request.scope  # type: ignore[assignment]  # as above
         found = scope["sekisho.principal"]
         assert isinstance(found, Principal)
         return found
 
-    async def database() -> Database:
-        return house.database
+    async def database(state: State) -> Database:
+        return _house(state).database
 
-    async def clock() -> Clock:
-        return house.clock
+    async def clock(state: State) -> Clock:
+        return _house(state).clock
 
-    async def box() -> SecretBox:
-        return house.box
+    async def box(state: State) -> SecretBox:
+        return _house(state).box
 
-    async def settings() -> Settings:
-        return house.settings
+    async def settings(state: State) -> Settings:
+        return _house(state).settings
 
     async def language() -> str:
         return "en"
@@ -160,6 +173,11 @@ def _dependencies(house: SmallHouse) -> dict[str, Provide]:
     given = {"principal": principal, "database": database, "clock": clock, "box": box,
              "settings": settings, "language": language}  # fmt: skip
     return {name: Provide(cast("Any", give)) for name, give in given.items()}
+
+
+def _house(state: State) -> SmallHouse:
+    found: SmallHouse = state["house"]
+    return found
 
 
 def tag_listener(app: Litestar, listener: str) -> Any:
