@@ -178,7 +178,7 @@ def allowed(make: Maker) -> Fields:
     """Return the data of an event: 5156."""
     return {
         "ProcessID": str(make.draw.randrange(20000)),
-        "Application": r"\device\harddiskvolume2" + make.program()[2:].lower(),
+        "Application": r"\device\harddiskvolume2" + make.talker()[2:].lower(),
         "Direction": "%%14593",
         "SourceAddress": make.address(),
         "SourcePort": str(make.draw.randrange(65536)),

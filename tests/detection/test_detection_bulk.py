@@ -11,11 +11,14 @@ import pytest
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.plan import make_plan
 from sekisho.detection.engine.compiled.remembered import Remembered, Room
+from sekisho.detection.hunting.processes import spread
 from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Event
 from sekisho.detection.sources.bulk import Hunter
 from sekisho.detection.sources.limits import Limits, Trouble, UnreadableError
+from sekisho.detection.sources.stretches import Between, cut_lines
+from sekisho.detection.sources.walking import Found
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "evtx"
 PANACHE = "PanacheSysmon_vs_AtomicRedTeam01.evtx"
@@ -267,7 +270,7 @@ class Endless(io.RawIOBase):
 def test_a_gigabyte_without_a_line_feed_takes_little_memory() -> None:
     log = Log(Limits(record=1 << 20))
     good = line(1, {"CommandLine": "whoami"})
-    log.hunter.jsonl(Endless(1 << 30, b"\n" + good + b"\n" + good), "big.jsonl")  # type: ignore[arg-type] # a stream in all that is asked
+    log.hunter.jsonl(Endless(1 << 30, b"\n" + good + b"\n" + good), "big.jsonl")
     log.hunter.finish()
     assert [record for _, record, _ in log.found] == [2, 3]
     assert [trouble.record for trouble in log.troubles] == [1]
@@ -280,6 +283,40 @@ def test_batches_run_over_files_and_keep_their_order() -> None:
     assert not log.found
     log.hunter.finish()
     assert [file for file, _, _ in log.found] == ["b", "a"]
+
+
+@pytest.mark.parametrize("target", [1, 300, 1000, 4096])
+def test_stretches_of_a_file_give_what_the_whole_does(tmp_path: Path, target: int) -> None:
+    lines = [
+        line(1, {"CommandLine": "whoami" if n % 3 else "net", "n": "x" * n}) for n in range(40)
+    ]
+    lines[7:7] = [b"", b"{bad}", b""]
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    whole, parts = Log(), Log()
+    whole.lines(*lines, name="log")
+    stretches = list(cut_lines(path, path.stat().st_size, target))
+    for stretch in stretches:
+        with path.open("rb") as file:
+            parts.hunter.jsonl(Between(file, stretch), "log", stretch.first)
+    parts.hunter.finish()
+    assert len(stretches) > 1
+    assert (parts.found, parts.troubles) == (whole.found, whole.troubles)
+    assert parts.hunter.tally.by == whole.hunter.tally.by
+
+
+def test_only_large_files_of_json_lines_are_spread(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(line(1, {"CommandLine": "whoami"}) * 1 + b"\n" + line(1, {}) + b"\n")
+    size = path.stat().st_size
+    spread_out = spread(Found(path, size), size // 3)
+    assert [one.stretch and one.stretch.first for one in spread_out] == [1, 2]
+    assert sum(one.size for one in spread_out) == size
+    assert spread(Found(path, size), size) == [Found(path, size)]
+    path.write_bytes(b"plain text\n" * 100)
+    assert spread(Found(path, 1100), 100) == [Found(path, 1100)]
+    path.unlink()
+    assert spread(Found(path, 1100), 100) == [Found(path, 1100)]
 
 
 def test_what_is_no_evtx_file_says_so() -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -30,6 +30,9 @@ from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import RuleSet
 from sekisho.detection.sources.bulk import Hunter
 from sekisho.detection.sources.reading import Reading
+from sekisho.detection.sources.sniffing import Format, Shape, sniff
+from sekisho.detection.sources.streams import HEAD
+from sekisho.detection.sources.stretches import cut_lines
 from sekisho.detection.sources.walking import Found
 
 SMALL = 4 * 1024 * 1024
@@ -56,6 +59,8 @@ class Hunt:
 def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Part:
     """Hunt through ``files``; on Ctrl-C return what was found, with ``read.interrupted`` set."""
     size = sum(found.size for found in files)
+    if jobs > 1:
+        files = [part for found in files for part in spread(found)]
     alone = jobs <= 1 or len(files) <= 1 or size < SMALL or any(f.path is None for f in files)
     return _hunt_alone(hunt, files, told) if alone else _hunt_together(hunt, files, jobs, told)
 
@@ -70,6 +75,23 @@ def _hunt_alone(hunt: Hunt, files: Sequence[Found], told: Told) -> Part:
             collector.part.read.interrupted = True
             hunter.finish()  # what was read and waited for its batch counts too
     return _close(collector, hunter)
+
+
+def spread(found: Found, share: int = _SHARE) -> list[Found]:
+    """Return the stretches of a large file of JSON lines, and any other file as it is."""
+    if found.path is None or found.size < 2 * share:
+        return [found]
+    try:
+        with found.path.open("rb") as file:
+            shape = sniff(file.read(HEAD), found.name)
+        if shape != Shape(Format.JSONL):
+            return [found]
+        stretches = list(cut_lines(found.path, found.size, share))
+    except OSError:
+        return [found]  # whoever reads it says what is wrong
+    return [
+        replace(found, size=(one.end or found.size) - one.begin, stretch=one) for one in stretches
+    ]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sekisho.detection.sources.limits import Allowance, Trouble, UnreadableError
 from sekisho.detection.sources.reading import OpenLog, Reading, open_log, read_log
 from sekisho.detection.sources.sniffing import Format
 from sekisho.detection.sources.streams import Counted, buffered, look_into, say_broken, seekable
+from sekisho.detection.sources.stretches import Between, Stretch
 from sekisho.detection.sources.walking import Found
 
 Told = Callable[[int], None]
@@ -37,10 +38,18 @@ class Worker:
                 self._take_stream(found, buffered(Counted(sys.stdin.buffer, self._told)))
                 return
             with found.path.open("rb") as opened:
-                self._take_stream(found, opened)
+                if found.stretch is not None:
+                    self._take_stretch(found, found.stretch, opened)
+                else:
+                    self._take_stream(found, opened)
         except OSError as error:
             told = say_broken(error)
             self._collector.report(Trouble(found.name, None, told.what, told.hint))
+
+    def _take_stretch(self, found: Found, stretch: Stretch, opened: BinaryIO) -> None:
+        self._hunter.jsonl(Between(opened, stretch), found.name, stretch.first)
+        self._collector.part.read.files += stretch.begin == 0
+        self._told(found.size)
 
     def _take_stream(self, found: Found, opened: BinaryIO) -> None:
         head, stream = look_into(opened)

@@ -15,6 +15,7 @@ from sekisho.detection.model import Event
 from sekisho.detection.sources import evtx
 from sekisho.detection.sources.jsonlines import read_blocks
 from sekisho.detection.sources.limits import DEFAULT_LIMITS, Limits, Trouble
+from sekisho.detection.sources.streams import Readable
 from sekisho.kernel.i18n import msg
 
 Found = Callable[[Event, tuple[str, ...]], None]
@@ -61,9 +62,9 @@ class Hunter:
         for numbers, text in evtx.read_batches(source, name, self._tell):
             self._add(name, numbers, text)
 
-    def jsonl(self, stream: BinaryIO, name: str) -> None:
+    def jsonl(self, stream: Readable, name: str, begin: int = 1) -> None:
         """Hunt through JSON lines in UTF-8; the number of a record is that of its line."""
-        for first, text in read_blocks(stream, name, self._limits.record, self._tell):
+        for first, text in read_blocks(stream, name, self._limits.record, self._tell, begin):
             count = text.count(b"\n") + (text[-1:] != b"\n")
             self._add(name, range(first, first + count), text)
 

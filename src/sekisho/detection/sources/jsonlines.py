@@ -1,9 +1,9 @@
 """JSON lines as blocks of whole lines, of which none grows beyond what is allowed."""
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
 
 from sekisho.detection.sources.limits import Trouble
+from sekisho.detection.sources.streams import Readable
 from sekisho.kernel.i18n import msg
 
 _BLOCK = 1 << 19
@@ -11,15 +11,15 @@ _MARK = b"\xef\xbb\xbf"
 
 
 def read_blocks(
-    stream: BinaryIO, name: str, longest: int, tell: Callable[[Trouble], None]
+    stream: Readable, name: str, longest: int, tell: Callable[[Trouble], None], first: int = 1
 ) -> Iterator[tuple[int, bytes]]:
     """Yield (number of the first line, lines in one text) until the stream ends.
 
-    Numbers count from 1, the last line of a text may end with its line feed, and empty lines stay
-    in their place. A line that goes over the end of a block and has more than ``longest`` bytes
-    is told and becomes an empty one; no more than that and a block are ever held.
+    Numbers count from ``first``, the last line of a text may end with its line feed, and empty
+    lines stay in their place. A line that goes over the end of a block and has more than
+    ``longest`` bytes is told and becomes an empty one; no more than that and a block are ever held.
     """
-    number, rest, dropping = 1, b"", False
+    number, rest, dropping = first, b"", False
     while block := stream.read(_BLOCK):
         end = block.rfind(b"\n") + 1
         if dropping:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.detection.sources.limits import Trouble
+from sekisho.detection.sources.stretches import Stretch
 from sekisho.kernel.i18n import msg, system_reason
 
 STDIN = "-"
@@ -19,12 +20,16 @@ Report = Callable[[Trouble], None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to read: its path (None is standard input), its size in bytes and time of change."""
+    """A file to read: its path (None is standard input), its size in bytes and time of change.
+
+    With a ``stretch`` it is only those of its JSON lines, and ``size`` is that of the stretch.
+    """
 
     path: Path | None
     size: int = 0
     changed: float | None = None
     named: bool = True
+    stretch: Stretch | None = None
 
     @property
     def name(self) -> str:
