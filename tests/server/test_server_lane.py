@@ -147,6 +147,24 @@ def test_what_is_odd_goes_on_to_the_framework(
     assert framework.reached == len(odd) + 1
 
 
+def test_the_addresses_that_fleet_had_first_are_the_same_door(
+    app: Litestar, site: TestClient[Any], key: str, framework: Framework
+) -> None:
+    def earlier(path: str) -> str:
+        return path.replace("/api/", "/api/v1/")
+
+    asked = requests(key)
+    by_lane = answers(site, asked)
+    at_first = answers(site, [(earlier(path), body, headers) for path, body, headers in asked])
+    assert [said[1:] for said in by_lane] == [said[1:] for said in at_first]
+    assert framework.reached == 0
+    carve = "/api/osquery/carve/begin"
+    carved = [site.post(path, json={"node_key": key}) for path in (carve, earlier(carve))]
+    assert carved[0].content == carved[1].content, "the framework serves the old name too"
+    elsewhere = TestClient(tag_listener(app, "admin"), base_url="http://sekisho.local")
+    assert elsewhere.post(earlier(READ), json={"node_key": key}).status_code == 404
+
+
 def test_the_lane_counts_and_guards_its_answers(
     app: Litestar, site: TestClient[Any], key: str, framework: Framework
 ) -> None:

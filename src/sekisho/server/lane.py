@@ -5,6 +5,9 @@ more than everything we do for one (docs/performance.md). So a POST to one of th
 shows a node key or nothing goes through the same front door and to the same act as its route does;
 everything else, and everything that the door refuses, goes on to the framework, which asks the
 door again and says why.
+
+Fleet served these calls under ``/api/v1/osquery`` first, and so its first load generator and the
+flag files of that time name them. Both names lead here; everything behind knows only the present.
 """
 
 import time
@@ -21,6 +24,8 @@ from sekisho.kernel.i18n import msg
 from sekisho.server.auth import FrontDoor
 from sekisho.server.knock import read_scope
 
+_PREFIX: Final = "/api/osquery/"
+_EARLIER_PREFIX: Final = "/api/v1/osquery/"
 _SHOWN: Final = frozenset({"", "nodekey"})  # a cookie or a token has no business here
 
 
@@ -34,6 +39,8 @@ class DeviceLane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a device, or pass the request on untouched."""
+        if scope["path"].startswith(_EARLIER_PREFIX):
+            scope["path"] = _PREFIX + scope["path"].removeprefix(_EARLIER_PREFIX)
         act = osquery.ACTS.get(scope["path"]) if scope.get("method") == "POST" else None
         if act is None or not await self._is_let_in(scope):
             await self.app(scope, receive, send)
