@@ -200,6 +200,12 @@ def test_a_document_is_handed_in_by_one_and_accepted_by_another(
     address = sent.headers["location"]
     own = admin.post(f"{address}/review", headers=people["s"], data={"decision": "accept"})
     assert own.status_code == 400
+    town.clock.advance(minutes=20)  # a session left open: the form waits for a fresh proof
+    late = admin.post(
+        f"{address}/review", headers=other, data={"decision": "accept"}, follow_redirects=False
+    )
+    assert (late.status_code, "again=1" in late.headers["location"]) == (303, True)
+    other = town.sign_in(town.add_person("別の人たち", Role.SECURITY))
     done = admin.post(
         f"{address}/review", headers=other, data={"decision": "accept"}, follow_redirects=False
     )

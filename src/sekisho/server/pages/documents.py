@@ -25,7 +25,13 @@ from sekisho.controls.service.audience import list_choices
 from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.kernel.db import Database, Transaction
-from sekisho.kernel.errors import InvalidInputError, NotFoundError, NotPermittedError, TooLargeError
+from sekisho.kernel.errors import (
+    InvalidInputError,
+    NotFoundError,
+    NotPermittedError,
+    StepUpNeededError,
+    TooLargeError,
+)
 from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
@@ -209,6 +215,8 @@ def review_document(
                 tx, document_id, accept=data.get("decision") == "accept",
                 note=str(data.get("note", "")),
             )  # fmt: skip
+    except StepUpNeededError:
+        raise  # the form waits meanwhile
     except (InvalidInputError, NotPermittedError) as error:
         wrong = (error.message, error.hint)
         return _one(database, principal, catalogue, document_id, wrong)
