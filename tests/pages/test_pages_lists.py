@@ -53,6 +53,9 @@ def test_a_list_is_taken_away_and_a_newer_one_brought_in(town: Town, guard: dict
     assert [record.subject for record in told] == ["content:data/xprotect.yaml"]
     assert town.client().get("/controls/lists/xprotect", headers=guard).text == renewed
     assert town.client().get("/controls/lists/secret.key", headers=guard).status_code == 404
+    town.clock.advance(minutes=20)  # a session left open puts no list in force
+    program = guard | {"Accept": "application/json"}
+    assert _send(town, program, "xprotect.yaml", given.content) == 403
 
 
 class Shelf(HTTPServer):

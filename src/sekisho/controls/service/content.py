@@ -102,11 +102,13 @@ def _outdone(name: str, text: str, usual: str) -> bool:
 
 
 def set_content(tx: Transaction, name: str, text: str, *, origin: str = "") -> None:
-    """Keep a file of the organisation's own (``controls.write``), fetched from ``origin`` if named.
+    """Keep a file of the organisation's own, fetched from ``origin`` if that is named.
 
-    Raises CatalogueError with every fault and its line.
+    Needs ``controls.write`` and a fresh proof of who does it: devices are judged by it. Raises
+    CatalogueError with every fault and its line.
     """
     tx.principal.require("controls.write")
+    tx.principal.require_fresh(tx.now)
     kept = read_content(tx)
     in_force = _lay(kept)
     checked = check_content(name, text, tx.now, in_force.get(name))
@@ -129,9 +131,10 @@ def set_content(tx: Transaction, name: str, text: str, *, origin: str = "") -> N
 def remove_content(tx: Transaction, name: str) -> None:
     """Take a file of the organisation's own away; the program's counts again, if there is one.
 
-    Needs ``controls.write``; raises NotFoundError for what is not the organisation's own.
+    Needs what ``set_content`` does; raises NotFoundError for what is not the organisation's own.
     """
     tx.principal.require("controls.write")
+    tx.principal.require_fresh(tx.now)
     kept = read_content(tx)
     gone = kept.pop(name, None)
     if gone is None:
