@@ -224,6 +224,8 @@ def test_whether_a_device_may_come_in_is_told(town: Town) -> None:
         assert state.computed_at < state.valid_until
         with pytest.raises(NotFoundError):
             client.devices.access("dev_nobody")
+        with pytest.raises(NotFoundError):
+            client.devices.access_of_person("per_nobody")
 
 
 def test_resources_are_published_and_policies_proposed(town: Town) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pages.conftest import Town
 from sekisho.controls import service as controls
 from sekisho.devices.model import Device
+from sekisho.identity import service as identity
 from sekisho.identity.model import Role
 from sekisho.kernel.principal import SYSTEM
 
@@ -226,6 +227,26 @@ def test_hostile_files_are_refused_in_words(town: Town, content: bytes) -> None:
     assert "件を取り込む" not in answer.text
 
 
+def _of_person(
+    town: Town, device: Device, chief: dict[str, str], own: dict[str, str], other: dict[str, str]
+) -> None:
+    """A person stands as their best device does, and without one nobody knows."""
+    ask = town.client().get
+    owner = f"/api/people/{device.owner_id}/access"
+    said = ask(owner, headers=chief).json()
+    (only,) = said["devices"]
+    assert (said["person"], only["device"]) == (device.owner_id, device.id)
+    assert said["kind"] == only["kind"]
+    assert said["computed_at"] < said["valid_until"]
+    assert ask(owner, headers=own).json()["kind"] == said["kind"]
+    assert ask(owner, headers=other).status_code == 403
+    with town.house.database.read(SYSTEM) as tx:
+        nobody = identity.search_ids(tx, "大西 健太", 1)[0]
+    said = ask(f"/api/people/{nobody}/access", headers=other).json()
+    assert (said["kind"], said["devices"]) == ("unknown", [])
+    assert ask("/api/people/per_x/access", headers=chief).status_code == 404
+
+
 def test_access_is_shown_filtered_and_answered_as_json(town: Town) -> None:
     device, own, _ = _failing(town)
     chief = town.sign_in(town.add_person("佐伯 航", Role.ADMIN))
@@ -242,6 +263,7 @@ def test_access_is_shown_filtered_and_answered_as_json(town: Town) -> None:
     assert admin.get(f"/api/devices/{device.id}/access", headers=own).status_code == 200
     other = town.sign_in(town.add_person("大西 健太", Role.TELEWORKER))
     assert admin.get(f"/api/devices/{device.id}/access", headers=other).status_code == 404
+    _of_person(town, device, chief, own, other)
     town.clock.advance(days=60)
     late = town.sign_in(town.add_person("高橋 陽", Role.ADMIN))
     silent = admin.get(f"/api/devices/{device.id}/access", headers=late).json()

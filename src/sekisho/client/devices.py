@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sekisho.client.http import Connection
-from sekisho.devices.api.access import AccessShape
+from sekisho.devices.api.access import AccessShape, PersonAccessShape
 from sekisho.devices.api.shapes import (
     CertificateShape,
     ConsentGiven,
@@ -48,6 +48,11 @@ class Devices:
         """Ask whether a device may come in, until when, and why; the look is recorded."""
         path = "/api/devices/{device_id}/access"
         return self.at.ask(AccessShape, "GET", path, device_id=device_id)
+
+    def access_of_person(self, person_id: str) -> PersonAccessShape:
+        """Ask with which devices a person may come in, the best first; the looks are recorded."""
+        path = "/api/people/{person_id}/access"
+        return self.at.ask(PersonAccessShape, "GET", path, person_id=person_id)
 
     def looks(self, device_id: str) -> tuple[LookShape, ...]:
         """Show who looked at a device."""

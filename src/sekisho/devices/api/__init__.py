@@ -32,7 +32,7 @@ HANDLERS: list[Any] = [
         opt={"anonymous": True},
         tags=["agent"],
     ),
-    Router(path="/", route_handlers=[*people.HANDLERS, access.get_access], tags=["devices"]),
+    Router(path="/", route_handlers=[*people.HANDLERS, *access.HANDLERS], tags=["devices"]),
 ]
 
 
