@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pyotp
 import pytest
 
 from fakes.clock import FakeClock
+from sekisho.access import service as access
 from sekisho.controls.service import selfchecks
 from sekisho.identity import service as identity
-from sekisho.identity.model import Assignment, Role
+from sekisho.identity.model import Assignment, Role, Strength
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, NotPermittedError
 from sekisho.kernel.principal import SYSTEM, Principal
 from sekisho.kernel.secrets import SecretBox
+from sekisho.server.apply.export import write_texts
 from sekisho.server.apply.model import FolderError, Plan
 from sekisho.server.apply.service import Desk, apply_plan, export_folder, plan_folder
+from sekisho.server.apply.state import read_state
 from sekisho.server.auth import command_principal
 from support.identity_town import Town
 
@@ -112,6 +116,46 @@ def test_units_groups_and_roles_are_made_with_their_records_and_then_nothing_is_
     ]
     assert {held.role for held in bench.roles("a@example.jp")} == {Role.AUDITOR, Role.MANAGER}
     assert bench.plan().steps == ()
+
+
+RESOURCES = """
+complete: true
+resources:
+  - key: wiki
+    public_host: wiki.example.jp
+    name_ja: 社内Wiki
+    upstreams: ["tls://wiki.lan:443 wiki.internal", "tls://[2001:db8::5]:443"]
+    most_mfa_minutes: 60
+  - key: ssh
+    kind: tcp
+    public_host: ssh.example.jp
+    name_en: SSH
+    upstreams: [tcp://10.0.0.6:22]
+    ports: [22, 2222]
+    least_strength: resistant
+"""
+
+
+def test_resources_are_published_changed_exported_and_taken_away(bench: Bench) -> None:
+    bench.write(resources=RESOURCES)
+    assert said(bench.plan()) == [("add", "resource", "ssh"), ("add", "resource", "wiki")]
+    bench.apply()
+    assert bench.plan().steps == ()
+    with bench.desk.database.read(bench.desk.principal) as tx:
+        ssh, wiki = access.list_resources(tx)
+        written = write_texts(read_state(tx, bench.desk.box))["resources.yaml"]
+    assert (ssh.ports, ssh.least_strength, ssh.kind) == ((22, 2222), Strength.RESISTANT, "tcp")
+    assert {each.tls_name for each in wiki.upstreams} == {"", "wiki.internal"}
+    assert "least_trust" not in written  # as in every new one
+
+    bench.write(resources=written.replace("most_mfa_minutes: 60", "most_mfa_minutes: 30"))
+    assert said(bench.plan()) == [("change", "resource", "wiki")]
+    bench.apply()
+    bench.write(resources="complete: true\nresources:\n  - {key: wiki, note: n}\n")
+    bench.apply()
+    with bench.desk.database.read(bench.desk.principal) as tx:
+        (left,) = access.list_resources(tx)
+    assert (left.id, left.note, left.most_mfa_age) == (wiki.id, "n", timedelta(minutes=30))
 
 
 def test_what_is_not_in_the_folder_stays_unless_it_is_complete(bench: Bench) -> None:
@@ -211,7 +255,8 @@ def test_administrators_are_not_asked_for_more_than_any_of_them_has(bench: Bench
 def test_nothing_is_given_beyond_what_the_caller_has(bench: Bench) -> None:
     bench.town.add("a@example.jp")
     weaker = replace(bench.desk, principal=_narrowed(bench, {"identity.*", "settings.read",
-                                                             "selfchecks.read"}))  # fmt: skip
+                                                             "selfchecks.read",
+                                                             "access.read"}))  # fmt: skip
     bench.write(roles="roles:\n  - {person: a@example.jp, has: [admin]}\n")
     with pytest.raises(FolderError) as caught:
         plan_folder(weaker, bench.folder)

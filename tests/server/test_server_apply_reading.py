@@ -89,6 +89,10 @@ MISTAKES = [
         "environment variable",
     ),
     (Kind.CHANNEL, "channels:\n  - name: A\n    kind: pigeon\n", 3, "Known are"),
+    (Kind.RESOURCE, "resources:\n  - key: a\n    kind: ftp\n", 3, "tcp"),
+    (Kind.RESOURCE, "resources:\n  - key: a\n    upstreams: [a:1]\n", 3, "not an address"),
+    (Kind.RESOURCE, "resources:\n  - key: a\n    ports: [22, ssh]\n", 3, "a number"),
+    (Kind.RESOURCE, "resources:\n  - public_host: a\n", 2, "“key” is missing"),
 ]
 
 

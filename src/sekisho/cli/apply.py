@@ -32,6 +32,7 @@ _KINDS = {
     Kind.SELF_CHECK: msg("self-check"),
     Kind.CHANNEL: msg("notice channel"),
     Kind.CONTENT: msg("content"),
+    Kind.RESOURCE: msg("resource"),
 }
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sekisho.access.model import DESKTOPS, Resource, ResourceKind, Trust, Upstream
 from sekisho.identity.model import Strength
+from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import Text, msg
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -45,6 +46,28 @@ def is_host_name(name: str) -> bool:
     labels = name.split(".")
     numeric = labels[-1].isdecimal()
     return len(name) <= _LONGEST_HOST and not numeric and all(map(_LABEL.fullmatch, labels))
+
+
+def write_upstream(upstream: Upstream) -> str:
+    """Write an address as one line: ``tls://wiki.lan:443 name-in-its-certificate``."""
+    scheme = "tls" if upstream.tls else "tcp"
+    host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
+    name = f" {upstream.tls_name}" if upstream.tls_name else ""
+    return f"{scheme}://{host}:{upstream.port}{name}"
+
+
+def read_upstream(line: str) -> Upstream:
+    """Read what ``write_upstream`` writes; raise InvalidInputError for what is none."""
+    address, _, name = line.strip().partition(" ")
+    scheme, found, rest = address.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme not in {"tcp", "http", "tls", "https"} or not found or not port.isdecimal():
+        raise InvalidInputError(
+            msg("“%(got)s” is not an address behind the gate.", got=line[:80]),
+            hint=msg("One a line, for example tcp://10.0.0.5:8080 or tls://wiki.lan:443."),
+        )
+    plain = host.removeprefix("[").removesuffix("]")
+    return Upstream(plain, int(port[:9]), scheme in {"tls", "https"}, name.strip())
 
 
 def _places(resource: Resource) -> Iterator[Text]:

@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from sekisho.access import service
+from sekisho.access.engine.resources import read_upstream, write_upstream
 from sekisho.access.model import (
     WORDS_OF_KIND,
     WORDS_OF_TRUST,
@@ -18,7 +19,6 @@ from sekisho.access.model import (
     ResourceID,
     ResourceKind,
     Trust,
-    Upstream,
 )
 from sekisho.access.web import fields
 from sekisho.identity.model import WORDS_OF_STRENGTH, Strength
@@ -113,7 +113,7 @@ def write_fields(resource: Resource) -> dict[str, str]:
         "name_en": resource.name_en,
         "kind": resource.kind.value,
         "public_host": resource.public_host,
-        "upstreams": "\n".join(_write_upstream(each) for each in resource.upstreams),
+        "upstreams": "\n".join(write_upstream(each) for each in resource.upstreams),
         "ports": ", ".join(map(str, resource.ports)),
         "least_trust": str(int(resource.least_trust)),
         "least_strength": str(int(resource.least_strength)),
@@ -127,13 +127,6 @@ def write_fields(resource: Resource) -> dict[str, str]:
     }
 
 
-def _write_upstream(upstream: Upstream) -> str:
-    scheme = "tls" if upstream.tls else "tcp"
-    host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
-    name = f" {upstream.tls_name}" if upstream.tls_name else ""
-    return f"{scheme}://{host}:{upstream.port}{name}"
-
-
 def read_fields(data: Mapping[str, Any]) -> Resource:
     """Make a resource of a form; raise InvalidInputError for what cannot be read."""
     minutes = fields.number(data, "mfa_minutes", 0)
@@ -144,7 +137,7 @@ def read_fields(data: Mapping[str, Any]) -> Resource:
         name_en=fields.text(data, "name_en"),
         kind=_choice(ResourceKind, fields.text(data, "kind")),
         public_host=fields.text(data, "public_host").lower(),
-        upstreams=tuple(map(_read_upstream, fields.text(data, "upstreams").splitlines())),
+        upstreams=tuple(map(read_upstream, fields.text(data, "upstreams").splitlines())),
         ports=_read_ports(fields.text(data, "ports")),
         least_trust=Trust(fields.number(data, "least_trust", 3)) if _known(data) else Trust.MANAGED,
         least_strength=Strength(min(3, max(1, fields.number(data, "least_strength", 2)))),
@@ -167,19 +160,6 @@ def _choice(kind: Any, value: str) -> Any:
             msg("“%(got)s” is none of %(known)s.", got=value[:40], known=", ".join(kind))
         )
     return kind(value)
-
-
-def _read_upstream(line: str) -> Upstream:
-    address, _, name = line.strip().partition(" ")
-    scheme, found, rest = address.partition("://")
-    host, _, port = rest.rpartition(":")
-    if scheme not in {"tcp", "http", "tls", "https"} or not found or not port.isdecimal():
-        raise InvalidInputError(
-            msg("“%(got)s” is not an address behind the gate.", got=line[:80]),
-            hint=msg("One a line, for example tcp://10.0.0.5:8080 or tls://wiki.lan:443."),
-        )
-    plain = host.removeprefix("[").removesuffix("]")
-    return Upstream(plain, int(port[:9]), scheme in {"tls", "https"}, name.strip())
 
 
 def _read_ports(words: str) -> tuple[int, ...]:

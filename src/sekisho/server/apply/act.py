@@ -5,9 +5,11 @@ tried all the same, so that one run names every mistake. The caller then gives t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from sekisho.access import service as access
+from sekisho.access.model import ResourceID
 from sekisho.controls.faults import CatalogueError, Fault
 from sekisho.controls.laid_content import lay_content
 from sekisho.controls.selfchecks import Audience
@@ -32,6 +34,7 @@ from sekisho.server.apply.model import (
     read_role,
     write_path,
 )
+from sekisho.server.apply.resources import resource_of
 from sekisho.server.apply.state import State
 
 _SETUP, _SECRET = "setup.", "secret."
@@ -202,6 +205,19 @@ def _do_channel(hands: _Hands, step: Step) -> None:
     notices.set_channel(hands.tx, hands.box, order, kept)
 
 
+def _do_resource(hands: _Hands, step: Step) -> None:
+    if step.act is Act.REMOVE:
+        access.remove_resource(hands.tx, _present(step).id)
+        return
+    wanted = resource_of(step.key[0], step.fields)
+    if step.act is Act.ADD:
+        access.add_resource(hands.tx, wanted)
+        return
+    present = _present(step)
+    made = replace(wanted, id=ResourceID(present.id))
+    access.change_resource(hands.tx, made, present.version)
+
+
 def _do_content(hands: _Hands, step: Step) -> None:
     if step.act is Act.REMOVE:
         content.remove_content(hands.tx, step.key[0])
@@ -232,4 +248,5 @@ _DOERS: Mapping[Kind, Callable[[_Hands, Step], None]] = {
     Kind.SELF_CHECK: _do_self_check,
     Kind.CHANNEL: _do_channel,
     Kind.CONTENT: _do_content,
+    Kind.RESOURCE: _do_resource,
 }

@@ -21,6 +21,7 @@ from sekisho.server.apply.model import (
     read_role,
     write_path,
 )
+from sekisho.server.apply.resources import write_resource
 from sekisho.server.apply.sections import LIST_OF
 from sekisho.server.apply.state import State
 
@@ -60,6 +61,7 @@ def write_texts(state: State) -> dict[str, str]:
         Kind.SIGN_IN: {i.key[0]: i.fields["strength"] for i in state.items[Kind.SIGN_IN]},
         Kind.SELF_CHECK: [_schedule(i) for i in state.items[Kind.SELF_CHECK]],
         Kind.CHANNEL: _channels(state.items[Kind.CHANNEL]),
+        Kind.RESOURCE: [write_resource(i) for i in state.items[Kind.RESOURCE]],
     }
     whole = {FILES[kind]: _write(kind, listed) for kind, listed in shaped.items()}
     own = (item for item in state.items.get(Kind.CONTENT, ()) if item.version)

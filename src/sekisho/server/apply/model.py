@@ -35,6 +35,7 @@ class Kind(StrEnum):
     SIGN_IN = "sign_in"
     SELF_CHECK = "self_check"
     CHANNEL = "channel"
+    RESOURCE = "resource"
 
 
 class Act(StrEnum):
@@ -52,6 +53,7 @@ FILES: Mapping[Kind, str] = {
     Kind.SIGN_IN: "sign_in.yaml",
     Kind.SELF_CHECK: "self_checks.yaml",
     Kind.CHANNEL: "channels.yaml",
+    Kind.RESOURCE: "resources.yaml",
 }
 
 

@@ -24,6 +24,7 @@ from sekisho.server.apply.model import (
     write_role,
 )
 from sekisho.server.apply.places import did_you_mean
+from sekisho.server.apply.resources import REST
 from sekisho.server.apply.state import State
 
 _REST: Mapping[Kind, Mapping[str, Value]] = {
@@ -31,6 +32,7 @@ _REST: Mapping[Kind, Mapping[str, Value]] = {
     Kind.GROUP: {"note": "", "members": frozenset()},
     Kind.SELF_CHECK: {"every_days": "90", "open_days": "14", "remind_days": "5"},
     Kind.CHANNEL: {"language": "ja", "enabled": "true", "topics": frozenset()},
+    Kind.RESOURCE: REST,
 }
 _ADMIN = "admin"
 

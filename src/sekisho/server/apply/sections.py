@@ -33,6 +33,7 @@ from sekisho.server.apply.places import (
     read_switch,
     read_word,
 )
+from sekisho.server.apply.resources import read_resources
 
 _COUNTRY = re.compile(r"[A-Za-z]{2}\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
@@ -44,6 +45,7 @@ LIST_OF: Mapping[Kind, str] = {
     Kind.SIGN_IN: "required",
     Kind.SELF_CHECK: "schedules",
     Kind.CHANNEL: "channels",
+    Kind.RESOURCE: "resources",
 }
 
 
@@ -271,4 +273,5 @@ READERS: Mapping[Kind, Callable[[Place, bool], Iterator[Wanted]]] = {
     Kind.SIGN_IN: _read_sign_in,
     Kind.SELF_CHECK: _read_schedules,
     Kind.CHANNEL: _read_channels,
+    Kind.RESOURCE: read_resources,
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from sekisho.access import service as access
 from sekisho.controls.selfchecks import Audience, Schedule
 from sekisho.controls.service import content, selfchecks
 from sekisho.identity import service as identity
@@ -16,6 +17,7 @@ from sekisho.notices.engine.setup import FIELDS_OF_KIND
 from sekisho.notices.model import Channel, ChannelKind
 from sekisho.notices.service.sending import open_secrets
 from sekisho.server.apply.model import Item, Kind, Value, fold, write_path, write_role
+from sekisho.server.apply.resources import item_of
 
 _EVERYBODY = 1_000_000
 
@@ -43,7 +45,7 @@ class State:
 
 
 def read_state(tx: Transaction, box: SecretBox) -> State:
-    """Read everything (identity.read, settings.read and selfchecks.read, everywhere)."""
+    """Read everything (identity, settings, selfchecks and access .read, everywhere)."""
     tx.principal.require("identity.read")
     units: dict[str, Unit] = {entry.unit.id: entry.unit for entry in identity.list_units(tx)}
     paths = {unit_id: _path(units, unit_id) for unit_id in units}
@@ -58,6 +60,7 @@ def read_state(tx: Transaction, box: SecretBox) -> State:
         Kind.SELF_CHECK: list(_schedules(tx, paths, names)),
         Kind.CONTENT: [_content(each) for each in content.list_content(tx)],
         Kind.CHANNEL: [_channel(each.channel, box) for each in notices.list_channels(tx)],
+        Kind.RESOURCE: [item_of(each) for each in access.list_resources(tx)],
     })  # fmt: skip
 
 
