@@ -24,7 +24,7 @@ from sekisho.controls.model import Severity, VerdictKind
 from sekisho.controls.store.exception_tables import EXCEPTIONS
 from sekisho.controls.store.selections import select_beyond
 from sekisho.controls.store.tables import EXEMPTIONS, SUBJECTS, VERDICTS
-from sekisho.kernel.db import Transaction, chunked
+from sekisho.kernel.db import Transaction
 from sekisho.wire.kit import Ownership
 
 SOON = timedelta(days=14)
@@ -212,15 +212,6 @@ def list_in_force(
         )
     )
     return [_read(row) for row in rows]
-
-
-def list_by_id(tx: Transaction, ids: Sequence[str]) -> dict[str, RuleException]:
-    """Return exceptions by id."""
-    found = {}
-    for some in chunked(ids):
-        for row in tx.rows(select(EXCEPTIONS).where(EXCEPTIONS.c.id.in_(some))):
-            found[row.id] = _read(row)
-    return found
 
 
 def _narrow(wanted: ExceptionFilter, now: datetime) -> list[ColumnElement[bool]]:

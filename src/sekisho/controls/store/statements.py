@@ -41,11 +41,6 @@ def find_statements_of(
     return found
 
 
-def list_devices_of_source(tx: Transaction, source: str) -> list[DeviceID]:
-    """Return the devices about which a source has said something."""
-    return _list_devices(tx, STATEMENTS.c.source == source)
-
-
 def list_devices_of_person(tx: Transaction, person_id: str, proof: Proof) -> list[DeviceID]:
     """Return the devices about which a person has said something in this way."""
     theirs = (STATEMENTS.c.person_id == person_id, STATEMENTS.c.proof == proof.value)

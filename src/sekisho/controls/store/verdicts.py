@@ -111,12 +111,6 @@ def find_verdicts_of_control(
     return found
 
 
-def find_devices_of_control(tx: Transaction, control_id: ControlID) -> list[DeviceID]:
-    """Return the devices that have a verdict for a control."""
-    rows = tx.rows(select(VERDICTS.c.device_id).where(VERDICTS.c.control_id == control_id))
-    return [row.device_id for row in rows]
-
-
 def find_exemptions(tx: Transaction, device_id: DeviceID) -> dict[ControlID, Exemption]:
     """Return the exceptions of one device, also those that have ended."""
     rows = tx.rows(_EXEMPTIONS_OF_ONE, {"of_device": device_id})
@@ -142,12 +136,6 @@ def _longest(rows: Sequence[Row[Any]]) -> dict[ControlID, Exemption]:
         if before is None or before.until < row.until:
             found[row.control_id] = Exemption(row.control_id, row.until, row.exception_id)
     return found
-
-
-def find_subject(tx: Transaction, device_id: DeviceID) -> Subject | None:
-    """Return who a device's verdicts are about, None if it was never judged."""
-    rows = tx.rows(select(SUBJECTS).where(SUBJECTS.c.device_id == device_id))
-    return _subject(rows[0]) if rows else None
 
 
 def find_subjects(tx: Transaction, device_ids: Sequence[DeviceID]) -> dict[DeviceID, Subject]:

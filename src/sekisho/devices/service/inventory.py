@@ -89,12 +89,6 @@ def within_reach(tx: Transaction) -> Any:
     return None if reach is None else identity.select_people_in(reach)
 
 
-def list_silent_devices(tx: Transaction, limit: int = 50) -> DevicePage:
-    """Return active devices without a word for ten polls, the longest silence first."""
-    narrow = DeviceFilter(silent_before=engine.silent_before(tx.now, DISTRIBUTED_SECONDS))
-    return list_devices(tx, narrow, sort="seen_at", limit=limit)
-
-
 def list_own_devices(tx: Transaction) -> Sequence[Device]:
     """Return the devices of the person who asks. Needs ``self.read``."""
     tx.principal.require("self.read")

@@ -38,12 +38,6 @@ def _shared(roles: Collection[str] | None, units: Collection[str]) -> Any:
     return and_(to_all, role, unit)
 
 
-def find_view(tx: Transaction, view_id: str) -> SavedView | None:
-    """Return one view, or None."""
-    rows = tx.rows(select(VIEWS).where(VIEWS.c.id == view_id))
-    return _view(rows[0]) if rows else None
-
-
 def insert_view(tx: Transaction, view: SavedView) -> None:
     """Store a new view."""
     tx.execute(VIEWS.insert(), asdict(view) | {"listing": view.listing.value})
