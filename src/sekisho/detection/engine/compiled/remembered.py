@@ -19,7 +19,7 @@ _LONGEST = 4_000
 _OVERHEAD = 100
 _LOOK = 512
 _PAUSE = 2_048
-_PAYS = 16
+_PAYS = 3
 _MOST_SETS = 4_096
 _PLAIN = frozenset((str, int, bool, type(None), type(ABSENT)))
 

@@ -5,6 +5,7 @@ then goes the slow way, through the same shaping as every other format.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -174,8 +175,13 @@ def _firm_values(names: Sequence[str], system: SystemOf) -> tuple[Any, ...]:
     return tuple([_FIRM_VALUES[name](system) for name in names])
 
 
+@lru_cache(maxsize=4096)
+def _provider_name(text: bytes) -> Any:
+    return _provider_of(text).attributes.Name
+
+
 _FIRM_VALUES: dict[str, Callable[[SystemOf], Any]] = {
     "EventID": attrgetter("EventID"),
     "Channel": attrgetter("Channel"),
-    "Provider_Name": lambda system: _provider_of(system.Provider).attributes.Name,
+    "Provider_Name": lambda system: _provider_name(bytes(system.Provider)),
 }
