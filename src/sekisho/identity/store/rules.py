@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from sekisho.identity.model import Strength
 from sekisho.identity.store.door_tables import bans, requirements
 from sekisho.kernel.db import Transaction, upsert
+from sekisho.kernel.prepared import Prepared
+
+_HOLDING = Prepared(select(bans).where(bans.c.ends_at > bindparam("now")).order_by(bans.c.ends_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ def delete_ban(tx: Transaction, unit: str) -> bool:
 
 def list_bans(tx: Transaction) -> Sequence[Ban]:
     """List the bans that hold now, the first to end first."""
-    query = select(bans).where(bans.c.ends_at > tx.now).order_by(bans.c.ends_at)
-    return [Ban(*(getattr(row, name) for name in Ban.__slots__)) for row in tx.rows(query)]
+    rows = _HOLDING.rows(tx, {"now": tx.now})
+    return [Ban(*(getattr(row, name) for name in Ban.__slots__)) for row in rows]
 
 
 def delete_ended_bans(tx: Transaction, before: datetime) -> None:
