@@ -315,7 +315,7 @@ def _sit_down(stack: ExitStack, up: Running, home: Place, folder: Path) -> _Desk
     _enrol(up, home, state, _person(up))
     system = _OwnSystem(home, state, folder / "etc")
     stack.callback(system.end)
-    browser = stack.enter_context(_browser_at(home, folder, up.data / "ca" / "ca.pem"))
+    browser = stack.enter_context(_browser_at(home, folder, up.authority))
     port = str(up.ready["gate"]).rpartition(":")[2]
     origin = f"https://{_WIKI}:{port}"
     context = browser.new_context(

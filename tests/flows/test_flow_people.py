@@ -93,19 +93,15 @@ class Office:
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     folder = tmp_path_factory.mktemp("people")
     with running_mail_server() as mail, running_clocked(folder / "data") as up, \
-            running_chromium(_authority(up)) as browser, _wire(up) as wire:  # fmt: skip
+            running_chromium(up.authority) as browser, _wire(up) as wire:  # fmt: skip
         made = Office(up, mail, browser, wire)
         _set_mail(made)
         _register_admin(made)
         yield made
 
 
-def _authority(up: Clocked) -> Path:
-    return up.data / "ca" / "ca.pem"
-
-
 def _wire(up: Clocked) -> httpx.Client:
-    context = ssl.create_default_context(cafile=_authority(up))
+    context = ssl.create_default_context(cafile=up.authority)
     return httpx.Client(base_url=up.public_url, verify=context, timeout=20)
 
 

@@ -80,6 +80,11 @@ class Clocked:
         """Return the data folder."""
         return self.house.settings.data
 
+    @property
+    def authority(self) -> Path:
+        """Return the certificate of the installation's own authority."""
+        return self.data / "ca" / "ca.pem"
+
     def work(self) -> None:
         """Do what the worker would do by now."""
         for chore in [*make_chores(self.house), *make_outgoing(self.house)]:

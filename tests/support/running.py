@@ -38,6 +38,11 @@ class Running:
     def data(self) -> Path:
         return Path(self.ready["data"])
 
+    @property
+    def authority(self) -> Path:
+        """Return the certificate of the installation's own authority."""
+        return self.data / "ca" / "ca.pem"
+
     def stop(self) -> int:
         """Ask it to stop and wait until it has."""
         if self.process.poll() is None:

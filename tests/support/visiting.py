@@ -27,7 +27,7 @@ def wait_until(done: Callable[[], object], seconds: float, what: str) -> float:
 @contextmanager
 def public_client(up: Running, seconds: float = 20) -> Iterator[httpx.Client]:
     """Open connections to the public listener that trust its own CA and nothing else."""
-    context = ssl.create_default_context(cafile=up.data / "ca" / "ca.pem")
+    context = ssl.create_default_context(cafile=up.authority)
     with httpx.Client(base_url=up.public_url, verify=context, timeout=seconds) as client:
         yield client
 
