@@ -156,7 +156,8 @@ def acts(_language: str) -> dict[str, Any]:
     done = replace(_ACT, state=ActState.DONE, started_at=before(hours=1), undone_by="act_2")
     undo = replace(_ACT, id="act_2", kind=ActKind.UNDO, state=ActState.RUNNING, words={},
                    started_at=before(minutes=1))  # fmt: skip
-    return {**PAGING, **_words(), "acts": [(undo, _TALLY), (done, _TALLY)]}
+    asked = {"q": "西日本", "sort": "-started"}
+    return {**PAGING, **_words(), "filters": asked, "acts": [(undo, _TALLY), (done, _TALLY)]}
 
 
 def view(_language: str) -> dict[str, Any]:
