@@ -7,7 +7,8 @@ two themes, so that each can be looked at. ``test_ui_tour`` walks the same way w
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, Request
@@ -304,15 +305,18 @@ def _walk(
     wanted: set[str] | None,
 ) -> None:  # fmt: skip
     page = context.new_page()
-    methods = [""]
-    page.on("request", lambda request: _note_navigation(request, methods))
     for name, walk in stops.items():
         if wanted and name not in wanted:
             continue
+        method = ""
         for language in LANGUAGES:
             cookie = {"name": "sekisho_language", "value": language, "url": town.up.url}
             context.add_cookies([cookie])  # type: ignore[list-item] # a plain dict of its shape
-            if language == LANGUAGES[0] or not _is_its_address(name, page, methods[-1]):
+            if language == LANGUAGES[0]:
+                with _noting_navigations(page) as methods:
+                    walk(town, page)
+                method = methods[-1]
+            elif not _is_its_address(name, page, method):
                 walk(town, page)
             else:
                 page.goto(page.url)
@@ -320,9 +324,18 @@ def _walk(
     page.close()
 
 
-def _note_navigation(request: Request, methods: list[str]) -> None:
-    if request.is_navigation_request():
-        methods.append(request.method)
+@contextmanager
+def _noting_navigations(page: Page) -> Iterator[list[str]]:
+    """Note by which methods a page is reached; of its other requests there are hundreds."""
+    methods = [""]
+
+    def note(request: Request) -> None:
+        if request.is_navigation_request():
+            methods.append(request.method)
+
+    page.on("request", note)
+    yield methods
+    page.remove_listener("request", note)
 
 
 def _is_its_address(name: str, page: Page, method: str) -> bool:
