@@ -1,5 +1,6 @@
 """Exports brought in, on both databases: preview, apply, stale, outweighed, joined, given up."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from sekisho.controls.model import Platform, Proof, Subject, Verdict, VerdictKin
 from sekisho.controls.service import applying, imports
 from sekisho.evidence import service as evidence
 from sekisho.kernel.db import Database
-from sekisho.kernel.errors import ConflictError, InvalidInputError, NotPermittedError
+from sekisho.kernel.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotPermittedError,
+    StepUpNeededError,
+)
 from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.principal import SYSTEM, Principal, PrincipalKind
 
@@ -25,6 +31,18 @@ HEAD = "Device name,Serial number,OS,Ownership,Last check-in,Encrypted\n"
 KNOWN = [KnownDevice("dev_1", "company", "windows", serial="PF2ABC9", name="MNT-L-0231")]
 INTUNE = own_mappings()["intune-devices"]
 DAY = 86400
+
+
+def test_whoever_signed_in_long_ago_brings_nothing_in(
+    database: Database, admin: Principal, clock: FakeClock, tmp_path: Path
+) -> None:
+    with database.write(admin) as tx:
+        content = f"{HEAD}MNT-L-0231,PF2ABC9,Windows,Company,2026-11-01,True\n".encode()
+        made = imports.upload_export(tx, folder=tmp_path, file_name="d.csv", content=content)
+        imports.preview_import(tx, made.id, folder=tmp_path, yaml=INTUNE.yaml, known=KNOWN)
+    late = replace(admin, authenticated_at=clock.now() - timedelta(minutes=16))
+    with pytest.raises(StepUpNeededError), database.write(late) as tx:
+        imports.start_import(tx, made.id)
 
 
 def bring(

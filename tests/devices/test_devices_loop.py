@@ -168,6 +168,11 @@ def test_check_now_asks_everything_at_once_and_often(
     assert reply["queries"]
     assert reply["accelerate"] == 300
     host.write()
+    clock.advance(milliseconds=200)  # once more, within the same second
+    assert host.read()["queries"] == {}
+    assert client.post(f"/api/devices/{entry.id}/check-now").status_code == 200
+    assert host.read()["queries"] == reply["queries"]
+    host.write()
     clock.advance(seconds=301)
     assert host.read() == {"queries": {}}
 

@@ -85,7 +85,8 @@ class Office:
         """Press the button on one's own page and let the computer answer."""
         page = self.pages["mori"]
         page.goto(f"{self.up.public_url}/my/devices/{self.device}")
-        page.locator("form[action$='/check'] button").first.click()
+        with page.expect_navigation():  # a click alone does not wait until the form has arrived
+            page.locator("form[action$='/check'] button").first.click()
         self.answer(*failing)
 
 

@@ -241,6 +241,18 @@ def test_whoever_may_not_come_in_any_more_changes_nothing(
     assert tally.outcomes == {Outcome.LEFT: len(devices)}
 
 
+def test_whoever_signed_in_long_ago_starts_nothing(
+    town: Town, guard: dict[str, str], devices: list[Device]
+) -> None:
+    act = _order(town, guard, "devices", "tag", id=[devices[0].id], tags="在宅")
+    town.clock.advance(minutes=20)
+    status, led = _post(town, guard, f"{act}/start")
+    assert not led.startswith("/acts/"), (status, led[:300])
+    with town.house.database.read(SYSTEM) as tx:
+        found, _ = acts.get_act(tx, act.removeprefix("/acts/"))
+    assert found.state is ActState.PLANNED
+
+
 def test_acts_are_searched_and_sorted(
     town: Town, guard: dict[str, str], devices: list[Device]
 ) -> None:

@@ -177,8 +177,8 @@ class Desk:
                 return
             node = self._keep(entry)
             if entry.check_now_until is not None:
-                until = int(entry.check_now_until.timestamp())
-                if until > max(node.book.urgent_until, int(self.clock.now().timestamp())):
+                until = entry.check_now_until.timestamp()  # two may begin within one second
+                if until > max(node.book.urgent_until, self.clock.now().timestamp()):
                     offers.make_urgent(node.book, until)
 
     def follow(self, tx: Transaction, device_id: str) -> None:
@@ -333,7 +333,8 @@ class Desk:
 
     @staticmethod
     def _hurry(node: Node, now: int) -> int:
-        return max(0, node.book.urgent_until - now) if node.state is DeviceState.ACTIVE else 0
+        left = int(node.book.urgent_until) - now
+        return max(0, left) if node.state is DeviceState.ACTIVE else 0
 
     def _flush_often(self) -> None:
         while not self._stop.wait(FLUSH_SECONDS):

@@ -61,14 +61,15 @@ class Book:
 
     ``leases`` maps a query's place in the plan to (offered at, how often). ``due`` is the earliest
     second at which anything has to be asked; until then a read needs no further look.
-    ``urgent_until`` ends a check on demand; ``extra`` are questions to be asked once.
+    ``urgent_until`` ends a check on demand (to the microsecond, by which the next is told from it);
+    ``extra`` are questions to be asked once.
     """
 
     plan: Plan
     answered: "array[int]"
     leases: dict[int, tuple[int, int]]
     due: int = NEVER
-    urgent_until: int = NEVER
+    urgent_until: float = NEVER
     extra: dict[str, str] | None = None
 
 
@@ -132,7 +133,7 @@ def answered_at(book: Book, name: str) -> int:
     return NEVER if at is None else book.answered[at]
 
 
-def make_urgent(book: Book, until: int) -> None:
+def make_urgent(book: Book, until: float) -> None:
     """Ask everything again at the next read and let the device come often until ``until``."""
     book.leases = {}
     book.answered = array("I", bytes(4 * len(book.answered)))

@@ -30,11 +30,12 @@ def kept_days(tx: Transaction) -> int:
 
 
 def set_kept_days(tx: Transaction, days: int) -> None:
-    """Decide how long finished reports are kept (``settings.write``).
+    """Decide how long finished reports are kept (``settings.write``, proved recently).
 
     Raises InvalidInputError for what is neither 0 (for ever) nor 30 to 3650 days.
     """
     tx.principal.require("settings.write")
+    tx.principal.require_fresh(tx.now)
     if days != FOR_EVER and not SHORTEST <= days <= LONGEST:
         raise InvalidInputError(
             msg("Reports cannot be kept for %(got)s days.", got=days),

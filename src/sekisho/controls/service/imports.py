@@ -204,8 +204,9 @@ def _keep_mapping(tx: Transaction, mapping: ColumnMapping) -> None:
 
 
 def start_import(tx: Transaction, import_id: str) -> Import:
-    """Have the worker bring in what the preview showed."""
+    """Have the worker bring in what the preview showed, by a fresh proof: it counts as proof."""
     tx.principal.require(RIGHT)
+    tx.principal.require_fresh(tx.now)
     made = _require_open(tx, import_id)
     if made.state is not ImportState.PREVIEW:
         raise ConflictError(

@@ -77,7 +77,11 @@ def plan_import(
 def run_import(
     tx: Transaction, text: str, zone: tzinfo | None, find_devices: FindDevices
 ) -> list[RuleException]:
-    """Take over what a plan shows; raise InvalidInputError if a line cannot be."""
+    """Take over what a plan shows; raise InvalidInputError if a line cannot be.
+
+    By a fresh proof, as each of them would have been approved.
+    """
+    tx.principal.require_fresh(tx.now)
     plan = plan_import(tx, text, zone, find_devices)
     if plan.faults:
         first = plan.faults[0]

@@ -149,7 +149,11 @@ def _judge(tx: Transaction, act: Act, members: Sequence[Member]) -> list[Member]
 
 
 def start_act(tx: Transaction, act_id: str) -> Act:
-    """Let the worker do a planned act; the order with all its rows becomes evidence first."""
+    """Let the worker do a planned act; the order with all its rows becomes evidence first.
+
+    By a fresh proof: one click concerns up to thousands of people.
+    """
+    tx.principal.require_fresh(tx.now)
     before = _require_own(tx, act_id, {ActState.PLANNED})
     if not store.count_members(tx, [act_id])[act_id].of(Outcome.TODO):
         raise ConflictError(
