@@ -258,9 +258,9 @@ def test_messages_have_japanese() -> None:
 
 # What no command opens: menus of apps, things to unplug, firmware, and what only the IT team does.
 _BY_HAND = {
-    ("browser", "windows"), ("browser", "darwin"), ("meeting", "windows"), ("meeting", "darwin"),
+    ("meeting", "windows"), ("meeting", "darwin"),
     ("remote-tools", "darwin"), ("screen-lock-mdm", "darwin"), ("secure-boot", "darwin"),
-    ("usb-storage", "windows"), ("usb-storage", "darwin"), ("usb-storage-blocked", "windows"),
+    ("usb-storage", "windows"), ("usb-storage-blocked", "windows"),
     ("wifi-secure", "windows"),
 }  # fmt: skip
 
