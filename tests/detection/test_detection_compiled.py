@@ -19,6 +19,7 @@ from sekisho.detection.engine.textlines import Clock
 from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Event, LogSource, RuleSet
+from support.often import often
 from support.sigma_cases import Case, needs_shared, shared_cases
 from support.sigma_strategies import events, rule_sets
 from support.windows_strategies import lines, records, windows_rules
@@ -44,7 +45,7 @@ def by_matcher(matcher: Matcher, event: Event) -> tuple[str, ...]:
     return matcher.ids(matcher.match(event))
 
 
-@settings(max_examples=60, **RELAXED)
+@settings(max_examples=often(60), **RELAXED)
 @given(rule_sets(), st.lists(events(), min_size=1, max_size=6))
 def test_events_of_any_source_match_as_by_the_reference(rules: RuleSet, some: list[Event]) -> None:
     matcher = compiled(rules)
@@ -53,7 +54,7 @@ def test_events_of_any_source_match_as_by_the_reference(rules: RuleSet, some: li
             assert by_matcher(matcher, event) == by_reference(rules, event)
 
 
-@settings(max_examples=60, **RELAXED)
+@settings(max_examples=often(60), **RELAXED)
 @given(windows_rules(), st.lists(records(), min_size=1, max_size=6))
 def test_events_of_windows_match_as_by_the_reference(rules: RuleSet, some: list[dict]) -> None:  # type: ignore[type-arg]
     matcher = compiled(rules)
@@ -62,7 +63,7 @@ def test_events_of_windows_match_as_by_the_reference(rules: RuleSet, some: list[
         assert by_matcher(matcher, event) == by_reference(rules, event)
 
 
-@settings(max_examples=60, **RELAXED)
+@settings(max_examples=often(60), **RELAXED)
 @given(
     windows_rules(),
     st.builds(
@@ -85,7 +86,7 @@ def test_events_that_contradict_themselves_match_as_by_the_reference(
     assert by_matcher(compiled(rules), event) == by_reference(rules, event)
 
 
-@settings(max_examples=60, **RELAXED)
+@settings(max_examples=often(60), **RELAXED)
 @given(windows_rules(), st.lists(lines(), min_size=1, max_size=8))
 def test_records_in_bulk_match_as_by_the_reference(rules: RuleSet, texts: list[bytes]) -> None:
     bulk = Bulk(compiled(rules), Shaping())

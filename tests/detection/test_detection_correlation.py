@@ -15,6 +15,7 @@ from sekisho.detection.engine.correlation.plan import Entry, Fired, Hit, Plan, m
 from sekisho.detection.engine.correlation.sweep import Sweep
 from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.model import MICROSECONDS, Record
+from support.often import often
 
 MINUTE = 60 * MICROSECONDS
 _BASES = ("fail", "ok")
@@ -98,7 +99,7 @@ _hits = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=often(150), deadline=None)
 @given(hits=_hits, at_once=st.integers(1, 9), seed=st.randoms(use_true_random=False))
 def test_any_order_with_repeats_fires_the_same_as_one_clean_run(
     hits: list[Hit], at_once: int, seed: random.Random
@@ -109,7 +110,7 @@ def test_any_order_with_repeats_fires_the_same_as_one_clean_run(
     assert standing(Correlator(PLAN, lateness=600 * MICROSECONDS), shuffled, at_once) == clean
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 @given(hits=_hits, at_once=st.integers(1, 4), seed=st.randoms(use_true_random=False))
 def test_matches_a_little_out_of_order_fire_the_same(
     hits: list[Hit], at_once: int, seed: random.Random
@@ -143,7 +144,7 @@ def test_late_matches_do_not_cost_the_window_each(
     assert advanced < most * len(hits)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=often(100), deadline=None)
 @given(hits=_hits, at=st.integers(0, 25), seed=st.randoms(use_true_random=False))
 def test_a_run_saved_and_resumed_fires_the_same(
     hits: list[Hit], at: int, seed: random.Random
@@ -161,7 +162,7 @@ def test_a_run_saved_and_resumed_fires_the_same(
     assert ordered(held) == clean
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 @given(hits=_hits)
 def test_letting_go_of_old_entries_changes_nothing(hits: list[Hit]) -> None:
     clean = run(PLAN, hits)

@@ -27,6 +27,7 @@ from sekisho.detection.model import (
     Wildcard,
 )
 from sekisho.kernel.i18n import translate
+from support.often import often
 from support.sigma_rules import document, first_fault, load_rule, load_text
 from support.sigma_strategies import rule_sets
 
@@ -207,7 +208,7 @@ def test_a_huge_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "bytes" in str(load_text(RULE + " " * 100).faults[0])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(300), deadline=None)
 @given(
     st.lists(
         st.sampled_from(
@@ -241,7 +242,7 @@ def test_placeholders_are_part_of_what_a_set_is() -> None:
     assert two.rules[0].tree == AnyOf((atom("y"), atom("z", MANY)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=often(50), deadline=None)
 @given(rule_sets())
 def test_rules_can_be_saved_and_read_back(loaded: RuleSet) -> None:
     for rule in loaded.rules:

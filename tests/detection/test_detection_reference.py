@@ -16,6 +16,7 @@ from sekisho.detection.engine.routing import suits
 from sekisho.detection.engine.values import MISSING, addresses_in
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Derivation, Derived, Event, LogSource, Rule, RuleSet, Wildcard
+from support.often import often
 from support.sigma_rules import load_rule, load_text, verdicts, windows_event
 from support.sigma_strategies import events, rule_sets
 
@@ -75,7 +76,7 @@ def test_a_field_is_held_against_another_as_plain_text(place: str) -> None:
     ) == [0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(300), deadline=None)
 @given(
     st.lists(st.sampled_from(("a", "b", "*", "?")), max_size=7),
     st.text(alphabet="abc", max_size=8),
@@ -151,7 +152,7 @@ def test_lone_surrogates_and_bytes_are_no_error() -> None:
     assert verdicts({"f|contains": "a"}, [{"f": "\udc80a"}, {"f": b"\xffa"}]) == [0, 1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=often(100), deadline=None)
 @given(rule_sets(most=3), st.lists(events(), max_size=4))
 def test_the_explanation_comes_to_the_verdict_of_the_reference(
     loaded: RuleSet, some: list[Event]

@@ -1,6 +1,11 @@
-"""Random records of Windows in the EVTX form, and rules that ask for what stands in them."""
+"""Random records of Windows in the EVTX form, and rules that ask for what stands in them.
+
+Values and rules are put together of the same words, long enough to be looked for, in whatever case;
+texts are written as the various JSON writers do, with every kind of escape.
+"""
 
 import json
+import re
 from typing import Any
 
 import yaml
@@ -18,6 +23,8 @@ _SOURCES: tuple[dict[str, str], ...] = (
     {"product": "windows", "service": "system"},
     {"product": "windows", "category": "process_creation"},
     {"product": "windows", "category": "registry_set"},
+    {"product": "windows", "category": "network_connection"},
+    {"product": "windows", "category": "file_access"},
     {"category": "process_creation"},
     {},
 )
@@ -38,8 +45,30 @@ _NAMES = (
     "Provider_Name",
     "Threat Name",
 )
-_texts = st.sampled_from(
-    ("", "a", "ab", "Ab", "b a", "Ü", "ß", "日本", "-x", "ſ", "K", "\\", "1", "true")
+_DERIVED = (
+    "ProcessId", "NewProcessId", "ParentProcessName", "SubjectUserName", "SubjectDomainName",
+    "TargetUserName", "MandatoryLabel", "ObjectName", "ObjectValueName", "NewValue",
+    "NewValueType", "OperationType", "ObjectType", "ProcessName", "Application", "Direction",
+    "Protocol", "DestPort",
+)  # fmt: skip
+_WORDS = (
+    "whoami", "\\cmd.exe", "c:\\windows\\", "-enc", "\u017fkip", "\u0130x", "straße",
+    "\u212aelvin", "日本語", 'a"b', "1234", "12345678", "true", "http://", "\t", "\r\n",
+    "\u2028", "\x7f", "\x00", "😀", "*", "?", "a", " ", "\\", "\ufb01le", "Éa", "σς",
+    "\u0149", ".5", "null", "/", "<&>", "\ud800", "-",
+    "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\", "\\device\\harddiskvolume3\\",
+    "x" * 70_000,
+)  # fmt: skip
+_CASES = (str, str.upper, str.lower, str.casefold, str.title, str.swapcase)
+_texts = st.one_of(
+    st.sampled_from(
+        ("", "a", "ab", "Ab", "b a", "Ü", "ß", "日本", "-x", "ſ", "K", "\\", "1", "true")
+    ),
+    st.builds(
+        lambda words, case: case("".join(words)),
+        st.lists(st.sampled_from(_WORDS), max_size=4),
+        st.sampled_from(_CASES),
+    ),
 )
 _values = st.one_of(
     _texts,
@@ -47,10 +76,17 @@ _values = st.one_of(
     st.integers(-1, 3),
     st.booleans(),
     st.none(),
-    st.sampled_from((1.0, -0.0, 1e16)),
+    st.sampled_from((1.0, -0.0, 1e16, 1.5, -1e-7, 1234.0, 2**53 + 1, 2**64, 12345678, 88, "0x58")),
+    st.sampled_from(
+        ("%%14593", "%%1905", "%%1876", "%%1873", 6, "S-1-16-12288", "File", "Key", "-")
+    ),
     st.just(12345),
     st.sampled_from(("c:\\Windows\\explorer.exe", "C:\\WINDOWS\\System32\\cmd.exe", "a\n\tb")),
     st.lists(_texts, max_size=2),
+    st.lists(st.one_of(_texts, st.integers(0, 2), st.none(), st.lists(_texts)), max_size=3),
+    st.builds(lambda text: {"#attributes": {"Name": "a"}, "#text": text}, _texts),
+    st.just({}),
+    st.just({"#attributes": {"a": "whoami"}}),
     st.just({"#text": ["a", "b"]}),
     st.just({"x": "a"}),
     st.just("10.1.2.3"),
@@ -61,12 +97,29 @@ _values = st.one_of(
 @st.composite
 def records(draw: st.DrawFn) -> dict[str, Any]:
     """One record; System is of the usual form more often than not."""
-    event_id: Any = draw(st.sampled_from((1, 1, 4688, 4688, 13, 4624, 7045)))
+    data = draw(st.dictionaries(st.sampled_from(_NAMES + _DERIVED), _values, max_size=6))
+    parts = draw(
+        st.sampled_from(
+            (
+                {"EventData": data}, {"EventData": data}, {"EventData": data},
+                {"UserData": {"EventXML": data}}, {}, {"EventData": None},
+                {"EventData": draw(_values)},
+                {"UserData": {"#attributes": {"a": "b"}, "EventXML": data},
+                 "Other": {"Part": draw(_values), "User": "a"}},
+            )
+        )
+    )  # fmt: skip
+    return {"Event": {"System": draw(_systems()), **parts}}
+
+
+@st.composite
+def _systems(draw: st.DrawFn) -> dict[str, Any]:
+    event_id: Any = draw(st.sampled_from((1, 1, 4688, 4688, 13, 4624, 7045, 4657, 5156, 4663)))
     if draw(st.integers(0, 5)) == 0:
         event_id = draw(
             st.sampled_from(({"#text": 7045, "#attributes": {"Qualifiers": 1}}, "4688", True, None))
         )
-    system = {
+    system: dict[str, Any] = {
         "Provider": draw(
             st.sampled_from(({"#attributes": {"Name": "a"}}, {"#attributes": {}}, None))
         ),
@@ -76,18 +129,20 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
         "Channel": draw(st.sampled_from(_CHANNELS)),
         "Computer": draw(st.sampled_from(("PC", "a", None))),
     }
-    data = draw(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=6))
-    event: dict[str, Any] = {"System": system}
-    where = draw(
-        st.sampled_from(("EventData", "EventData", "EventData", "UserData", "none", "null"))
-    )
-    if where == "EventData":
-        event["EventData"] = data
-    elif where == "UserData":
-        event["UserData"] = {"EventXML": data}
-    elif where == "null":
-        event["EventData"] = None
-    return {"Event": event}
+    if draw(st.integers(0, 9)) == 0:
+        del system[draw(st.sampled_from(tuple(system)))]
+    if draw(st.integers(0, 9)) == 0:
+        system["Security"] = {"#attributes": {"UserID": draw(_texts)}}
+        system["Execution"] = {"#attributes": {"ProcessID": 4, "ThreadID": draw(_values)}}
+        system["Task"] = draw(_values)
+    return system
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Write a record as tables and log shippers do, without parts."""
+    system, data = record["Event"]["System"], record["Event"].get("EventData")
+    named = {name: value for name, value in system.items() if name != "Provider"}
+    return {**(data if isinstance(data, dict) else {}), **named}
 
 
 @st.composite
@@ -95,8 +150,67 @@ def lines(draw: st.DrawFn) -> bytes:
     """One record as a JSON text, with or without escapes; now and then no record at all."""
     if draw(st.integers(0, 15)) == 0:
         return draw(st.sampled_from((b"", b"{", b"[1]", b'"a"', b'{"Event":1}', b"\xff", b"null")))
-    text = json.dumps(draw(records()), ensure_ascii=draw(st.booleans()))
-    return text.encode()
+    record = draw(records())
+    if draw(st.integers(0, 11)) == 0:
+        record = draw(
+            st.sampled_from(
+                (
+                    _flat(record), record["Event"], {"Records": [record, record]},
+                    {"winlog": {"event_id": 1, "channel": SYSMON, "event_data": record}},
+                    {**record, "other": "whoami"},
+                )
+            )
+        )  # fmt: skip
+    text = json.dumps(
+        record,
+        ensure_ascii=draw(st.booleans()),
+        separators=draw(st.sampled_from(((",", ":"), (", ", ": "), (" ,\t", " :\r")))),
+    )
+    return _write_otherwise(text, draw(st.integers(0, 7))).encode("utf-8", "surrogatepass")
+
+
+def _write_otherwise(text: str, way: int) -> str:
+    """Write some letters as other writers may: escaped, in capitals, or a name twice."""
+    if way == 0:
+        return re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), text)
+    if way == 1:
+        return re.sub("[wW]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    if way == 2:
+        return text.replace("/", "\\/")
+    if way == 3:
+        return text.replace('"Image"', '"Image":"whoami","Image"')
+    return text
+
+
+_ASKED = (
+    "Image", "CommandLine", "User", "ParentImage", "ProcessId", "IntegrityLevel", "TargetObject",
+    "Details", "EventType", "DestinationPort", "Initiated", "Data", "Computer", "Task", "n",
+    "Security_UserID", "Execution_ThreadID", "FileName", "ObjectName",
+)  # fmt: skip
+_ASKED_HOW = (
+    "",
+    "|contains",
+    "|startswith",
+    "|endswith",
+    "|contains|all",
+    "|re",
+    "|re|i",
+    "|cased",
+)
+
+
+@st.composite
+def _wordy(draw: st.DrawFn) -> Any:
+    """A selection that asks for the words of which values are made; or such words alone."""
+    texts = _texts.filter(lambda text: "\ud800" not in text and len(text) < 1000)
+    if draw(st.integers(0, 7)) == 0:
+        return draw(st.lists(texts.filter(bool), min_size=1, max_size=2))
+    asked: dict[str, Any] = {}
+    for name in draw(st.lists(st.sampled_from(_ASKED), min_size=1, max_size=3, unique=True)):
+        how = draw(st.sampled_from(_ASKED_HOW))
+        values = draw(st.lists(texts, min_size=1, max_size=3))
+        asked[name + how] = [re.escape(text) for text in values] if "re" in how else values
+    return asked
 
 
 @st.composite
@@ -105,6 +219,8 @@ def windows_rules(draw: st.DrawFn, most: int = 6) -> RuleSet:
     documents = draw(st.lists(rule_documents(), min_size=1, max_size=most))
     for number, document in enumerate(documents):
         document["id"] = f"rule-{number}"
+        if draw(st.booleans()):
+            document["detection"]["s2"] = draw(_wordy())
         document["logsource"] = draw(st.sampled_from(_SOURCES)) or {"product": "windows"}
         if draw(st.booleans()):
             document["detection"]["s1"] = {

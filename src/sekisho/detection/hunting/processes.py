@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 
 from sekisho.detection.engine.compiled.matcher import Matcher
@@ -29,15 +30,17 @@ from sekisho.detection.library import Suppression
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import RuleSet
 from sekisho.detection.sources.bulk import Hunter
+from sekisho.detection.sources.chunks import cut_chunks
 from sekisho.detection.sources.reading import Reading
 from sekisho.detection.sources.sniffing import Format, Shape, sniff
 from sekisho.detection.sources.streams import HEAD
-from sekisho.detection.sources.stretches import cut_lines
+from sekisho.detection.sources.stretches import Stretch, cut_lines
 from sekisho.detection.sources.walking import Found
 
 SMALL = 4 * 1024 * 1024
 """Below this many bytes in all a second process costs more than it brings."""
 _SHARE = 16 * 1024 * 1024
+_DEARER = 4
 _MADE = 100_000
 """So many objects more than before are made before cycles are looked for."""
 Told = Callable[[int, int], None]
@@ -62,11 +65,13 @@ def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Par
     if jobs > 1:
         files = [part for found in files for part in spread(found)]
     alone = jobs <= 1 or len(files) <= 1 or size < SMALL or any(f.path is None for f in files)
-    return _hunt_alone(hunt, files, told) if alone else _hunt_together(hunt, files, jobs, told)
+    if alone:
+        return _hunt_alone(hunt, Matcher(hunt.plan), files, told)
+    return _hunt_together(hunt, files, jobs, told)
 
 
-def _hunt_alone(hunt: Hunt, files: Sequence[Found], told: Told) -> Part:
-    collector, hunter = _prepare(hunt)
+def _hunt_alone(hunt: Hunt, matcher: Matcher, files: Sequence[Found], told: Told) -> Part:
+    collector, hunter = _prepare(hunt, matcher)
     worker = Worker(hunter, collector, hunt.reading, lambda size: told(size, _count_events(hunter)))
     with _seldom_collecting():
         try:
@@ -78,20 +83,26 @@ def _hunt_alone(hunt: Hunt, files: Sequence[Found], told: Told) -> Part:
 
 
 def spread(found: Found, share: int = _SHARE) -> list[Found]:
-    """Return the stretches of a large file of JSON lines, and any other file as it is."""
-    if found.path is None or found.size < 2 * share:
+    """Return the stretches of a large file of JSON lines or EVTX, and any other file as it is."""
+    if found.path is None or found.size < share:
         return [found]
     try:
-        with found.path.open("rb") as file:
-            shape = sniff(file.read(HEAD), found.name)
-        if shape != Shape(Format.JSONL):
-            return [found]
-        stretches = list(cut_lines(found.path, found.size, share))
+        stretches = _cut(found.path, found, share)
     except OSError:
         return [found]  # whoever reads it says what is wrong
     return [
         replace(found, size=(one.end or found.size) - one.begin, stretch=one) for one in stretches
-    ]
+    ] or [found]
+
+
+def _cut(path: Path, found: Found, share: int) -> list[Stretch]:
+    with path.open("rb") as file:
+        shape = sniff(file.read(HEAD), found.name)
+    if shape == Shape(Format.JSONL) and found.size >= 2 * share:
+        return list(cut_lines(path, found.size, share))
+    if shape.format is Format.EVTX:  # an event of these costs several times as much as a line
+        return cut_chunks(path, found.size, share // _DEARER)
+    return []
 
 
 @contextmanager
@@ -105,7 +116,7 @@ def _seldom_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _prepare(hunt: Hunt) -> tuple[Collector, Hunter]:
+def _prepare(hunt: Hunt, matcher: Matcher) -> tuple[Collector, Hunter]:
     rules = {rule.id: rule for rule in hunt.rule_set.rules}
     table = own_routing()
     needs = plan_correlations(hunt.rule_set).needs if hunt.rule_set.correlations else {}
@@ -114,7 +125,7 @@ def _prepare(hunt: Hunt) -> tuple[Collector, Hunter]:
     held = None if suppressor.is_empty else suppressor
     collector = Collector(rules, makers, hunt.wanted, held)
     hunter = Hunter(
-        Matcher(hunt.plan),
+        matcher,
         collector.found,
         collector.report,
         shaping=hunt.reading.shaping,
@@ -143,10 +154,11 @@ def _begin(hunt: Hunt, counted: Any) -> None:
     """Set a worker process up; it lives for the whole hunt."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _here["hunt"], _here["counted"] = hunt, counted
+    _here["matcher"] = Matcher(hunt.plan)  # what it opens and remembers serves every share
 
 
 def _work(files: Sequence[Found]) -> Part:
-    return _hunt_alone(_here["hunt"], files, _count)
+    return _hunt_alone(_here["hunt"], _here["matcher"], files, _count)
 
 
 def _count(size: int, _events: int) -> None:
@@ -171,6 +183,7 @@ def _hunt_together(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) ->
         pool.terminate()
         raise
     pool.join()
+    whole.troubles.sort(key=lambda one: (one.file, one.record is None, one.record or 0))
     return whole
 
 

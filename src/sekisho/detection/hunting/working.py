@@ -8,6 +8,7 @@ from typing import BinaryIO
 from sekisho.detection.hunting.collecting import Collector
 from sekisho.detection.sources.archives import Unit, open_units
 from sekisho.detection.sources.bulk import Hunter
+from sekisho.detection.sources.chunks import read_chunks
 from sekisho.detection.sources.limits import Allowance, Trouble, UnreadableError
 from sekisho.detection.sources.reading import OpenLog, Reading, open_log, read_log
 from sekisho.detection.sources.sniffing import Format
@@ -42,13 +43,16 @@ class Worker:
                     self._take_stretch(found, found.stretch, opened)
                 else:
                     self._take_stream(found, opened)
-        except OSError as error:
+        except (OSError, UnreadableError) as error:
             told = say_broken(error)
             self._collector.report(Trouble(found.name, None, told.what, told.hint))
 
     def _take_stretch(self, found: Found, stretch: Stretch, opened: BinaryIO) -> None:
-        self._hunter.jsonl(Between(opened, stretch), found.name, stretch.first)
-        self._collector.part.read.files += stretch.begin == 0
+        if stretch.chunked:
+            self._hunter.evtx(read_chunks(opened, stretch), found.name, stretch.first)
+        else:
+            self._hunter.jsonl(Between(opened, stretch), found.name, stretch.first)
+        self._collector.part.read.files += stretch.is_first
         self._told(found.size)
 
     def _take_stream(self, found: Found, opened: BinaryIO) -> None:

@@ -57,9 +57,9 @@ class Hunter:
         """Return what was counted so far."""
         return self._bulk.tally
 
-    def evtx(self, source: Path | BinaryIO, name: str) -> None:
-        """Hunt through an EVTX file; raises UnreadableError if it is none."""
-        for numbers, text in evtx.read_batches(source, name, self._tell):
+    def evtx(self, source: Path | BinaryIO, name: str, begin: int = 1) -> None:
+        """Hunt through an EVTX file, records from ``begin``; UnreadableError if it is none."""
+        for numbers, text in evtx.read_batches(source, name, self._tell, begin):
             self._add(name, numbers, text)
 
     def jsonl(self, stream: Readable, name: str, begin: int = 1) -> None:

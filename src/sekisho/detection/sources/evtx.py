@@ -1,5 +1,6 @@
 """EVTX files by their records, in batches; torn chunks and bad records are told and passed over."""
 
+import io
 from collections.abc import Callable, Iterator
 from itertools import islice
 from operator import itemgetter
@@ -16,14 +17,14 @@ _HINT = msg("The rest of the file is read; take the log from the machine again i
 
 
 def read_batches(
-    source: Path | BinaryIO, name: str, tell: Callable[[Trouble], None]
+    source: Path | BinaryIO, name: str, tell: Callable[[Trouble], None], first: int = 1
 ) -> Iterator[tuple[list[int], bytes]]:
-    """Yield batches of records: their numbers in the file (from 1, bad ones count), JSON lines.
+    """Yield batches of records: their numbers (from ``first``, bad ones count), JSON lines.
 
     Raises UnreadableError if it is no EVTX file at all.
     """
     texts = map(_DATA, _open(source))
-    number = faults = 0
+    number, faults = first - 1, 0
     numbers: list[int] = []
     batch: list[str] = []
     while faults < _GIVE_UP:
@@ -45,6 +46,14 @@ def read_batches(
             numbers, batch = [], []
     if batch:
         yield numbers, "\n".join(batch).encode()
+
+
+def count_records(content: bytes) -> int:
+    """Return how many records, bad ones too, ``read_batches`` finds; raises as that does."""
+    count, bad = 0, list[Trouble]()
+    for numbers, _ in read_batches(io.BytesIO(content), "", bad.append):
+        count += len(numbers)
+    return count + len(bad)
 
 
 def _open(source: Path | BinaryIO) -> Any:

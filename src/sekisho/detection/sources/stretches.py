@@ -1,18 +1,32 @@
-"""One large file of JSON lines as stretches of whole lines, so that several processes share it."""
+"""One large file of JSON lines as stretches of whole lines, so that several processes share it.
+
+EVTX files are cut by ``chunks``.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 _BLOCK = 1 << 20
+EVTX_HEAD = 4096
+"""Bytes of an EVTX file before its first chunk."""
 
 
 class Stretch(NamedTuple):
-    """Bytes of a file from ``begin`` up to ``end`` (None: its end); ``first`` numbers its lines."""
+    """Bytes of a file from ``begin`` up to ``end`` (None: its end); ``first`` numbers its records.
+
+    They are lines of JSON, or ``chunked``: chunks of EVTX.
+    """
 
     begin: int
     end: int | None
     first: int
+    chunked: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Say whether no other stretch of the file comes before."""
+        return self.begin == (EVTX_HEAD if self.chunked else 0)
 
 
 def cut_lines(path: Path, size: int, target: int) -> Iterator[Stretch]:

@@ -22,7 +22,7 @@ Report = Callable[[Trouble], None]
 class Found:
     """A file to read: its path (None is standard input), its size in bytes and time of change.
 
-    With a ``stretch`` it is only those of its JSON lines, and ``size`` is that of the stretch.
+    With a ``stretch`` it is only that part of its records, and ``size`` is that of the stretch.
     """
 
     path: Path | None
