@@ -121,6 +121,19 @@ def test_a_bad_record_and_a_bad_file_are_told_and_counted(
     assert "2 matches of 1 rules" in captured.out
 
 
+def test_searches_that_were_given_up_are_told_with_their_rule(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = RULE.replace("EventID: 4625", "TargetUserName|re: '(?=x)(x|xx)+[0-9]'")
+    (rules / "failed.yml").write_text(hostile, encoding="utf-8")
+    log = json_lines([windows_event(4625, TargetUserName="x" * 60)])
+    (logs / "a.jsonl").write_bytes(log + json_lines([windows_event(4625, TargetUserName="xx1")]))
+    assert hunt(logs, "--rules", rules, "--format", "json", "--quiet") == 1
+    captured = capsys.readouterr()
+    assert [json.loads(line)["record"] for line in captured.out.splitlines()] == [2]
+    assert f"{rules / 'failed.yml'}:1: 1 searches" in captured.err
+
+
 def test_level_time_and_names_narrow_what_is_shown(rules: Path, logs: Path) -> None:
     shown = (logs, "--rules", rules, "--format", "json", "--quiet")
     assert hunt(*shown, "--level", "critical") == 0
@@ -181,6 +194,18 @@ def test_text_of_a_log_cannot_steer_the_terminal(
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\x07" not in out
+
+
+def test_a_file_name_cannot_steer_the_terminal(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "a\x1b]0;x\x07.jsonl"
+    log.write_bytes(b'{"a": 1}\n{bad}\n' * 30)
+    (tmp_path / "b\x1b[2J.yml").write_text("title: Bad", encoding="utf-8")
+    hunt(log, "--rules", rules, "--rules", tmp_path / "b\x1b[2J.yml")
+    err = capsys.readouterr().err
+    assert "{bad}" in err or "no JSON" in err
+    assert "\x1b" not in err
 
 
 def test_neighbours_are_drawn_once_and_lines_fit_in_japanese() -> None:

@@ -1,5 +1,6 @@
 """The compiled matcher gives what the slow reference gives, for whatever rules and events."""
 
+import json
 from datetime import UTC
 from typing import Any
 
@@ -93,8 +94,8 @@ def test_records_in_bulk_match_as_by_the_reference(rules: RuleSet, texts: list[b
     wanted = []
     for at, text in enumerate(texts):
         try:
-            values = list(unwrap(msgspec.json.decode(text)))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            values = list(unwrap(json.loads(text.decode("utf-8", "replace"))))
+        except ValueError:
             continue
         for value in values:
             if isinstance(value, dict):

@@ -134,6 +134,21 @@ def test_a_cell_may_hold_line_feeds() -> None:
     assert not troubles
 
 
+def test_a_mark_within_a_cell_opens_none_so_it_hides_no_rows() -> None:
+    content = 'user,what\ntaro,5" disk\nhanako,attack\njiro,"two\nlines"\nsaburo,9" disk\n'
+    events, troubles = read_bytes(content.encode(), "a.csv")
+    assert [e.fields["user"] for e in events] == ["taro", "hanako", "jiro", "saburo"]
+    assert not troubles
+
+
+def test_a_long_cell_is_read_and_the_limit_of_the_process_stays() -> None:
+    before = csv.field_size_limit()
+    long = "x" * (before + 1)
+    events, _ = read_bytes(f"user,what\ntaro,{long}\n".encode(), "a.csv")
+    assert events[0].fields["what"] == long
+    assert csv.field_size_limit() == before
+
+
 def test_iis_names_its_columns_itself() -> None:
     content = (
         "#Software: Microsoft Internet Information Services 10.0\r\n#Fields: date time c-ip "
@@ -155,6 +170,9 @@ def test_iis_names_its_columns_itself() -> None:
         (b"[01:07:45:069] [1:2] [ERROR][com.x] - no JSON\n", Format.TEXT),
         (b"<34>Oct 11 22:14:15 host su: no XML\n", Format.TEXT),
         (b"2026-11-23,01:30:45.481,SID,-,a table without a header\n", Format.TEXT),
+        (b'the end of a line"}\n{"a": 1}\n{"a": 2}\n', Format.JSONL),
+        (b'[[[[\n{"a": 1}\n{"a": 2}\n{"a": ', Format.JSONL),
+        (b'Nov 23 01:20:55 host app: got\n{"a": 1}\nNov 23 01:20:56 host app: x\n', Format.TEXT),
     ],
 )
 def test_the_first_bytes_tell_the_format(content: bytes, wanted: Format) -> None:

@@ -16,10 +16,12 @@ from sekisho.cli.hunt_files import csv_lines, json_lines
 from sekisho.cli.hunt_progress import showing_progress
 from sekisho.cli.hunt_request import Request
 from sekisho.cli.hunt_text import Sheet, draw_summary, draw_timeline
+from sekisho.cli.hunt_words import clean
 from sekisho.cli.main import speaking
 from sekisho.detection.engine.logons import summarise_logons
 from sekisho.detection.engine.sightings import Sighting
 from sekisho.detection.engine.summary import Summary, summarise
+from sekisho.detection.engine.unfinished import find_unsure
 from sekisho.detection.hunting.collecting import Part
 from sekisho.detection.hunting.processes import Hunt, hunt_files
 from sekisho.detection.hunting.result import make_timeline
@@ -69,6 +71,7 @@ def hunt(arguments: argparse.Namespace) -> int:
         part.troubles.append(trouble)
         part.read.files_skipped += 1
     say.troubles(part.troubles)
+    say.unsure(loaded.rule_set, part.read.unfinished)
     return _finish(part, loaded.rule_set, request, say)
 
 
@@ -155,7 +158,18 @@ class Speaker:
             said = " ".join(
                 translate(part, self._language) for part in (fault.got, fault.expected, fault.fix)
             )
-            print(f"{fault.file}:{fault.line}: {said}", file=sys.stderr)
+            print(clean(f"{fault.file}:{fault.line}: {said}"), file=sys.stderr)
+
+    def unsure(self, rule_set: RuleSet, unfinished: Mapping[str, int]) -> None:
+        """Say which rules gave searches up, so that what they matched is not all."""
+        for rule, count in find_unsure(rule_set.rules, unfinished):
+            text = msg(
+                "%(n)s searches with the expression of this rule took too long and were given up: "
+                "whether it matches there is not known.",
+                n=count,
+            )
+            print(clean(f"{rule.file}:{rule.line}: {translate(text, self._language)}"),
+                  file=sys.stderr)  # fmt: skip
 
     def own_rules(self, count: int) -> None:
         """Say which rules are used when none were named, and how to get more."""
@@ -181,10 +195,10 @@ class Speaker:
     def _trouble(self, trouble: Trouble) -> None:
         place = trouble.file if trouble.record is None else f"{trouble.file}:{trouble.record}"
         what, hint = (translate(t, self._language) for t in (trouble.what, trouble.hint))
-        print(f"{place}: {what}\n  → {hint}", file=sys.stderr)
+        print(f"{clean(place)}: {clean(what)}\n  → {hint}", file=sys.stderr)
 
     def _more(self, said: Mapping[str, int]) -> None:
         for file, count in said.items():
             if count > _MOST_TROUBLES:
                 more = msg("and %(n)s more in this file", n=count - _MOST_TROUBLES)
-                print(f"{file}: {translate(more, self._language)}", file=sys.stderr)
+                print(f"{clean(file)}: {translate(more, self._language)}", file=sys.stderr)

@@ -2,10 +2,11 @@
 
 Sigma means PCRE. RE2 takes nearly all of what rules write and never backtracks; look-around,
 back-references and a few escapes go to the ``regex`` module, each search with a time limit (ADR
-0009). A search that runs out of time counts as not found, and is counted so that it can be said.
+0010). A search that runs out of time counts as not found, and is counted so that it can be said.
 """
 
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -107,7 +108,7 @@ class _Limited:
         import regex  # noqa: PLC0415 - few rules need it
 
         _refuse_deep_groups(pattern)
-        self.timeouts = 0
+        self.timeouts, self._pattern = 0, pattern
         options = int(regex.V0) if "i" in flags else regex.V0 | regex.ASCII
         for flag in flags:
             options |= {"i": regex.I, "m": regex.M, "s": regex.S}[flag]
@@ -118,14 +119,22 @@ class _Limited:
 
     def found(self, text: str) -> bool:
         """Say whether the expression is found anywhere in ``text``; False when time is up."""
-        if self.timeouts >= MOST_TIMEOUTS:
-            self.timeouts += 1
-            return False
-        try:
-            return self._compiled.search(text, timeout=SECONDS_A_SEARCH) is not None
-        except TimeoutError:
-            self.timeouts += 1
-            return False
+        if self.timeouts < MOST_TIMEOUTS:
+            try:
+                return self._compiled.search(text, timeout=SECONDS_A_SEARCH) is not None
+            except TimeoutError:
+                pass
+        self.timeouts += 1
+        _unfinished[self._pattern] += 1
+        return False
+
+
+_unfinished: Counter[str] = Counter()
+
+
+def count_unfinished() -> Counter[str]:
+    """Return how many searches this process has given up so far, by pattern."""
+    return Counter(_unfinished)
 
 
 def _refuse_deep_groups(pattern: str) -> None:

@@ -17,6 +17,9 @@ from sekisho.detection.model import TimePart
 
 _NUMBER = re.compile(r"\s*[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
 _LONGEST_NUMBER = 400
+_LONGEST_ADDRESS = 300
+"""With blanks and the name of a zone; what is longer is no address, and is not to be kept."""
+
 _PART = "(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
 _QUAD = re.compile(rf"{_PART}\.{_PART}\.{_PART}\.{_PART}")
 _TIME = re.compile(
@@ -159,9 +162,13 @@ def quad_in(text: str) -> int | None:
     return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
 
 
-@lru_cache(maxsize=65536)
 def addresses_in(text: str) -> tuple[IPAddress, ...]:
     """Return the address that a text is; one of IPv4 written as IPv6 is both."""
+    return _addresses_in(text) if len(text) <= _LONGEST_ADDRESS else ()
+
+
+@lru_cache(maxsize=65536)
+def _addresses_in(text: str) -> tuple[IPAddress, ...]:
     if (quad := quad_in(text)) is not None:
         return (ipaddress.IPv4Address(quad),)
     bare = text.strip()

@@ -22,6 +22,7 @@ from sekisho.detection.engine.compiled.terms import Plan
 from sekisho.detection.engine.correlation.plan import make_plan as plan_correlations
 from sekisho.detection.engine.logons import WATCHED
 from sekisho.detection.engine.moments import EPOCH
+from sekisho.detection.engine.regexes import count_unfinished
 from sekisho.detection.engine.suppressing import Suppressor
 from sekisho.detection.hunting.collecting import Collector, HitMaker, Part, Wanted
 from sekisho.detection.hunting.working import Worker
@@ -72,6 +73,7 @@ def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Par
 
 def _hunt_alone(hunt: Hunt, matcher: Matcher, files: Sequence[Found], told: Told) -> Part:
     collector, hunter = _prepare(hunt, matcher)
+    before = count_unfinished()
     worker = Worker(hunter, collector, hunt.reading, lambda size: told(size, _count_events(hunter)))
     with _seldom_collecting():
         try:
@@ -79,6 +81,7 @@ def _hunt_alone(hunt: Hunt, matcher: Matcher, files: Sequence[Found], told: Told
         except KeyboardInterrupt:
             collector.part.read.interrupted = True
             hunter.finish()  # what was read and waited for its batch counts too
+    collector.part.read.unfinished = count_unfinished() - before
     return _close(collector, hunter)
 
 

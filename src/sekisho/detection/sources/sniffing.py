@@ -48,6 +48,7 @@ _TAG = re.compile(r"<(\?xml|!|[A-Za-z_:])")
 _ARRAY = re.compile(r"\[\s*([{\]]|$)")
 _NAME = re.compile(r"[A-Za-z_@#\"'぀-ヿ一-鿿][^=]{0,80}$")
 _DELIMITERS = "\t,;|"
+_LINES_OF_JSON = (".jsonl", ".ndjson")
 _SAMPLE_LINES = 20
 _FEWEST_COLUMNS = 2
 _MOST_CONTROLS = 0.05
@@ -124,14 +125,30 @@ def decode_head(head: bytes, encoding: str) -> str:
 def _sniff_text(text: str, name: str) -> Shape:
     if text.startswith("{"):
         return Shape(Format.JSONL if _is_whole_value(text) else Format.JSON)
-    if _ARRAY.match(text):
-        return Shape(Format.JSON)
+    if (below := _goes_on_as_objects(text)) or _ARRAY.match(text):
+        return Shape(Format.JSONL if below else Format.JSON)
     if _TAG.match(text) and not _PRIORITY.match(text):
         return Shape(Format.XML)
     if text.startswith("#") and re.search(r"^#Fields:", text, re.MULTILINE | re.IGNORECASE):
         return Shape(Format.W3C)
     delimiter = find_delimiter(text, name)
-    return Shape(Format.TABLE, delimiter=delimiter) if delimiter else Shape(Format.TEXT)
+    lines = Format.JSONL if name.lower().endswith(_LINES_OF_JSON) else Format.TEXT
+    return Shape(Format.TABLE, delimiter=delimiter) if delimiter else Shape(lines)
+
+
+def _goes_on_as_objects(text: str) -> bool:
+    """Say whether below a first line that is none, as where a log was cut, objects stand."""
+    lines = [line for line in text.split("\n", _SAMPLE_LINES)[1:_SAMPLE_LINES] if line.strip()]
+    return bool(lines) and 2 * sum(map(_is_object, lines)) > len(lines)
+
+
+def _is_object(line: str) -> bool:
+    if not line.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_whole_value(text: str) -> bool:

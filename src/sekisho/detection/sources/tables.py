@@ -5,6 +5,7 @@ header keeps them under ``extra``, one with fewer leaves the last names out.
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -33,16 +34,15 @@ def read_table(
     lines: Iterable[tuple[int, str | TooLong]], delimiter: str, longest: int
 ) -> Iterator[Row | BadRow]:
     """Yield the rows below the header."""
-    csv.field_size_limit(longest)
     names: list[str] = []
     number = 0
-    for joined in _join_quoted(lines, longest):
+    for joined in _join_quoted(lines, delimiter, longest):
         if isinstance(joined, TooLong):
             number += bool(names)
             yield BadRow(number, joined)
             continue
         try:
-            cells = next(csv.reader([joined], delimiter=delimiter), [])
+            cells = _cut(joined, delimiter)
         except csv.Error as error:
             number += 1
             yield BadRow(number, str(error))
@@ -56,8 +56,20 @@ def read_table(
         yield Row(number, _put_together(names, cells))
 
 
+def _cut(row: str, delimiter: str) -> list[str]:
+    """Cut a row, whose length is bounded already, into its cells."""
+    usual = csv.field_size_limit()
+    if len(row) <= usual:
+        return next(csv.reader([row], delimiter=delimiter), [])
+    csv.field_size_limit(len(row))  # of the whole process, so it is put back at once
+    try:
+        return next(csv.reader([row], delimiter=delimiter), [])
+    finally:
+        csv.field_size_limit(usual)
+
+
 def _join_quoted(
-    lines: Iterable[tuple[int, str | TooLong]], longest: int
+    lines: Iterable[tuple[int, str | TooLong]], delimiter: str, longest: int
 ) -> Iterator[str | TooLong]:
     """Join lines while a quotation mark is open (a cell of several lines)."""
     parts: list[str] = []
@@ -70,13 +82,33 @@ def _join_quoted(
             continue
         parts.append(line)
         size += len(line)
-        open_quote ^= bool(line.count('"') % 2)
+        open_quote = _ends_open(line, delimiter, within=open_quote)
         if open_quote and size <= longest:
             continue
         yield TooLong(size) if open_quote else "\n".join(parts)
         parts, size, open_quote = [], 0, False
     if parts:
         yield from parts  # the last quotation mark never closes: each line for itself
+
+
+_REST_OF_CELL = re.compile(r'(?:[^"]|"")*+"(?!")')
+
+
+def _ends_open(line: str, delimiter: str, *, within: bool) -> bool:
+    """Say whether a cell in quotation marks goes on after ``line``; ``within`` one it begins.
+
+    A mark opens a cell only where it begins one: any other is text, as the reader has it.
+    """
+    at = 0
+    while True:
+        if within or line.startswith('"', at):
+            found = _REST_OF_CELL.match(line, at if within else at + 1)
+            if found is None:
+                return True
+            at, within = found.end(), False
+        at = line.find(delimiter, at) + 1
+        if not at:
+            return False
 
 
 def _name_columns(cells: list[str]) -> list[str]:
