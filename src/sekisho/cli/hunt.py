@@ -28,6 +28,7 @@ from sekisho.detection.hunting.result import make_timeline
 from sekisho.detection.hunting.rulesets import load_for_hunt
 from sekisho.detection.model import RuleSet
 from sekisho.detection.sources.limits import Trouble
+from sekisho.detection.sources.rulecache import Ready
 from sekisho.detection.sources.walking import find_files
 from sekisho.kernel.i18n import Text, msg, translate
 
@@ -71,7 +72,7 @@ def hunt(arguments: argparse.Namespace) -> int:
         part.troubles.append(trouble)
         part.read.files_skipped += 1
     say.troubles(part.troubles)
-    say.unsure(loaded.rule_set, part.read.unfinished)
+    say.unsure(loaded, part.read.unfinished)
     return _finish(part, loaded.rule_set, request, say)
 
 
@@ -160,9 +161,9 @@ class Speaker:
             )
             print(clean(f"{fault.file}:{fault.line}: {said}"), file=sys.stderr)
 
-    def unsure(self, rule_set: RuleSet, unfinished: Mapping[str, int]) -> None:
+    def unsure(self, ready: Ready, unfinished: Mapping[str, int]) -> None:
         """Say which rules gave searches up, so that what they matched is not all."""
-        for rule, count in find_unsure(rule_set.rules, unfinished):
+        for rule, count in find_unsure(ready.rule_set.rules, ready.plan, unfinished):
             text = msg(
                 "%(n)s searches with the expression of this rule took too long and were given up: "
                 "whether it matches there is not known.",
