@@ -14,6 +14,7 @@ from sekisho.controls.lint import run_case
 from sekisho.controls.manifest import compute_manifest, manifest_for
 from sekisho.controls.model import Case, Check, Control, Platform, Probe, Proof, VerdictKind
 from sekisho.controls.osquery_sql import current_bench, load_schema
+from sekisho.controls.pictures import load_pictures, read_picture
 from sekisho.controls.reading import Source
 from sekisho.controls.refresh import build_endoflife
 from sekisho.kernel.i18n import load_japanese
@@ -256,22 +257,42 @@ def test_messages_have_japanese() -> None:
                 assert text.value in known, f"{path.name}:{node.lineno}: {text.value!r}"
 
 
-# What no command opens: menus of apps, things to unplug, firmware, and what only the IT team does.
-_BY_HAND = {
-    ("meeting", "windows"), ("meeting", "darwin"),
-    ("remote-tools", "darwin"), ("screen-lock-mdm", "darwin"), ("secure-boot", "darwin"),
-    ("usb-storage", "windows"), ("usb-storage-blocked", "windows"),
-    ("wifi-secure", "windows"),
-}  # fmt: skip
+FIXES = [
+    pytest.param(control, platform, id=f"{control.id}-{platform}")
+    for control in CONTROLS
+    for platform in control.fix
+]
 
 
-def test_how_to_fix_it_has_a_command_wherever_there_is_one() -> None:
+@pytest.mark.parametrize(("control", "platform"), FIXES)
+def test_how_to_fix_it_has_a_picture_or_a_command(control: Control, platform: str) -> None:
     """Nobody has to find a page of the system's settings by its name alone."""
-    without = {
-        (control.id, platform)
-        for control in CONTROLS
-        for platform, steps in control.fix.items()
-        if platform in {"windows", "darwin"}
-        if not all(any(said.count("`") >= 2 for said in steps[x]) for x in ("ja", "en"))
-    }
-    assert without == _BY_HAND
+    steps = control.fix[platform]
+    command = all(any(said.count("`") >= 2 for said in steps[x]) for x in ("ja", "en"))
+    assert command or control.fix_picture(platform)
+
+
+def test_every_picture_is_whole_and_shown_somewhere() -> None:
+    shown = {name for control in CONTROLS for name in control.picture.values()}
+    faults = []
+    for path in CONTENT.glob("pictures/*.yaml"):
+        source = Source(path.name)
+        assert read_picture(path.read_text("utf-8"), source) is not None or source.faults
+        faults += source.faults
+    assert faults == []
+    assert shown == set(load_pictures()) == {p.stem for p in CONTENT.glob("pictures/*.yaml")}
+
+
+def test_a_picture_that_is_not_there_is_a_fault() -> None:
+    text = (CONTENT / "controls/p2p.yaml").read_text("utf-8")
+    wrong = text.replace("picture: {all: p2p}", "picture: {all: gone, beos: p2p}")
+
+    assert [str(fault.message) for fault in check_control(wrong, "p2p.yaml")] == [
+        "There is no picture “gone”.",
+        "There is no platform “beos”.",
+    ]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda c: c.id)
+def test_a_picture_is_for_a_system_that_the_rule_knows(control: Control) -> None:
+    assert set(control.picture) <= set(control.fix)

@@ -35,6 +35,7 @@ from sekisho.controls.model import (
     Severity,
     VerdictKind,
 )
+from sekisho.controls.pictures import load_pictures
 from sekisho.controls.reading import Place, Source
 from sekisho.kernel.i18n import LANGUAGES, msg
 from sekisho.kernel.ids import ControlID
@@ -176,7 +177,7 @@ def _load_control(text: str, source: Source, loading: _Loading) -> Control | Non
     root = source.parse(text)
     if root is None:
         return None
-    fields = root.fields(_CONTROL, ("checks",))
+    fields = root.fields(_CONTROL, ("checks", "picture"))
     if not set(_CONTROL) <= fields.keys():
         return None
     loading.used = set()
@@ -204,6 +205,7 @@ def _make_control(root: Place, fields: Mapping[str, Place], loading: _Loading) -
         fix=_read_fix(fields["fix"]),
         data=_data_sets(loading),
         place=root.where,
+        picture=_read_pictures(fields["picture"]) if "picture" in fields else {},
     )
 
 
@@ -298,4 +300,15 @@ def _read_fix(place: Place) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
             language: tuple(step.text() for step in steps.items())
             for language, steps in languages.items()
         }
+    return found
+
+
+def _read_pictures(place: Place) -> Mapping[str, str]:
+    found, known = {}, load_pictures()
+    for platform, entry in place.entries().items():
+        if platform not in (*Platform, "all"):
+            entry.note(msg("There is no platform “%(name)s”.", name=platform))
+        found[platform] = entry.text()
+        if found[platform] not in known:
+            entry.note(msg("There is no picture “%(name)s”.", name=found[platform]))
     return found

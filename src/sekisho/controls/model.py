@@ -165,6 +165,7 @@ class Control:
     fix: Mapping[str, Mapping[str, tuple[str, ...]]]
     data: tuple[DataSet, ...] = ()
     place: str = ""
+    picture: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def policy_name(self) -> str:
@@ -193,6 +194,10 @@ class Control:
         """Return what to do, for the platform or for all of them."""
         steps = self.fix.get(platform) or self.fix.get("all") or {}
         return steps.get(language) or steps.get("en") or ()
+
+    def fix_picture(self, platform: str) -> str:
+        """Return the name of the picture beside the steps, "" if there is none."""
+        return self.picture.get(platform) or self.picture.get("all") or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from types import SimpleNamespace as S
 from typing import Any
 
+from sekisho.controls.pictures import draw_picture
 from sekisho.devices.service.searching import DeviceSearch
 from sekisho.devices.web.kits import STATES
 from sekisho.devices.web.listing import COLUMNS, USUAL_COLUMNS
@@ -137,6 +138,7 @@ def device(language: str) -> dict[str, Any]:
         evidence="183977",
         evidence_name="183,977",
         fix=FIX[language],
+        picture=draw_picture("disk-windows", language),
         why=WHY,
         reason=None,
     )

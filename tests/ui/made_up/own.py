@@ -4,6 +4,7 @@ from datetime import timedelta
 from types import SimpleNamespace as S
 from typing import Any
 
+from sekisho.controls.pictures import draw_picture
 from sekisho.kernel.i18n import msg
 from sekisho.ui import charts
 from ui.made_up.common import (
@@ -39,6 +40,7 @@ def my(language: str) -> dict[str, Any]:
     rows = verdict_rows()
     for row in rows:
         row.fix = FIX[language]
+        row.picture = draw_picture("disk-windows", language)
     view = S(
         id="dev_01",
         mood="fail",

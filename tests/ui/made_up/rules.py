@@ -4,6 +4,7 @@ from datetime import timedelta
 from types import SimpleNamespace as S
 from typing import Any
 
+from sekisho.controls.pictures import draw_picture
 from sekisho.kernel.i18n import msg
 from sekisho.ui import charts
 from ui.made_up.common import (
@@ -96,12 +97,19 @@ def control(language: str) -> dict[str, Any]:
         for r in device_rows()[:6]
     ]
     systems = [
-        S(name="windows", sql=SQL, ready=READY, fix=FIX[language]),
+        S(
+            name="windows",
+            sql=SQL,
+            ready=READY,
+            fix=FIX[language],
+            picture=draw_picture("disk-windows", language),
+        ),
         S(
             name="darwin",
             sql="SELECT 1 FROM disk_encryption WHERE encrypted = 1;",
             ready="SELECT 1 FROM disk_encryption LIMIT 1;",
             fix=FIX[language],
+            picture=draw_picture("disk-darwin", language),
         ),
     ]
     view = S(

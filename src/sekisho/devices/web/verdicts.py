@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from sekisho.controls.exceptions import last_day
 from sekisho.controls.model import Catalogue, Check, Control, Localized, Verdict, VerdictKind
+from sekisho.controls.pictures import draw_picture
 from sekisho.kernel.i18n import Text, msg, translate
 from sekisho.ui import charts
 
@@ -23,7 +24,8 @@ class VerdictRow:
     """One rule on one device as a line, with the words a person needs to fix it.
 
     ``proven`` is None while nothing is known; ``due`` is when a period of grace ends; ``until``
-    when an exception does; ``fix`` holds the steps for the device's system.
+    when an exception does; ``fix`` holds the steps for the device's system, ``picture``
+    what they look like.
     """
 
     control: str
@@ -38,6 +40,7 @@ class VerdictRow:
     judged: str
     why: Localized
     fix: Sequence[str]
+    picture: Markup
     sql: str
     version: int
     device_time: datetime | None
@@ -108,6 +111,7 @@ def _row(
         judged=verdict.judged.value,
         why=control.why,
         fix=control.fix_steps(platform, language),
+        picture=draw_picture(control.fix_picture(platform), language),
         sql=_question(control.find_check(platform), client),
         version=verdict.control_version,
         device_time=verdict.checked_at,

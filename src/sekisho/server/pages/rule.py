@@ -16,6 +16,7 @@ from markupsafe import Markup
 from sekisho.controls import service as controls
 from sekisho.controls.manifest import read_by
 from sekisho.controls.model import Catalogue, Control, Localized, VerdictKind
+from sekisho.controls.pictures import draw_picture
 from sekisho.controls.web import LOOKS, find_control, say_days
 from sekisho.devices.model import Device
 from sekisho.devices.service import inventory
@@ -53,6 +54,7 @@ class SystemView:
     sql: str
     ready: str
     fix: Sequence[str]
+    picture: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class RuleView:
     failing_more: int
     systems: Sequence[SystemView]
     manifest: Sequence[tuple[str, Sequence[str]]]
+    fix: Sequence[str]
+    picture: Markup
 
 
 @get("/controls/{control_id:str}", sync_to_thread=True)
@@ -107,6 +111,8 @@ def read_rule(tx: Transaction, control: Control, language: str) -> RuleView:
         failing=failing, failing_more=max(0, not_passing - len(failing)),
         systems=read_systems(control, language),
         manifest=group_reads({pair for reads in read_by(control).values() for pair in reads}),
+        fix=control.fix_steps("all", language),
+        picture=draw_picture(control.fix_picture("all"), language),
     )  # fmt: skip
 
 
@@ -174,6 +180,7 @@ def read_systems(control: Control, language: str) -> list[SystemView]:
         SystemView(
             platform.value, check.probe.sql.strip(), check.probe.precondition.strip(),
             control.fix_steps(platform, language),
+            draw_picture(control.fix_picture(platform), language),
         )
         for platform, check in sorted(control.checks.items())
     ]  # fmt: skip
