@@ -5,9 +5,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from sekisho.detection.engine.correlation.plan import Hit
 from sekisho.detection.engine.planning import make_plan
 from sekisho.detection.engine.suppressing import Suppressor, write_rule
 from sekisho.detection.engine.tuning import apply_tunings
+from sekisho.detection.hunting.collecting import Part, Wanted
+from sekisho.detection.hunting.result import make_timeline
+from sekisho.detection.language.conditions_alone import read_condition
+from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.library import DocumentKind, KeptRule, Suppression, Tuning
 from sekisho.detection.model import (
     AllOf,
@@ -18,6 +23,7 @@ from sekisho.detection.model import (
     Level,
     LogSource,
     Node,
+    Record,
     Rule,
     RuleFault,
     RuleSet,
@@ -110,3 +116,41 @@ def test_a_plan_says_what_comes_goes_and_changes() -> None:
     assert plan.titles == {"c": "C", "b": "title b", "d": "title d"}
     assert not plan.is_empty
     assert make_plan({}, {}, faults=[], decided=()).is_empty
+
+
+COUNTED = b"""
+title: Failed
+name: failed
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4625}, condition: s}
+---
+title: Many failed
+id: 8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0c09
+correlation: {type: event_count, rules: [failed], group-by: [User], timespan: 1h,
+              condition: {gte: 2}}
+"""
+COUNTING = "8b1b6a7e-6a53-4a3e-9d0e-3d3b4d6f0c09"
+
+
+@pytest.mark.parametrize(
+    ("suppression", "shown"),
+    [
+        (None, ["svc_a", "taro"]),
+        (_suppression(COUNTING), []),
+        (_suppression(COUNTING, "User|startswith: svc_"), ["taro"]),
+        (_suppression("", "User|startswith: svc_"), ["taro"]),
+        (_suppression("other"), ["svc_a", "taro"]),
+    ],
+)
+def test_a_correlation_is_held_back_by_its_group(
+    suppression: Suppression | None, shown: list[str]
+) -> None:
+    rules = load_rules([RuleText("rules.yml", COUNTED)])
+    part = Part(hits=[
+        Hit(rules.rules[0].id, at, Record("log", at), {"User": ("taro", "svc_a")[at % 2]})
+        for at in range(4)
+    ])  # fmt: skip
+    given = None if suppression is None else Suppressor([suppression], NOW, read_condition)
+    timeline = make_timeline(part, rules, Wanted(), given)
+    assert sorted(one.match.group["User"] for one in timeline) == shown
+    assert part.read.held_back == 2 - len(shown)

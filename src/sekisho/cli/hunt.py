@@ -23,7 +23,7 @@ from sekisho.detection.engine.sightings import Sighting
 from sekisho.detection.engine.summary import Summary, summarise
 from sekisho.detection.engine.unfinished import find_unsure
 from sekisho.detection.hunting.collecting import Part
-from sekisho.detection.hunting.processes import Hunt, hunt_files
+from sekisho.detection.hunting.processes import Hunt, hunt_files, suppressor_of
 from sekisho.detection.hunting.result import make_timeline
 from sekisho.detection.hunting.rulesets import load_for_hunt
 from sekisho.detection.model import RuleSet
@@ -73,7 +73,8 @@ def hunt(arguments: argparse.Namespace) -> int:
         part.read.files_skipped += 1
     say.troubles(part.troubles)
     say.unsure(loaded, part.read.unfinished)
-    return _finish(part, loaded.rule_set, request, say)
+    timeline = make_timeline(part, loaded.rule_set, request.wanted, suppressor_of(job))
+    return _finish(part, timeline, request, say)
 
 
 def _read_library(arguments: argparse.Namespace) -> "Kept":
@@ -82,8 +83,7 @@ def _read_library(arguments: argparse.Namespace) -> "Kept":
     return read_library(arguments)
 
 
-def _finish(part: Part, rule_set: RuleSet, request: Request, say: "Speaker") -> int:
-    timeline = make_timeline(part, rule_set, request.wanted)
+def _finish(part: Part, timeline: Sequence[Sighting], request: Request, say: "Speaker") -> int:
     logons = summarise_logons(part.logons)
     summary = summarise(timeline, part.read, logons, request.latest, request.zone)
     with _opened(request.output) as out:

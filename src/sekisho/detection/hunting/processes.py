@@ -119,14 +119,18 @@ def _seldom_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+def suppressor_of(hunt: Hunt) -> Suppressor | None:
+    """Return what tells matches that are known and harmless, None if none are."""
+    suppressor = Suppressor(hunt.suppressions, hunt.moment, read_condition)
+    return None if suppressor.is_empty else suppressor
+
+
 def _prepare(hunt: Hunt, matcher: Matcher) -> tuple[Collector, Hunter]:
     rules = {rule.id: rule for rule in hunt.rule_set.rules}
     table = own_routing()
     needs = plan_correlations(hunt.rule_set).needs if hunt.rule_set.correlations else {}
     makers = {rule_id: HitMaker(rules[rule_id], names, table) for rule_id, names in needs.items()}
-    suppressor = Suppressor(hunt.suppressions, hunt.moment, read_condition)
-    held = None if suppressor.is_empty else suppressor
-    collector = Collector(rules, makers, hunt.wanted, held)
+    collector = Collector(rules, makers, hunt.wanted, suppressor_of(hunt))
     hunter = Hunter(
         matcher,
         collector.found,
