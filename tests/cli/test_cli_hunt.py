@@ -134,6 +134,16 @@ def test_searches_that_were_given_up_are_told_with_their_rule(
     assert f"{rules / 'failed.yml'}:1: 1 searches" in captured.err
 
 
+def test_the_last_log_on_of_another_day_has_its_day(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = windows_event(4624, LogonType="10", IpAddress="203.0.113.9")
+    later = json.loads(json.dumps(first).replace("2026-11-23T01", "2026-11-25T00"))
+    (logs / "a.jsonl").write_bytes(json_lines([first, later]))
+    hunt(logs / "a.jsonl", "--rules", rules)
+    assert "2026-11-23 01:20:55  2026-11-25 00:20:55" in capsys.readouterr().out
+
+
 def test_level_time_and_names_narrow_what_is_shown(rules: Path, logs: Path) -> None:
     shown = (logs, "--rules", rules, "--format", "json", "--quiet")
     assert hunt(*shown, "--level", "critical") == 0

@@ -96,6 +96,12 @@ def test_a_bad_event_between_xml_ones_is_passed_over() -> None:
     assert [t.record for t in troubles] == [2]
 
 
+def test_xml_without_any_event_says_so() -> None:
+    events, troubles = read_bytes(b'<?xml version="1.0"?><Objects><Object/></Objects>')
+    assert (events, [t.record for t in troubles]) == ([], [None])
+    assert read_bytes(b'<?xml version="1.0"?><Events></Events>') == ([], [])
+
+
 def test_entities_of_xml_are_never_expanded() -> None:
     bomb = '<!DOCTYPE Events [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
     hostile = windows_xml(1, "&b;") + windows_xml(2, '&file;<!DOCTYPE x SYSTEM "/etc/passwd">')

@@ -16,7 +16,8 @@ from sekisho.detection.model import RuleSet
 from support.sigma_strategies import rule_documents
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
-_CHANNELS = ("Security", "security", SYSMON, "System", "Other/Channel", "")
+DEFENDER = "Microsoft-Windows-Windows Defender/Operational"
+_CHANNELS = ("Security", "security", SYSMON, "System", "Other/Channel", "", DEFENDER)
 _SOURCES: tuple[dict[str, str], ...] = (
     {"product": "windows"},
     {"product": "windows", "service": "security"},
@@ -25,6 +26,7 @@ _SOURCES: tuple[dict[str, str], ...] = (
     {"product": "windows", "category": "registry_set"},
     {"product": "windows", "category": "network_connection"},
     {"product": "windows", "category": "file_access"},
+    {"product": "windows", "service": "windefend"},
     {"category": "process_creation"},
     {},
 )
@@ -57,7 +59,8 @@ _WORDS = (
     "\u2028", "\x7f", "\x00", "😀", "*", "?", "a", " ", "\\", "\ufb01le", "Éa", "σς",
     "\u0149", ".5", "null", "/", "<&>", "\ud800", "-",
     "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\", "\\device\\harddiskvolume3\\",
-    "x" * 5_000,
+    "HKLM\\SYSTEM\\CurrentControlSet\\", "hku", "High", "SetValue", "tcp", "DWORD (0x0000000c)",
+    "0x0000000c", "%%1905", "x" * 5_000,
 )  # fmt: skip
 _CASES = (str, str.upper, str.lower, str.casefold, str.title, str.swapcase)
 _texts = st.one_of(
@@ -166,7 +169,8 @@ def lines(draw: st.DrawFn) -> bytes:
         ensure_ascii=draw(st.booleans()),
         separators=draw(st.sampled_from(((",", ":"), (", ", ": "), (" ,\t", " :\r")))),
     )
-    return _write_otherwise(text, draw(st.integers(0, 7))).encode("utf-8", "surrogatepass")
+    written = _write_otherwise(text, draw(st.integers(0, 7))).encode("utf-8", "surrogatepass")
+    return written + draw(st.sampled_from((b"", b"", b"", b"\r", b" ", b"\n")))
 
 
 def _write_otherwise(text: str, way: int) -> str:
@@ -185,7 +189,7 @@ def _write_otherwise(text: str, way: int) -> str:
 _ASKED = (
     "Image", "CommandLine", "User", "ParentImage", "ProcessId", "IntegrityLevel", "TargetObject",
     "Details", "EventType", "DestinationPort", "Initiated", "Data", "Computer", "Task", "n",
-    "Security_UserID", "Execution_ThreadID", "FileName", "ObjectName",
+    "Security_UserID", "Execution_ThreadID", "FileName", "ObjectName", "ThreatName", "Threat Name",
 )  # fmt: skip
 _ASKED_HOW = (
     "",

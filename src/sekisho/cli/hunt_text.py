@@ -15,7 +15,7 @@ from sekisho.cli.hunt_words import (
     say_tactic,
     to_datetime,
 )
-from sekisho.detection.engine.logons import Outcome
+from sekisho.detection.engine.logons import LogonRow, Outcome
 from sekisho.detection.engine.sightings import LEVELS, Sighting
 from sekisho.detection.engine.summary import Pivot, Summary
 from sekisho.detection.model import Level
@@ -245,7 +245,7 @@ def _draw_logons(summary: Summary, sheet: Sheet) -> Iterator[str]:
             cut(clean(one.destination or "-"), 24),
             f"{one.count:,}",
             say_stamp(one.first, sheet.zone).replace("—", "-"),
-            say_stamp(one.last, sheet.zone)[11:] or "-",
+            _say_last(one, sheet),
         ]
         for one in summary.logons[: _TOP * 2]
     ]
@@ -259,6 +259,12 @@ def _draw_logons(summary: Summary, sheet: Sheet) -> Iterator[str]:
     ]
     yield from _draw_table([sheet.say(name) for name in names], rows, codes, sheet)
     yield from _more(len(summary.logons) - _TOP * 2, sheet)
+
+
+def _say_last(one: LogonRow, sheet: Sheet) -> str:
+    """Write when the last one was: the time alone where the day is that of the first."""
+    first, last = (say_stamp(time, sheet.zone) for time in (one.first, one.last))
+    return last[11:] or "-" if last[:10] == first[:10] else last
 
 
 _NUMBER = 5  # the column that is set to the right

@@ -153,6 +153,7 @@ def _read_json(log: OpenLog) -> Iterator[Event]:
 def _read_xml(log: OpenLog) -> Iterator[Event]:
     stream, shape = log.unit.stream, log.shape
     longest = log.reading.limits.record
+    number = 0
     for number, event in enumerate(read_events(stream, shape.encoding, longest), 1):
         if isinstance(event, TooLong):
             log.tell_long(number)
@@ -160,6 +161,11 @@ def _read_xml(log: OpenLog) -> Iterator[Event]:
             log.tell(number, msg("It is no XML: %(why)s.", why=str(event)), _PASSED)
         else:
             yield log.make(event, number)
+    if not number and b"<Events" not in log.unit.head:  # which may well be empty
+        log.tell(None, msg("It is XML, but no event of Windows stands in it."), _EXPORTED)
+
+
+_EXPORTED = msg("Events can be exported with wevtutil, Get-WinEvent or the event viewer.")
 
 
 def _read_table(log: OpenLog) -> Iterator[Event]:
