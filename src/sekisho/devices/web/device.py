@@ -83,6 +83,7 @@ class AnswerView:
     evidence_name: str
     reason: Text | None
     fix: Sequence[str]
+    picture: Markup
     why: object
 
 
@@ -224,7 +225,7 @@ def _answer(tx: Transaction, device: Device, row: VerdictRow) -> AnswerView:
     number, name = _find_record(tx, device, row)
     return AnswerView(
         row.version, row.sql, row.answer, row.device_time, number, name, row.reason, row.fix,
-        row.why,
+        row.picture, row.why,
     )  # fmt: skip
 
 
