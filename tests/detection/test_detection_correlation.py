@@ -78,6 +78,8 @@ EVERY_KIND = (
     correlation("event_count", name="many", condition={"gte": 2}),
     correlation("temporal_ordered", rules=["many", "ok"], timespan="2m"),
     correlation("temporal", rules=["ok", "fail"], aliases={"user": {"ok": "ip", "fail": "user"}}),
+    correlation("event_count", rules=["fail", "ok"], condition={"gt": 2}),
+    correlation("value_count", rules=["fail", "ok"], condition={"field": ["ip", "n"], "gte": 3}),
 )
 PLAN = plan_of(*(dict(one) for one in EVERY_KIND))
 
@@ -142,6 +144,36 @@ def test_late_matches_do_not_cost_the_window_each(
         live.step_all(jittered[begin : begin + at_once])
     live.step_all(jittered[:100])  # far back, together
     assert advanced < most * len(hits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("event_count", {"condition": {"gte": 500}}),
+        ("event_count", {"condition": {"gt": 5}, "rules": ["fail", "ok"]}),
+        ("value_count", {"condition": {"gte": 9, "field": "n"}}),
+        ("temporal", {"rules": ["fail", "ok"]}),
+    ],
+)
+def test_a_match_late_by_half_a_window_passes_over_none_of_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, more: dict[str, Any]
+) -> None:
+    plan = plan_of(correlation(kind, timespan="1h", **more))
+    hits = [hit("fail", number, number, n=str(number % 7)) for number in range(2000)]
+    late = [hit("fail", 1000.5 + n / 50, 5000 + n, n=str(n)) for n in range(20)]
+    late.append(hit("ok", 1200.5, 6000, n="1"))
+    live = Correlator(plan)
+    said = standing(live, hits)
+    advanced: list[Entry] = []
+    monkeypatch.setattr(Sweep, "advance", lambda _sweep, entry: advanced.append(entry))
+    for one in late:
+        outcome = live.step(one)
+        for gone in outcome.withdrawn:
+            said.remove(gone)
+        said += outcome.fired
+    monkeypatch.undo()
+    assert not advanced
+    assert ordered(said) == ordered(run(plan, [*hits, *late]))
 
 
 @settings(max_examples=often(100), deadline=None)

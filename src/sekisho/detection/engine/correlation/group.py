@@ -7,15 +7,19 @@ whatever order they come in, the same set of them fires the same.
 """
 
 import bisect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
+from sekisho.detection.engine.correlation.counting import Growing, growing
 from sekisho.detection.engine.correlation.plan import Entry, Fired
-from sekisho.detection.engine.correlation.sweep import Sweep
+from sekisho.detection.engine.correlation.sweep import Sweep, latest_records
 from sekisho.detection.model import Correlation, Record
 
 Order = tuple[int, Record, str]
 Changed = tuple[list[Fired], list[Fired]]
 """What fired, and what fires no more."""
+_FEW = 8
+"""More late entries than that at once are judged in one pass."""
 
 
 def _order(entry: Entry) -> Order:
@@ -26,7 +30,8 @@ class Group:
     """The entries of one group. ``change`` says what fired and what fires no more.
 
     A sweep stands behind the last entry. For an entry that comes late it goes back just so far, so
-    that late ones cost what stands after them and not the window before.
+    that late ones cost what stands after them and not the window before. Where counts can only
+    grow (``growing``), a few late ones cost little more than what they change.
     """
 
     def __init__(self, correlation: Correlation) -> None:
@@ -35,6 +40,7 @@ class Group:
         self.true: list[bool] = []
         self.fired: dict[Order, Fired] = {}
         self._tail: Sweep | None = None
+        self._growing = growing(correlation)
 
     def change(self, puts: Iterable[Entry], takes: Iterable[Order] = ()) -> Changed:
         """Take entries out and others in, wherever they belong; what is here already stays.
@@ -50,7 +56,10 @@ class Group:
         last = self.entries[-1].order if self.entries else None
         late = [] if last is None else [order for order in orders if order <= last]
         outcome: Changed = ([], [])
-        for span in self._spans(late):
+        few = self._growing is not None and len(late) <= _FEW and gone.isdisjoint(late)
+        if few and self._growing is not None:
+            self._admit_all([new[order] for order in late], self._growing, outcome)
+        for span in () if few else self._spans(late):
             self._judge_again(span, gone, new, outcome)
         for order in orders[len(late) :]:
             self._append(new[order], outcome)
@@ -74,13 +83,49 @@ class Group:
                 spans.append([order])
         return spans
 
+    def _admit_all(self, late: Iterable[Entry], counts: Growing, outcome: Changed) -> None:
+        """Put a few late entries in, and judge only where they can change anything."""
+        changed: set[Order] = set()
+        for entry in late:
+            changed |= self._admit(entry, counts)
+        for order in sorted(changed):
+            place = self._place(order)
+            self._settle(place, partial(self._records, place), outcome)
+
+    def _admit(self, entry: Entry, counts: Growing) -> set[Order]:
+        """Put one late entry in; return for which entries it may matter."""
+        at = self._place(entry.order)
+        self._insert(at, entry)
+        self.true[at] = counts.holds(self.entries, at)
+        turned = [at, *counts.turned(self.entries, self.true, at)]
+        for place in turned[1:]:
+            self.true[place] = True
+        if self._tail is not None:
+            self._tail.admit(entry, len(self.entries) - at - 1)
+        until = entry.time + self.correlation.timespan
+        places = {*turned, *(place + 1 for place in turned)} - {len(self.entries)}
+        return {self.entries[place].order for place in places}.union(
+            order for order in self.fired if entry.order < order and order[0] <= until
+        )
+
+    def _records(self, at: int) -> tuple[Record, ...]:
+        """Return the records in the window at the place ``at``."""
+        low = self._first_since(self.entries[at].time - self.correlation.timespan)
+        return latest_records(self.entries[place] for place in range(at, low - 1, -1))
+
+    def _insert(self, at: int, entry: Entry) -> None:
+        self.entries.insert(at, entry)
+        self.true.insert(at, False)
+        if self._growing is not None:
+            self._growing.insert(at, entry)
+
     def _append(self, entry: Entry, outcome: Changed) -> None:
         if self._tail is None:
             self._tail = self._sweep_anew(len(self.entries))
         true = self._tail.advance(entry)
         rises = true and not self._held_before(len(self.entries), entry)
-        self.entries.append(entry)
-        self.true.append(true)
+        self._insert(len(self.entries), entry)
+        self.true[-1] = true
         if rises:
             fired = self.fired[entry.order] = self._make_fired(entry, self._tail.records())
             outcome[0].append(fired)
@@ -134,7 +179,7 @@ class Group:
             reached = entry.time <= until
             if reached:
                 self.true[place] = true
-            self._settle(place, sweep, outcome)
+            self._settle(place, sweep.records, outcome)
             if not reached:
                 return  # what comes after has nothing of it in its window, the tail's neither
         self._tail = sweep
@@ -142,18 +187,24 @@ class Group:
     def _replace(self, order: Order, entry: Entry | None, outcome: Changed, *, out: bool) -> None:
         at = self._place(order)
         if out:
-            del self.entries[at], self.true[at]
+            self._remove(at, at + 1)
             if order in self.fired:
                 outcome[1].append(self.fired.pop(order))
         if entry is not None:
-            self.entries.insert(at, entry)
-            self.true.insert(at, False)
+            self._insert(at, entry)
 
-    def _settle(self, place: int, sweep: Sweep, outcome: Changed) -> None:
+    def _remove(self, begin: int, end: int) -> None:
+        del self.entries[begin:end], self.true[begin:end]
+        if self._growing is not None:
+            self._growing.remove(begin, end)
+
+    def _settle(
+        self, place: int, records: Callable[[], tuple[Record, ...]], outcome: Changed
+    ) -> None:
         entry = self.entries[place]
         rises = self.true[place] and not self._held_before(place, entry)
         old = self.fired.pop(entry.order, None)
-        new = self._make_fired(entry, sweep.records()) if rises else None
+        new = self._make_fired(entry, records()) if rises else None
         if new is not None:
             self.fired[entry.order] = new
         if new == old:
@@ -170,7 +221,7 @@ class Group:
         count = self._first_since(time)
         for entry in self.entries[:count]:
             self.fired.pop(entry.order, None)
-        del self.entries[:count], self.true[:count]
+        self._remove(0, count)
         if count:
             self._tail = None
         return count
@@ -188,4 +239,6 @@ class Group:
     ) -> None:
         """Put back what was saved."""
         self.entries, self.true = entries, true
+        if self._growing is not None:
+            self._growing.begin(entries)
         self.fired = {entries[place].order: one for place, one in fired}

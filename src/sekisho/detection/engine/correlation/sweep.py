@@ -9,7 +9,7 @@ import bisect
 import operator
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
 from sekisho.detection.engine.correlation.plan import Entry
@@ -72,14 +72,28 @@ class Sweep:
         self.window.appendleft(entry)
         self._tally.readmit(entry)
 
+    def admit(self, entry: Entry, back: int) -> None:
+        """Take an entry in before the latest ``back`` ones, where a count does not ask for order.
+
+        One that is too old for the window is none of its business.
+        """
+        if entry.time >= self.window[-1].time - self.correlation.timespan:
+            self.window.insert(len(self.window) - back, entry)
+            self._tally.add(entry)
+
     def records(self) -> tuple[Record, ...]:
         """Return the records in the window, each once, the latest thousand in order of time."""
-        found: dict[Record, None] = {}
-        for entry in reversed(self.window):
-            found.update(dict.fromkeys(reversed(entry.records)))
-            if len(found) >= MOST_RECORDS:
-                break
-        return tuple(reversed(tuple(found)[:MOST_RECORDS]))
+        return latest_records(reversed(self.window))
+
+
+def latest_records(entries: Iterable[Entry]) -> tuple[Record, ...]:
+    """Return the records of ``entries`` (the newest first), each once, a thousand, in order."""
+    found: dict[Record, None] = {}
+    for entry in entries:
+        found.update(dict.fromkeys(reversed(entry.records)))
+        if len(found) >= MOST_RECORDS:
+            break
+    return tuple(reversed(tuple(found)[:MOST_RECORDS]))
 
 
 class _Tally(ABC):
@@ -152,7 +166,7 @@ class _Together(_Counting):
     """Which rules matched: all of them, as many as the bounds say, or as the expression says."""
 
     def __init__(self, correlation: Correlation) -> None:
-        super().__init__(correlation, lambda entry: entry.rule_id)
+        super().__init__(correlation, rule_of)
 
     def holds(self) -> bool:
         expression = self.correlation.expression
@@ -298,19 +312,24 @@ def _number(entry: Entry) -> Figure | None:
     return int(number) if number.is_integer() else Fraction(number)
 
 
-def _values(entry: Entry) -> object:
-    """Return the values counted, without case as everywhere in Sigma."""
+def values_of(entry: Entry) -> object:
+    """Return the values counted, without case as everywhere in Sigma; None where there are none."""
     if entry.measured is None:
         return None
-    return tuple(value.casefold() for value in entry.measured)
+    folded = tuple(value.casefold() for value in entry.measured)
+    return entry.measured if folded == entry.measured else folded
+
+
+record_of = operator.attrgetter("record")
+rule_of = operator.attrgetter("rule_id")
 
 
 def _tally_for(correlation: Correlation) -> _Tally:
     match correlation.kind:
         case CorrelationKind.EVENT_COUNT:
-            return _Counting(correlation, lambda entry: entry.record)
+            return _Counting(correlation, record_of)
         case CorrelationKind.VALUE_COUNT:
-            return _Counting(correlation, _values)
+            return _Counting(correlation, values_of)
         case CorrelationKind.TEMPORAL:
             return _Together(correlation)
         case CorrelationKind.TEMPORAL_ORDERED:
