@@ -284,16 +284,16 @@ def test_days_that_do_not_fit_together_are_refused(
 
 
 def _place(database: Database, people: list[Principal]) -> tuple[str, str, str, str]:
-    """Put six into one department and the others into its sister, the first one into a group."""
+    """Put six into one department, five into its sister; the first and the rest into a group."""
     with database.write(SYSTEM) as tx:
         top = identity.create_unit(tx, identity.UnitDraft("本社")).id
         east, west = (
             identity.create_unit(tx, identity.UnitDraft(name), top).id for name in ("東", "西")
         )
-        for number, each in enumerate(people):
+        for number, each in enumerate(people[:11]):
             identity.place_person(tx, each.id, east if number < 6 else west)
         group = identity.create_group(tx, "在宅").id
-        identity.change_members(tx, group, add=[people[0].id])
+        identity.change_members(tx, group, add=[people[0].id, *(p.id for p in people[11:])])
     return top, east, west, group
 
 
@@ -301,7 +301,7 @@ def test_a_unit_with_all_below_it_or_a_group_is_asked_and_results_reach_as_far_a
     database: Database, clock: FakeClock
 ) -> None:
     guard = person(database, "saeki", Role.SECURITY)
-    everyone = [person(database, f"p{n}") for n in range(11)]
+    everyone = [person(database, f"p{n}") for n in range(12)]
     top, east, west, group = _place(database, everyone)
     with database.write(guard) as tx:
         for audience, name in ((Audience.UNIT, top), (Audience.GROUP, group)):
@@ -311,8 +311,8 @@ def test_a_unit_with_all_below_it_or_a_group_is_asked_and_results_reach_as_far_a
     with database.write(SYSTEM) as tx:
         assert service.turn_selfchecks(tx) == 2
         rounds = {found.invited: found.id for found in service.list_rounds(tx)}
-    assert sorted(rounds) == [1, 11]
-    for each in everyone:
+    assert sorted(rounds) == [1, 11]  # who is in both the unit and the group is asked once
+    for each in everyone[:11]:
         with database.write(each) as tx:
             service.answer_round(tx, rounds[11], ALL_YES)
     clock.advance(seconds=15 * 86400)
@@ -329,3 +329,34 @@ def test_a_unit_with_all_below_it_or_a_group_is_asked_and_results_reach_as_far_a
         assert [(tally.unit_id, tally.answered) for tally in results.units] == [(where, number)]
         assert alone is not None
         assert (alone.whole, alone.units) == (None, ())
+
+
+def test_nobody_is_asked_the_same_twice_at_once_and_no_two_rounds_share_a_person(
+    database: Database, clock: FakeClock
+) -> None:
+    guard = person(database, "saeki", Role.SECURITY)
+    everyone = [person(database, f"p{n}") for n in range(12)]
+    _, east, _, group = _place(database, everyone)
+    wanted = [(Audience.UNIT, east), (Audience.GROUP, group), (Audience.EVERYBODY, "")]
+    for audience, name in wanted:
+        with database.write(guard) as tx:
+            service.make_schedule(tx, service.NewSchedule("telework", audience, name))
+        with database.write(SYSTEM) as tx:
+            service.turn_selfchecks(tx)
+        clock.advance(seconds=86400)
+    with database.write(guard) as tx:  # everybody is being asked by now: there is nobody left
+        service.make_schedule(tx, service.NewSchedule("telework", Audience.GROUP, group))
+    with database.write(SYSTEM) as tx:
+        assert service.turn_selfchecks(tx) == 0
+        assert [found.invited for found in service.list_rounds(tx)] == [6, 1, 6]
+        skipped = evidence.list_records(tx, kind="selfcheck.skipped")
+    assert (skipped[0].detail or {})["asked_elsewhere"] == 2
+    for each in everyone:
+        with database.read(each) as tx:
+            assert len(service.list_own_rounds(tx)) == 1
+    clock.advance(seconds=15 * 86400)
+    with database.write(guard) as tx:  # all have closed: the same group is asked anew
+        service.make_schedule(tx, service.NewSchedule("telework", Audience.GROUP, group))
+    with database.write(SYSTEM) as tx:
+        assert service.turn_selfchecks(tx) == 1
+        assert service.list_rounds(tx)[0].invited == 2

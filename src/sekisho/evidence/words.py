@@ -162,6 +162,7 @@ KINDS: Mapping[str, Text] = {
     "selfcheck.mismatches_seen": msg("Mismatches of self-check and machine found"),
     "selfcheck.opened": msg("Self-check opened"),
     "selfcheck.scheduled": msg("Self-check scheduled"),
+    "selfcheck.skipped": msg("Self-check not opened: nobody to ask"),
     "selfcheck.stopped": msg("Self-check stopped"),
     "server.backup_written": msg("Backup written"),
     "server.restored": msg("Restored from a backup"),

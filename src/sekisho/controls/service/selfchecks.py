@@ -117,22 +117,28 @@ def list_schedules(tx: Transaction) -> list[Schedule]:
 
 
 def turn_selfchecks(tx: Transaction) -> int:
-    """Open, remind and close what is due (the worker); return how many rounds were opened."""
+    """Open, remind and close what is due (the worker); return how many rounds were opened.
+
+    Whoever is being asked the same already is left out; nobody left, and no round is opened.
+    """
     for found in store.list_closing(tx, tx.now):
         _close(tx, found)
-    due = store.list_due_schedules(tx, tx.now)
-    for schedule in due:
-        _open(tx, schedule)
+    opened = sum(_open(tx, schedule) for schedule in store.list_due_schedules(tx, tx.now))
     _remind(tx)
-    return len(due)
+    return opened
 
 
-def _open(tx: Transaction, schedule: Schedule) -> None:
+def _open(tx: Transaction, schedule: Schedule) -> bool:
     store.set_schedule(tx, schedule.id, next_at=next_opening(schedule, tx.now))
     questionnaire = questionnaires().get(schedule.check_id)
-    people = list_audience(tx, schedule.audience, schedule.audience_id)
+    meant = list_audience(tx, schedule.audience, schedule.audience_id)
+    people = _not_asked_yet(tx, schedule.check_id, meant)
     if questionnaire is None or not people:
-        return
+        evidence.record(
+            tx, kind="selfcheck.skipped", subject=f"selfcheck:{schedule.check_id}",
+            detail={"schedule": schedule.id, "asked_elsewhere": len(meant)},
+        )  # fmt: skip
+        return False
     opened = Round(
         id=new_id("scr"), schedule_id=schedule.id, check_id=schedule.check_id,
         check_version=questionnaire.version, opens_at=tx.now,
@@ -143,9 +149,23 @@ def _open(tx: Transaction, schedule: Schedule) -> None:
     evidence.record(
         tx, kind="selfcheck.opened", subject=f"selfcheck:{opened.check_id}",
         detail={"round": opened.id, "version": opened.check_version, "invited": opened.invited,
+                "asked_elsewhere": len(meant) - len(people),
                 "closes_at": opened.closes_at.isoformat()},
     )  # fmt: skip
     _tell(tx, opened, questionnaire, [person for person, _ in people], Kind.SELF_CHECK_ASKED)
+    return True
+
+
+def _not_asked_yet(
+    tx: Transaction, check_id: str, people: Sequence[tuple[str, str | None]]
+) -> list[tuple[str, str | None]]:
+    """Leave out whoever is being asked the same questionnaire in another round that is open.
+
+    Nobody answers it twice at once, and no two rounds of one time hold the same person: else the
+    difference of their results would tell what a group under five said.
+    """
+    asked = store.list_asked(tx, check_id, tx.now)
+    return [(person, unit) for person, unit in people if person not in asked]
 
 
 def _close(tx: Transaction, found: Round) -> None:

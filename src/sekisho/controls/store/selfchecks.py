@@ -44,7 +44,9 @@ def list_schedules(tx: Transaction) -> list[Schedule]:
 def list_due_schedules(tx: Transaction, now: datetime) -> list[Schedule]:
     """Return the schedules whose next round should be open."""
     due = and_(SCHEDULES.c.next_at <= now, SCHEDULES.c.stopped_at.is_(None))
-    return [_schedule(row) for row in tx.rows(select(SCHEDULES).where(due))]
+    return [
+        _schedule(row) for row in tx.rows(select(SCHEDULES).where(due).order_by(SCHEDULES.c.id))
+    ]
 
 
 def set_schedule(tx: Transaction, schedule_id: str, **values: datetime | None) -> None:
@@ -114,6 +116,16 @@ def list_rounds_of(tx: Transaction, person_id: str) -> list[tuple[Round, datetim
     )
     at = {row.round_id: row.answered_at for row in mine}
     return [(found, at[found.id]) for found in _rounds(tx, ROUNDS.c.id.in_(list(at)))]
+
+
+def list_asked(tx: Transaction, check_id: str, now: datetime) -> set[str]:
+    """Return whoever is asked a questionnaire in a round that is still open."""
+    still = and_(
+        ROUNDS.c.check_id == check_id, ROUNDS.c.closed_at.is_(None), ROUNDS.c.closes_at > now
+    )
+    rounds = select(ROUNDS.c.id).where(still)
+    asked = select(INVITATIONS.c.person_id).where(INVITATIONS.c.round_id.in_(rounds))
+    return {row.person_id for row in tx.rows(asked)}
 
 
 def list_waiting(tx: Transaction, round_id: str, reminded_before: datetime) -> list[str]:
