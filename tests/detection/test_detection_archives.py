@@ -14,7 +14,9 @@ from pathlib import Path
 import py7zr
 import pytest
 
-from sekisho.detection.sources.limits import Limits
+from sekisho.detection.hunting import rulesets
+from sekisho.detection.sources.limits import Allowance, Limits
+from sekisho.detection.sources.seven import Shelf
 from support.logs import json_lines, read_bytes, read_paths, windows_event
 
 if sys.version_info >= (3, 14):
@@ -166,3 +168,27 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     events, troubles = read_paths(tmp_path / "none")
     assert not events
     assert "No such file" in str(troubles[0].what)
+
+
+def test_many_members_of_a_7z_take_one_open_file_and_little_memory() -> None:
+    shelf = Shelf(Allowance(), 1_000)
+    with shelf:
+        places = [shelf.create(f"{number}.log") for number in range(3_000)]
+        for turn in range(3):  # blocks side by side: pieces of one lie between those of others
+            for number, place in enumerate(places):
+                place.write(f"{number} {turn}\n".encode())
+        for number in (0, 1, 2_999):
+            stream = shelf.places[number][1].open()
+            whole = f"{number} 0\n{number} 1\n{number} 2\n".encode()
+            assert stream.readline() + stream.read() == whole
+            stream.seek(2)
+            assert stream.read(4) == whole[2:6]
+
+
+def test_a_bomb_of_rules_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulesets, "_MOST_BYTES", 1_000_000)
+    bomb = tmp_path / "rules.zip"
+    bomb.write_bytes(as_zip({f"{number}.yml": b"#" * 400_000 for number in range(9)}))
+    faults = rulesets.load([bomb], None).faults
+    assert "unpacks to more" in " ".join(str(part) for part in (faults[-1].got, faults[-1].fix))
+    assert len(faults) <= 4

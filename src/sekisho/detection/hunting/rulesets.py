@@ -12,10 +12,11 @@ from sekisho.detection.language.loading import Placeholders, RuleText, load_rule
 from sekisho.detection.library import Tuning
 from sekisho.detection.model import Document, Rule, RuleSet
 from sekisho.detection.sources.rulecache import Ready, load_ready
-from sekisho.kernel.i18n import msg, system_reason
+from sekisho.kernel.i18n import Text, msg, system_reason
 
 _LARGEST = 4 * 1024 * 1024
 _MOST = 100_000
+_MOST_BYTES = 256 * 1024 * 1024
 
 
 def own_rules() -> Path:
@@ -76,9 +77,19 @@ def _read(path: Path) -> Iterator[RuleText]:
 def _read_members(path: Path, archive: zipfile.ZipFile) -> Iterator[RuleText]:
     """Read the YAML files of an archive; a name in it is only shown."""
     infos = [i for i in archive.infolist() if i.filename.lower().endswith((".yml", ".yaml"))]
+    left = _MOST_BYTES
     for info in sorted(infos[:_MOST], key=lambda i: i.filename):
         with archive.open(info) as member:
-            yield RuleText(f"{path}!{info.filename}", member.read(_LARGEST + 1))
+            content = member.read(min(_LARGEST + 1, left + 1))
+        left -= len(content)
+        if left < 0:
+            yield RuleText(str(path), unread=_too_much(path.name))
+            return
+        yield RuleText(f"{path}!{info.filename}", content)
+
+
+def _too_much(name: str) -> Text:
+    return msg("The archive “%(name)s” unpacks to more than is taken at once.", name=name)
 
 
 def choose(rule_set: RuleSet, include: Sequence[str], exclude: Sequence[str]) -> RuleSet:

@@ -142,8 +142,7 @@ def _seven_members(unit: Unit, allowance: Allowance) -> Iterator[Unit]:
         except PasswordRequired as error:
             raise UnreadableError(msg("It is encrypted."), _UNPACK_IT) from error
         for name, place in shelf.places:
-            place.seek(0)
-            head, stream = look_into(cast("BinaryIO", place.copy))
+            head, stream = look_into(place.open())
             yield Unit(unit.name + INSIDE + show_name(name), head, stream, None, unit.named)
 
 
