@@ -8,6 +8,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from sekisho.kernel.installation import get_fact
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.gate.bootstrap import gate_folder
 from sekisho.server.gate.cookies import CookieKey
-from support.gate_house import wait_for
+from support.gate_house import Visited, wait_for
 from support.gate_scene import Scene, Stream, gate_scene
 from support.h2 import H2, RESET, Headers
 from support.postgres import run_sql
@@ -86,6 +87,62 @@ def test_odd_names_of_headers_end_a_request_of_http_2(scene: Scene, cookie: str,
     host = scene.app.public_host
     answer = scene.h2(host).get(_fields(host, ("cookie", cookie), (name, "evil")))
     assert answer.status in {RESET, 400}
+
+
+def _told(visited: Visited) -> dict[str, list[str]]:
+    """Return the headers that the app was sent."""
+    found: dict[str, list[str]] = {}
+    sent: Any = visited.json()["headers"]
+    for name, value in sent:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("{ours}", None),
+        ("{ours};", None),
+        (" ;; {ours} ; ", None),
+        ("a=1;{ours};b=2 ;c", "a=1; b=2; c"),
+        (
+            "{ours}; a=__Host-sekisho=x; __Host-sekisho-state=s; __Host-sekisho",
+            "a=__Host-sekisho=x",
+        ),
+        ("{ours}; __Host-sekisho-browser=x;\t__Host-sekisho =y; __Host-sekishoz=z", None),
+        ('{ours}; a="b c" ;d==e=; =f', 'a="b c"; d==e=; =f'),
+    ],
+)
+def test_no_cookie_of_ours_and_no_inner_header_reaches_an_app(
+    scene: Scene, cookie: str, written: str, left: str | None
+) -> None:
+    """Both with a good cookie, which only Envoy looks at, and with an old one that is refreshed."""
+    for ours in (cookie, _aged(scene, cookie, -90)):
+        sent = {"Cookie": written.format(ours=ours), "X-Sekisho-Audience": "x"}
+        told = _told(scene.home.visit(scene.app, "/", headers=sent))
+        assert told.get("cookie", [None]) == [left]
+        own = {name: value for name, value in told.items() if name.startswith("x-sekisho-")}
+        assert set(own) == {f"x-sekisho-{n}" for n in ("user", "email", "session", "device")}
+        assert own["x-sekisho-user"] == [scene.hanako.id]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"aud": "res_other@device"}, {"aud": "{app}"}, {"aud": "{app}@browser"}, {"aud": None},
+     {"dev": "dev_2"}, {"dev": None}, {"sid": ""}, {"sid": None}, {"sid": "resource"}],
+)  # fmt: skip
+def test_a_cookie_of_ours_for_anything_else_is_no_cookie_here(
+    scene: Scene, cookie: str, changes: dict[str, str | None]
+) -> None:
+    made = {n: v and v.format(app=scene.app.id) for n, v in changes.items()}
+    sent = {"Cookie": _aged(scene, cookie, 0, **made)}
+    assert scene.home.visit(scene.app, "/", headers=sent).status in {401, 403}
+
+
+def test_another_certificates_cookie_is_decided_anew(scene: Scene, cookie: str) -> None:
+    visited = scene.home.visit(scene.app, "/", headers={"Cookie": _aged(scene, cookie, 0, crt="1")})
+    assert visited.cookie("__Host-sekisho")
+    assert set(_told(visited)) & {"x-sekisho-audience", "x-sekisho-certificate"} == set()
 
 
 # ── which host ───────────────────────────────────────────────────────────────────────────────────
@@ -201,6 +258,8 @@ def test_a_renewed_certificate_goes_on_with_the_former_ones_cookie(
     )
     fresh = visited.cookie("__Host-sekisho")
     assert (visited.status, visited.json()["body"]) == (200, 2)
+    assert _told(visited)["x-sekisho-user"] == [scene.hanako.id]
+    assert "x-sekisho-certificate" not in _told(visited)
     again = scene.home.visit(scene.app, "/", "renewed", headers={"Cookie": fresh})
     assert again.status == 200
     assert not again.cookie("__Host-sekisho")

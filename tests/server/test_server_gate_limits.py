@@ -80,8 +80,8 @@ def _plan(upstream: int, authority: CertificateAuthority, key: CookieKey) -> Pla
 
 def _sign(key: CookieKey) -> str:
     now = int(time.time())
-    claims = {"iss": "sekisho-gate", "aud": "res_1", "sub": "per_1", "sid": "acs_1",
-              "door": "browser", "email": "a@example.jp", "iat": now, "exp": now + 60}  # fmt: skip
+    claims = {"iss": "sekisho-gate", "aud": "res_1@browser", "sub": "per_1", "sid": "acs_1",
+              "email": "a@example.jp", "iat": now, "exp": now + 60}  # fmt: skip
     return f"__Host-sekisho-browser={key.sign(claims)}"
 
 

@@ -48,7 +48,7 @@ def test_a_cookie_lives_sixty_seconds_and_never_longer_than_its_decision(key: Co
     claims = key.read(key.sign(make_claims(SESSION, "a@example.jp", T)))
     assert claims is not None
     assert claims["exp"] == T + 60
-    assert claims["aud"] == "res_1"
+    assert claims["aud"] == "res_1@device"
     assert claims["dev"] == "dev_1"
     short = replace(SESSION, valid_until=NOW + timedelta(seconds=7))
     assert make_claims(short, "", T)["exp"] == T + 7

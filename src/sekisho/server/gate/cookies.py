@@ -25,7 +25,7 @@ from sekisho.access.model import AccessSession
 from sekisho.kernel.errors import InvalidInputError
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.secrets import SecretBox
-from sekisho.server.gate.plan import ISSUER
+from sekisho.server.gate.plan import ISSUER, audience_of
 
 LIFE_SECONDS = 60
 _FILE = "cookie.key.sealed"
@@ -102,8 +102,9 @@ def make_claims(session: AccessSession, email: str, now: float) -> dict[str, obj
     """Return what a session's cookie says; it ends with the decision, after 60 s at the latest."""
     ends = min(now + LIFE_SECONDS, session.valid_until.timestamp())
     claims: dict[str, object] = {
-        "iss": ISSUER, "aud": session.resource_id, "sub": session.person_id, "sid": session.id,
-        "door": session.door.value, "email": email, "iat": int(now), "exp": int(ends),
+        "iss": ISSUER, "aud": audience_of(session.resource_id, session.door),
+        "sub": session.person_id, "sid": session.id, "email": email, "iat": int(now),
+        "exp": int(ends),
     }  # fmt: skip
     bound = {"dev": session.device_id, "crt": session.serial} if session.device_id else {}
     return claims | bound

@@ -13,6 +13,13 @@ COOKIES: Mapping[Door, str] = {
 """The gate's cookie at each door; the prefix binds it to its host and to TLS (RFC 6265bis)."""
 IDENTITY_PREFIX = "x-sekisho-"
 """Headers of this prefix tell an app who asks; only the gate sets them."""
+CLAIM_HEADERS: Mapping[str, str] = {
+    "user": "sub", "email": "email", "session": "sid", "device": "dev", "audience": "aud",
+    "certificate": "crt",
+}  # fmt: skip
+"""In which headers of ours a verified cookie's claims come to the script at the door."""
+INNER_HEADERS: Sequence[str] = (IDENTITY_PREFIX + "audience", IDENTITY_PREFIX + "certificate")
+"""Those that only the script reads; no app is told."""
 OWN_PREFIX = "/.sekisho/"
 """Paths of the gate itself on every host that it serves."""
 ISSUER = "sekisho-gate"
@@ -26,6 +33,11 @@ RELAY_PATH = "/socket"
 RESOURCE_HEADER = IDENTITY_PREFIX + "resource"
 """Tells the gate's own pages which resource is meant; set by the route alone."""
 DEVICE_SAN = "sekisho:device:"
+
+
+def audience_of(resource: str, door: Door) -> str:
+    """Return whom a cookie is for: one resource at one door (RFC 7519 section 4.1.3)."""
+    return f"{resource}@{door.value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from sekisho.server.gate import answers, cookies
 from sekisho.server.gate.asked import Asked, read_asked
 from sekisho.server.gate.directory import Directory
 from sekisho.server.gate.judge import Answer, Judge
-from sekisho.server.gate.plan import COOKIES, IDENTITY_PREFIX, ISSUER, OWN_PREFIX
+from sekisho.server.gate.plan import COOKIES, IDENTITY_PREFIX, ISSUER, OWN_PREFIX, audience_of
 from sekisho.server.gate.tickets import Ticket, TicketOffice, digest_asker
 
 log = structlog.get_logger()
@@ -271,10 +271,9 @@ def local_path(text: str) -> str:
 
 def _fits(claims: Mapping[str, object], asked: Asked, resource: Resource) -> bool:
     """Tell whether a cookie belongs to this resource, this door and this device."""
-    door = asked.door.value if asked.door else ""
     return (
-        claims.get("aud") == resource.id
-        and claims.get("door") == door
+        asked.door is not None
+        and claims.get("aud") == audience_of(resource.id, asked.door)
         and claims.get("dev") == (asked.device if asked.door is Door.DEVICE else None)
         and isinstance(claims.get("sid"), str)
     )

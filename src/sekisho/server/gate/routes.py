@@ -7,7 +7,14 @@ from typing import Any
 
 from sekisho.access.model import DESKTOPS, PAGES, Door, Resource, ResourceKind
 from sekisho.server.gate.directory import door_of, ports_of
-from sekisho.server.gate.plan import OWN_PREFIX, RELAY_PATH, RESOURCE_HEADER, Limits, Plan
+from sekisho.server.gate.plan import (
+    INNER_HEADERS,
+    OWN_PREFIX,
+    RELAY_PATH,
+    RESOURCE_HEADER,
+    Limits,
+    Plan,
+)
 
 Shape = dict[str, Any]
 LUA = "envoy.filters.http.lua"
@@ -64,6 +71,7 @@ def _page(prefix: str, cluster: str, known: Shape, limits: Limits) -> Shape:
     return {
         "match": {"prefix": prefix},
         "metadata": {"filter_metadata": {LUA: known}},
+        "request_headers_to_remove": list(INNER_HEADERS),
         "route": {"cluster": cluster, "timeout": "0s", "auto_host_rewrite": False,
                   "idle_timeout": f"{limits.idle_seconds}s"},
     }  # fmt: skip

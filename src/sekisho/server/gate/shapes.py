@@ -11,6 +11,7 @@ from sekisho.access.model import DESKTOPS, Door, Resource, Upstream
 from sekisho.server.gate.apologies import make_local_replies
 from sekisho.server.gate.cookies import LIFE_SECONDS
 from sekisho.server.gate.plan import (
+    CLAIM_HEADERS,
     COOKIES,
     DESKTOP_SOCKET,
     IDENTITY_PREFIX,
@@ -171,7 +172,10 @@ def _jwt(door: Door, jwks: str) -> Shape:
         "issuer": ISSUER,
         "from_cookies": [COOKIES[door]],
         "forward": True,  # the script takes the cookie off, together with all others of ours
-        "payload_in_metadata": "claims",
+        "claim_to_headers": [
+            {"header_name": IDENTITY_PREFIX + header, "claim_name": claim}
+            for header, claim in CLAIM_HEADERS.items()
+        ],
         "clock_skew_seconds": 1,  # 0 would mean the default of 60
         "require_expiration": True,
         # A cookie that lasts longer was made while our clock was wrong: it is decided anew.
@@ -202,8 +206,8 @@ def _ask() -> Shape:
     """Ask the decision process about everything that the script did not find good."""
     found_good = {
         "filter": "sekisho",
-        "path": [{"key": "good"}],
-        "value": {"bool_match": True},
+        "path": [{"key": "session"}],
+        "value": {"present_match": True},
         "invert": True,
     }
     return _extension(
