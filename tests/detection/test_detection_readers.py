@@ -64,6 +64,53 @@ def test_a_windows_event_is_the_same_in_every_format(form: str) -> None:
     assert events[0].source.product == "windows"
 
 
+VELOCIRAPTOR = {
+    "System": {
+        "Provider": {"Name": "P"}, "EventID": {"Value": 4625}, "Channel": "Security",
+        "TimeCreated": {"SystemTime": 1795396855.25}, "Computer": "GATE-01",
+    },
+    "EventData": {"TargetUserName": "taro"},
+}  # fmt: skip
+FLATTENED = {
+    "EventTime": "2026-11-23T01:20:55Z", "Computer": "GATE-01", "Channel": "Security",
+    "EventID": 4625, "EventData": {"TargetUserName": "taro"}, "Message": "An account failed",
+}  # fmt: skip
+SYSMON = (
+    "<Event><System><EventID>1</EventID><Channel>Linux-Sysmon/Operational</Channel></System>"
+    '<EventData><Data Name="TargetUserName">taro</Data></EventData></Event>'
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "channel"),
+    [
+        (json_lines([VELOCIRAPTOR]), "Security"),
+        (json_lines([FLATTENED]), "Security"),
+        (b"Nov 23 01:20:55 GATE-01 nxlog: " + json_lines([FLAT]), "Security"),
+        (b"<13>1 2026-11-23T01:20:55Z GATE-01 app - - - @cee: " + json_lines([FLAT]), "Security"),
+        (f"Nov 23 01:20:55 GATE-01 sysmon: {SYSMON}\n".encode(), "Linux-Sysmon/Operational"),
+    ],
+)
+def test_an_event_is_found_in_what_carries_it(content: bytes, channel: str) -> None:
+    events, troubles = read_bytes(content)
+    assert not troubles
+    assert [(e.channel, e.fields["TargetUserName"]) for e in events] == [(channel, "taro")]
+    assert events[0].time is not None
+
+
+def test_json_within_a_line_changes_nothing_that_the_line_says() -> None:
+    line = b'Nov 23 01:20:55 gate app[7]: {"host": "x", "program": "sshd", "user": "taro"}\n'
+    (event,), _ = read_bytes(line)
+    assert {n: event.fields[n] for n in ("host", "program", "user")} == {
+        "host": "gate", "program": "app", "user": "taro",
+    }  # fmt: skip
+    assert event.fields["message"].startswith("{")
+    assert event.source.product == "linux"
+    (broken,), troubles = read_bytes(b"Nov 23 01:20:55 gate app[7]: {broken}\n")
+    assert broken.fields["message"] == "{broken}"
+    assert not troubles
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp932", "utf-16", "utf-16-le", "utf-16-be"])
 def test_japanese_text_is_read_in_the_encodings_of_japan(encoding: str) -> None:
     text = "日時,利用者,結果\n2026-11-23 10:20:55,太郎,認証に失敗しました\n"

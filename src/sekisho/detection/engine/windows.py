@@ -64,7 +64,7 @@ def _system_value(name: str, value: Any) -> Any:
 def read_event_id(value: Any) -> int | None:
     """Return an event id that came as a number, as text or with qualifiers beside it."""
     if isinstance(value, Mapping):
-        value = value.get("#text")
+        value = value.get("#text", value.get("Value"))
     if isinstance(value, bool):
         return None
     try:
@@ -190,8 +190,15 @@ def shape_flat(value: Mapping[str, Any]) -> dict[str, Any] | None:
     channel = value[names["Channel"]]
     if event_id is None or not isinstance(channel, str) or not channel:
         return None
-    fields = dict(value)
+    fields = {**value, **_data_within(value)}
     for known in ("Provider_Name", "Computer", "EventRecordID", "Channel"):
         if known in names and known not in fields:
             fields[known] = value[names[known]]
     return {**fields, "EventID": event_id}
+
+
+def _data_within(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of an event whose System alone lies flat, as Velociraptor writes it."""
+    parts = ("EventData", "UserData")
+    data = {name: value[name] for name in parts if isinstance(value.get(name), Mapping)}
+    return flatten_data(data) if data else {}

@@ -7,6 +7,7 @@ else, and of single files.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from sekisho.detection.engine.shaping import Shaping, shape_line, shape_value, u
 from sekisho.detection.engine.textlines import Clock
 from sekisho.detection.model import Event
 from sekisho.detection.sources.archives import Unit
+from sekisho.detection.sources.envelopes import open_message
 from sekisho.detection.sources.limits import DEFAULT_LIMITS, Limits, Trouble, UnreadableError
 from sekisho.detection.sources.lines import TooLong, read_lines
 from sekisho.detection.sources.markup import BadXml, read_events
@@ -95,7 +97,12 @@ def _read_text(log: OpenLog) -> Iterator[Event]:
         if isinstance(line, TooLong):
             log.tell_long(number)
         elif line.strip():
-            yield shape_line(line, shaping, clock, log.unit.name, number)
+            event = shape_line(line, shaping, clock, log.unit.name, number)
+            yield open_message(event, partial(log.make, record=number)) if _carries(line) else event
+
+
+def _carries(line: str) -> bool:
+    return line.rstrip()[-1:] in {"}", ">"}
 
 
 def _lines(log: OpenLog) -> Iterator[tuple[int, str | TooLong]]:

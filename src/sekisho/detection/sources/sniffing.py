@@ -46,7 +46,8 @@ _EVTX_MAGIC = (b"ElfFile\x00", b"ElfChnk\x00")
 _PRIORITY = re.compile(r"<\d{1,3}>")
 _TAG = re.compile(r"<(\?xml|!|[A-Za-z_:])")
 _ARRAY = re.compile(r"\[\s*([{\]]|$)")
-_NAME = re.compile(r"[A-Za-z_@#\"'぀-ヿ一-鿿][^=]{0,80}$")
+_NAME = re.compile(r"[A-Za-z_@#\"'぀-ヿ一-鿿][^={}]{0,80}$")
+_SYSLOG = re.compile(r"(<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
 _DELIMITERS = "\t,;|"
 _LINES_OF_JSON = (".jsonl", ".ndjson")
 _SAMPLE_LINES = 20
@@ -131,7 +132,7 @@ def _sniff_text(text: str, name: str) -> Shape:
         return Shape(Format.XML)
     if text.startswith("#") and re.search(r"^#Fields:", text, re.MULTILINE | re.IGNORECASE):
         return Shape(Format.W3C)
-    delimiter = find_delimiter(text, name)
+    delimiter = "" if _SYSLOG.match(text) else find_delimiter(text, name)
     lines = Format.JSONL if name.lower().endswith(_LINES_OF_JSON) else Format.TEXT
     return Shape(Format.TABLE, delimiter=delimiter) if delimiter else Shape(lines)
 
