@@ -158,7 +158,8 @@ def lines(draw: st.DrawFn) -> bytes:
         record = draw(
             st.sampled_from(
                 (
-                    _flat(record), {**_flat(record), "EventData": {"Image": "whoami"}}, record["Event"], {"Records": [record, record]},
+                    _flat(record), {**_flat(record), "EventData": {"Image": "whoami"}},
+                    record["Event"], {"Records": [record, record]},
                     {"winlog": {"event_id": 1, "channel": SYSMON, "event_data": record}},
                     {**record, "other": "whoami"},
                 )
