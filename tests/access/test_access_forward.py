@@ -86,6 +86,7 @@ http://:{port} {{
   }}
   route {{
     request_header -X-Sekisho-*
+    request_header -*_*
     forward_auth 127.0.0.1:{sekisho} {{
       uri /forward-auth/check?answer=redirect
       header_up -Authorization
@@ -101,7 +102,8 @@ class _App(BaseHTTPRequestHandler):
     """The app behind: says who it was told is there."""
 
     def do_GET(self) -> None:
-        said = f"{self.headers.get('X-Sekisho-User')}|{self.headers.get('X-Sekisho-Name')}"
+        told = {n.lower().replace("_", "-"): v for n, v in self.headers.items()}  # as CGI does
+        said = f"{told.get('x-sekisho-user')}|{told.get('x-sekisho-name')}"
         self.send_response(200)
         self.end_headers()
         self.wfile.write(said.encode())
@@ -231,6 +233,9 @@ def test_the_whole_way_through_a_proxy(
             cookie = _redeem(way)
             spoofed = {"Cookie": cookie, "X-Sekisho-User": "per_boss", "X-Sekisho-Name": "boss"}
             assert wiki.get("/page", headers=spoofed).text == f"{hanako.id}|None"
+            for odd in ("X_Sekisho_User", "x-sekisho_user", "X_SEKISHO-USER"):
+                sent = {"Cookie": cookie, odd: "per_boss"}
+                assert wiki.get("/page", headers=sent).text == f"{hanako.id}|None"
             assert way.status(cookie, Host="other.example.jp") == 303
             assert way.status(f"{cookie}0") == 303
             with house.database.write(SYSTEM) as tx:
