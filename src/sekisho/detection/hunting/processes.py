@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.terms import Plan
@@ -60,6 +60,14 @@ class Hunt:
     moment: datetime = EPOCH
 
 
+class Tools(NamedTuple):
+    """What a process hunts with; what it opens and remembers serves one share after the other."""
+
+    collector: Collector
+    hunter: Hunter
+    reading: Reading
+
+
 def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Part:
     """Hunt through ``files``; on Ctrl-C return what was found, with ``read.interrupted`` set."""
     size = sum(found.size for found in files)
@@ -67,14 +75,16 @@ def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Par
         files = [part for found in files for part in spread(found)]
     alone = jobs <= 1 or len(files) <= 1 or size < SMALL or any(f.path is None for f in files)
     if alone:
-        return _hunt_alone(hunt, Matcher(hunt.plan), files, told)
+        return _hunt_alone(_prepare(hunt), files, told)
     return _hunt_together(hunt, files, jobs, told)
 
 
-def _hunt_alone(hunt: Hunt, matcher: Matcher, files: Sequence[Found], told: Told) -> Part:
-    collector, hunter = _prepare(hunt, matcher)
+def _hunt_alone(tools: Tools, files: Sequence[Found], told: Told) -> Part:
+    collector, hunter, reading = tools
+    collector.part = Part()
+    hunter.begin()
     before = count_unfinished()
-    worker = Worker(hunter, collector, hunt.reading, lambda size: told(size, _count_events(hunter)))
+    worker = Worker(hunter, collector, reading, lambda size: told(size, _count_events(hunter)))
     with _seldom_collecting():
         try:
             worker.run(files)
@@ -125,21 +135,21 @@ def suppressor_of(hunt: Hunt) -> Suppressor | None:
     return None if suppressor.is_empty else suppressor
 
 
-def _prepare(hunt: Hunt, matcher: Matcher) -> tuple[Collector, Hunter]:
+def _prepare(hunt: Hunt) -> Tools:
     rules = {rule.id: rule for rule in hunt.rule_set.rules}
     table = own_routing()
     needs = plan_correlations(hunt.rule_set).needs if hunt.rule_set.correlations else {}
     makers = {rule_id: HitMaker(rules[rule_id], names, table) for rule_id, names in needs.items()}
     collector = Collector(rules, makers, hunt.wanted, suppressor_of(hunt))
     hunter = Hunter(
-        matcher,
+        Matcher(hunt.plan),
         collector.found,
         collector.report,
         shaping=hunt.reading.shaping,
         watched=WATCHED,
         limits=hunt.reading.limits,
     )
-    return collector, hunter
+    return Tools(collector, hunter, hunt.reading)
 
 
 def _close(collector: Collector, hunter: Hunter) -> Part:
@@ -160,12 +170,11 @@ _here: dict[str, Any] = {}
 def _begin(hunt: Hunt, counted: Any) -> None:
     """Set a worker process up; it lives for the whole hunt."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _here["hunt"], _here["counted"] = hunt, counted
-    _here["matcher"] = Matcher(hunt.plan)  # what it opens and remembers serves every share
+    _here["tools"], _here["counted"] = _prepare(hunt), counted
 
 
 def _work(files: Sequence[Found]) -> Part:
-    return _hunt_alone(_here["hunt"], _here["matcher"], files, _count)
+    return _hunt_alone(_here["tools"], files, _count)
 
 
 def _count(size: int, _events: int) -> None:

@@ -74,6 +74,10 @@ class Hunter:
         for event in events:
             self._hand_out(self._bulk.judge_event(event))
 
+    def begin(self) -> None:
+        """Count anew from here; what was opened for the rules stays open."""
+        self._bulk.tally = Tally()
+
     def finish(self) -> None:
         """Hand out what still waits."""
         waiting, places = self._waiting, self._places
