@@ -6,7 +6,7 @@ import pytest
 
 from pages.conftest import Town
 from sekisho.controls.selfchecks import load_questionnaires
-from sekisho.controls.service import applying, imports
+from sekisho.controls.service import applying, imports, selfchecks
 from sekisho.controls.service.selfchecks import turn_selfchecks
 from sekisho.devices.service import known
 from sekisho.identity.model import Role
@@ -95,6 +95,36 @@ def test_a_wrong_answer_on_a_phone_is_seen_by_security_and_by_nobody_else(
     before = town.client().get(f"/selfchecks/rounds/{address}", headers=people["a"])
     assert "締め切った後" in before.text
     assert phone.get("/selfchecks", headers=people["s"]).status_code == 404
+
+
+def test_a_yes_is_silence_to_whom_it_is_not_meant_for_and_a_no_is_to_be_mended(
+    town: Town, people: dict[str, Any]
+) -> None:
+    device = town.enrol("kaisha", owner=people["ids"]["t"])
+    with town.house.database.write(SYSTEM) as tx:
+        selfchecks.make_schedule(tx, selfchecks.NewSchedule("telework"))
+        turn_selfchecks(tx)
+        asked = selfchecks.list_rounds(tx)[0].id
+    desk = town.client()
+    answers = YES | {"lock": "no", "antivirus": "unsure"}
+    town.client("public").post(f"/my/self-checks/{asked}", headers=people["t"], data=answers)
+
+    def told(who: str) -> dict[str, dict[str, Any]]:
+        listed = desk.get(f"/api/devices/{device.id}/verdicts", headers=people[who]).json()
+        return {v.pop("control"): v for v in listed if v.pop("version")}
+
+    yes, unsure, no = "disk-encrypted", "antivirus", "screen-lock"
+    for who in "st":
+        assert (told(who)[yes]["verdict"], told(who)[yes]["proven"]) == ("pass", "self")
+        assert told(who)[unsure]["verdict"] == "unknown"
+    assert told("a")[yes] == told("a")[unsure]  # nothing tells a yes from what was never said
+    assert {told(who)[no]["verdict"] for who in "ast"} == {"fail"}
+    for who, shown in (("a", False), ("s", True)):
+        passing = desk.get(f"/devices/{device.id}?verdict=pass", headers=people[who]).text
+        assert (f"open={yes}" in passing) is shown
+    kept = desk.get("/api/evidence/records?kind=control.verdict_said", headers=people["a"]).json()
+    assert len(kept["records"] if isinstance(kept, dict) else kept) > 1
+    assert yes not in str(kept)
 
 
 def test_an_export_is_looked_at_brought_in_and_counted(town: Town, people: dict[str, Any]) -> None:

@@ -92,6 +92,28 @@ def uncover(control: Control, verdict: Verdict, now: datetime) -> Verdict:
     )
 
 
+def is_confided(control: Control, verdict: Verdict) -> bool:
+    """Return whether a verdict is a person's word about a rule that a machine could prove.
+
+    What is said of a rule of paper is said in an office, and in confidence of nobody.
+    """
+    return control.proof is Proof.MACHINE and verdict.proof is Proof.SELF
+
+
+def veil(control: Control, verdict: Verdict, begun: datetime) -> Verdict:
+    """Return a verdict as those see it for whom people's own words are not meant.
+
+    A "yes" looks like silence since the device was enrolled (``begun``): where the machine was ever
+    heard, nobody's word is. A "no" stays: it is to be mended, whoever says it.
+    """
+    if not is_confided(control, verdict) or verdict.judged is not VerdictKind.PASS:
+        return verdict
+    own = engine.start_verdict(control, begun)
+    if verdict.kind is VerdictKind.EXEMPT:
+        return replace(own, kind=verdict.kind, exempt_until=verdict.exempt_until)
+    return own
+
+
 def contradicts(control: Control, verdict: Verdict, statement: Statement, now: datetime) -> bool:
     """Return whether somebody says that the rule is kept and the machine shows it is not."""
     return (

@@ -41,6 +41,7 @@ KINDS: Mapping[str, Text] = {
     "control.exemption_ended": msg("Exception ended"),
     "control.exemption_granted": msg("Exception granted"),
     "control.verdict_changed": msg("Verdict changed"),
+    "control.verdict_said": msg("Verdict changed by a person's own word"),
     "detection.rule_tuned": msg("Detection rule given another level"),
     "detection.rule_untuned": msg("Detection rule counts as written again"),
     "detection.rules_taken": msg("Detection rules taken over"),

@@ -21,7 +21,7 @@ from sekisho.controls.model import (
     VerdictKind,
 )
 from sekisho.controls.service import laying
-from sekisho.controls.statements import Statement, mark_contradictions, uncover, weigh
+from sekisho.controls.statements import Statement, is_confided, mark_contradictions, uncover, weigh
 from sekisho.controls.store import figures, verdicts
 from sekisho.controls.store import statements as statement_store
 from sekisho.evidence import service as evidence
@@ -329,8 +329,10 @@ def _key(device_id: DeviceID, control_id: ControlID) -> str:
 
 def _record(subject: Subject, change: VerdictChange) -> NewRecord:
     verdict = change.after
+    control = catalogue_in_force().controls.get(change.control_id)
+    said = control is not None and is_confided(control, verdict)
     return NewRecord(
-        kind="control.verdict_changed",
+        kind="control.verdict_said" if said else "control.verdict_changed",
         subject=f"device:{change.device_id}",
         detail={
             "control": change.control_id,

@@ -18,11 +18,11 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
-from sekisho.controls import service as controls
 from sekisho.controls.manifest import manifest_for
 from sekisho.controls.model import Catalogue
 from sekisho.devices.model import Device, DeviceState, Look, Ownership
 from sekisho.devices.service import certificates, inventory, lifecycle, privacy
+from sekisho.devices.service import verdicts as telling
 from sekisho.devices.web import verdicts
 from sekisho.devices.web.access import AccessView, read_access
 from sekisho.devices.web.listing import STATE_WORDS
@@ -40,7 +40,7 @@ from sekisho.ui.charts import Part
 
 MOST_LOOKS = 20
 _PLATFORMS = {"windows": "Windows", "darwin": "macOS", "linux": "Linux"}
-CHANGED = "control.verdict_changed"
+CHANGED = "control.*"  # of a device: its verdicts, by machine or by somebody's word
 PURPOSES = {
     "verdicts": msg("Opened the page of this device"),
     "access": msg("Asked whether this device may come in"),
@@ -197,7 +197,7 @@ def read_rows(
 ) -> list[VerdictRow]:
     """Return every verdict of a device as rows, worst first."""
     client = verdicts.Client(device.is_agent, device.ownership is Ownership.PRIVATE)
-    found = controls.list_verdicts(tx, device.id)
+    found = telling.list_device_verdicts(tx, device.id)
     return verdicts.arrange_verdicts(catalogue, found, device.platform, language, client)
 
 
@@ -248,10 +248,10 @@ def read_history(
 ) -> tuple[Sequence[HistoryLine], Markup | str]:
     """Return the last 30 days of the rules that changed or did not pass."""
     changes: dict[str, list[Change]] = {}
-    for change in controls.list_changes(tx, device.id, verdicts.DAYS):
+    for change in telling.list_device_changes(tx, device, verdicts.DAYS):
         turn = Change(change.at.astimezone(), change.before or "", change.after)
         changes.setdefault(change.control_id, []).append(turn)
-    for verdict in controls.list_verdicts(tx, device.id):
+    for verdict in telling.list_device_verdicts(tx, device.id):
         still = Change(verdict.since.astimezone(), "", verdict.kind.value)
         changes.setdefault(verdict.control_id, [still])
     today = tx.now.astimezone().date()
