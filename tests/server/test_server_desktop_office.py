@@ -40,7 +40,7 @@ def _office(written: Written | None = None, desk: Resource = DESK) -> DesktopOff
     def find(wanted: str) -> Resource | None:
         return desk if wanted == "res_wiki" else None
 
-    return DesktopOffice(find, written or Written())
+    return DesktopOffice(find, written or Written(), lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from sekisho.access import service as access
 from sekisho.access.engine import builtin
 from sekisho.kernel.i18n import translate
 from sekisho.kernel.installation import get_fact
@@ -258,6 +259,27 @@ def test_a_cut_tunnel_is_told_why_and_nobody_else(
     assert b'"cut": true' in told
     assert translate(builtin.built_in_reason("sekisho.failing").text, "ja").encode() in told
     assert b'"cut": false' in why("dev_2")
+
+
+def test_who_was_turned_away_without_a_sign_in_stands_in_the_log(scene: Scene, cookie: str) -> None:
+    """Each of these was only refused; nobody had proven who they are."""
+    assert scene.home.visit(scene.app, "/", "", headers={"Cookie": cookie}).status == 403
+    assert scene.home.visit(scene.app, "/", "dev_2", headers={"Cookie": cookie}).status == 401
+    made_up = {"Cookie": "__Host-sekisho=a.b.c"}
+    assert scene.home.visit(scene.app, "/", "dev_2", headers=made_up).status == 401
+    assert not scene.connect("dev_2")[1].startswith(b"HTTP/1.1 200")
+    assert not scene.connect(authority="payroll.example:22")[1].startswith(b"HTTP/1.1 200")
+
+    def found() -> set[tuple[str, str, str | None]]:
+        with scene.home.house.database.read(scene.admin) as tx:
+            lines = access.list_decisions(tx, access.EntryFilter(outcome="deny"), page_size=200)
+        return {(each.reasons[0].id, each.person_id, each.device_id) for each in lines.entries}
+
+    wanted = {
+        ("sekisho.no-certificate", "", None), ("sekisho.not-ours", "", "dev_2"),
+        ("sekisho.other-device", scene.hanako.id, "dev_2"), ("sekisho.no-target", "", "dev_1"),
+    }  # fmt: skip
+    wait_for(lambda: wanted <= found(), lambda: str(found()), 20)
 
 
 def test_a_decision_process_that_died_lets_nothing_in_and_cuts_tunnels(

@@ -135,6 +135,34 @@ _WORDS: Mapping[str, tuple[Text, Text, str]] = {
         msg("Open it again."),
         "/my/apps",
     ),
+    "sekisho.no-certificate": (
+        msg("The browser showed no certificate of a device that is known here."),
+        msg("It has to be opened from an enrolled device, with its certificate chosen."),
+        "",
+    ),
+    "sekisho.other-device": (
+        msg("A cookie or sign-in that was given to another device was shown."),
+        msg(
+            "If the person did not just move files between devices, treat it as stolen: end the "
+            "person's connections and look at both devices."
+        ),
+        "",
+    ),
+    "sekisho.not-ours": (
+        msg("A cookie or sign-in was shown that this gate did not make."),
+        msg("Look at the device: somebody may be trying to make up a sign-in."),
+        "",
+    ),
+    "sekisho.no-target": (
+        msg("A destination was asked for that is not behind this gate."),
+        msg("If it should be, add it to the resources. If not, ask what the device looks for."),
+        "",
+    ),
+    "sekisho.no-leave": (
+        msg("A desktop was asked for without a leave that fits, or by a malformed request."),
+        msg("Once or twice it is a page left open too long; often, it is somebody trying."),
+        "",
+    ),
     "cut-by-hand": (
         msg("An administrator ended this connection."),
         msg("Ask your administrator before opening it again."),

@@ -87,6 +87,7 @@ from sekisho.access.service.resources import (
     list_resources,
     remove_resource,
 )
+from sekisho.access.service.turned_away import TurnedAway, TurnedAwayFor, log_turned_away
 from sekisho.access.store.decisions import EntryFilter
 from sekisho.access.store.requests import Ask, CutOrder
 from sekisho.access.store.sessions import SessionFilter
@@ -103,6 +104,8 @@ __all__ = [
     "PolicyChange",
     "SessionFilter",
     "SessionPage",
+    "TurnedAway",
+    "TurnedAwayFor",
     "UsedNetwork",
     "add_resource",
     "approve_version",
@@ -151,6 +154,7 @@ __all__ = [
     "list_used_networks",
     "list_versions",
     "list_waiting",
+    "log_turned_away",
     "may_decide",
     "name_people",
     "open_session",

@@ -73,6 +73,12 @@ def log_denied(tx: Transaction, request: AccessRequest, decision: Decision) -> N
         _write(tx, [(request, decision, None)], Outcome.DENY, "access.denied")
 
 
+def count_denied(tx: Transaction, entry: Entry) -> None:
+    """Write down a denial that is no decision, or count it on the line of those like it."""
+    if not store.repeat_entry(tx, entry.same, tx.now - COALESCED, entry.times):
+        _save(tx, [entry], "access.denied")
+
+
 def log_cuts(tx: Transaction, cuts: Sequence[Cut], outcome: Outcome) -> None:
     """Write down that sessions were cut."""
     told = [(cut.session.request, cut.decision, cut.session) for cut in cuts]
@@ -85,16 +91,23 @@ _Told = tuple[AccessRequest, Decision, AccessSession | None]
 def _write(tx: Transaction, told: Sequence[_Told], outcome: Outcome, kind: str) -> None:
     entries = [_entry(tx, request, decision, session, outcome)
                for request, decision, session in told]  # fmt: skip
+    _save(tx, entries, kind)
+
+
+def _save(tx: Transaction, entries: Sequence[Entry], kind: str) -> None:
     store.insert_entries(tx, entries)
     evidence.record_many(tx, [
-        NewRecord(
-            kind,
-            f"session:{entry.session_id}" if entry.session_id else f"person:{entry.person_id}",
-            _detail(entry),
-            entry.person_id,
-        )
+        NewRecord(kind, _subject(entry), _detail(entry), entry.person_id or None)
         for entry in entries
     ])  # fmt: skip
+
+
+def _subject(entry: Entry) -> str:
+    if entry.session_id:
+        return f"session:{entry.session_id}"
+    if entry.person_id:
+        return f"person:{entry.person_id}"
+    return f"device:{entry.device_id}" if entry.device_id else "gate"
 
 
 def _entry(

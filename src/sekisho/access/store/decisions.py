@@ -61,10 +61,10 @@ def insert_entries(tx: Transaction, entries: Sequence[Entry]) -> None:
         tx.execute(_INSERT, rows)
 
 
-def repeat_entry(tx: Transaction, same: str, since: datetime) -> bool:
-    """Count one more of the same since then; False if there is none to count on."""
+def repeat_entry(tx: Transaction, same: str, since: datetime, times: int = 1) -> bool:
+    """Count so many more of the same since then; False if there is none to count on."""
     mine = (DECISIONS.c.same == same, DECISIONS.c.last_at >= since)
-    changed = update(DECISIONS).where(*mine).values(times=DECISIONS.c.times + 1, last_at=tx.now)
+    changed = update(DECISIONS).where(*mine).values(times=DECISIONS.c.times + times, last_at=tx.now)
     return bool(tx.execute(changed).rowcount)
 
 

@@ -16,7 +16,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from sekisho.access.model import DESKTOPS, Resource
+from sekisho.access.model import DESKTOPS, Door, Resource
+from sekisho.access.service import TurnedAway, TurnedAwayFor
 from sekisho.kernel.errors import SekishoError
 from sekisho.kernel.i18n import preferred_language
 from sekisho.server.desktop import pages
@@ -40,11 +41,18 @@ class Records(Protocol):
 
 
 class DesktopOffice:
-    """Answers pages of desktops; ``find`` gives a resource in force by its id."""
+    """Answers pages of desktops; ``find`` gives a resource in force by its id.
 
-    def __init__(self, find: Callable[[str], Resource | None], record: Records) -> None:
+    ``turned_away`` is told of each session that had no leave for what it asked of the relay.
+    """
+
+    def __init__(
+        self, find: Callable[[str], Resource | None], record: Records,
+        turned_away: Callable[[TurnedAway], None],
+    ) -> None:  # fmt: skip
         self._find = find
         self._record = record
+        self._turned_away = turned_away
         self._relay: asyncio.subprocess.Process | None = None
         self._hearing: asyncio.Task[None] | None = None
         self._ready: asyncio.Queue[None] = asyncio.Queue()
@@ -115,8 +123,10 @@ class DesktopOffice:
         self._last[event.session] = event
         if len(self._last) > _REMEMBERED:
             del self._last[next(iter(self._last))]
-        if not event.granted:
-            return  # no host was asked, and whoever has a session could fill the record with it
+        if not event.granted:  # no host was asked; whoever has a session could do so for ever
+            why, door = TurnedAwayFor.NO_LEAVE, Door.BROWSER.value
+            self._turned_away(TurnedAway(why, door, session=event.session))
+            return
         detail: dict[str, object] = {"certificate": event.shown}
         if event.kind == "ended":
             detail |= {"why": event.why.value, "said": event.detail[:200],

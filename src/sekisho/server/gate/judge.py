@@ -1,7 +1,7 @@
 """The gate's way to the room ``access``: each call is one transaction on a thread."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ from sekisho.access.model import (
     Resource,
     ResourceKind,
 )
+from sekisho.access.service import TurnedAway
 from sekisho.identity import service as identity
 from sekisho.kernel.changes import list_changes, newest_change
 from sekisho.kernel.clock import Clock
@@ -141,6 +142,10 @@ class Judge:
         await self._write(
             lambda tx: access.record_desktop(tx, session, opened=opened, detail=detail)
         )
+
+    async def record_turned_away(self, found: Mapping[TurnedAway, tuple[int, str]]) -> None:
+        """Write down who was turned away before there was anything to decide."""
+        await self._write(lambda tx: access.log_turned_away(tx, found))
 
     async def newest_change(self) -> int:
         """Return the cursor of the present."""

@@ -14,6 +14,7 @@ import structlog
 from envoy.service.auth.v3 import external_auth_pb2 as wire
 
 from sekisho.access.model import AccessRequest, Cut, Door, Resource
+from sekisho.access.service import TurnedAway, TurnedAwayFor
 from sekisho.kernel.i18n import msg, translate
 from sekisho.kernel.ids import PersonID
 from sekisho.server.gate import answers, cookies
@@ -34,7 +35,8 @@ class Porter:
     """Stands at both doors.
 
     ``portal`` is the address where people sign in. ``asked`` counts the questions of Envoy: none
-    of them comes from a request with a good cookie. ``opened`` is told of each tunnel allowed.
+    of them comes from a request with a good cookie. ``opened`` is told of each tunnel allowed,
+    ``turned_away`` of each caller about whom there was nothing to decide, with the address.
     """
 
     judge: Judge
@@ -44,6 +46,7 @@ class Porter:
     directory: Directory = field(default_factory=Directory)
     asked: int = 0
     opened: Callable[[str], None] = lambda _: None
+    turned_away: Callable[[TurnedAway, str], None] = lambda _, __: None
     _cuts: dict[str, Cut] = field(default_factory=dict)
 
     def remember_cut(self, cut: Cut) -> None:
@@ -85,6 +88,7 @@ class Porter:
         """Decide anew about the session of an old cookie; the request itself goes on."""
         claims = self.key.read(asked.cookie) if asked.cookie else None
         if claims is None or not _fits(claims, asked, resource):
+            self._note_foreign(asked, asked.cookie, claims, resource.id)
             return self._ask_to_sign_in(asked, resource)
         answer = await self.judge.refresh(str(claims["sid"]))
         session = answer.opened.session
@@ -139,7 +143,22 @@ class Porter:
             portal=f"{self.portal}/my/access?resource={resource.id}",
         )  # fmt: skip
 
+    def _note(self, asked: Asked, why: TurnedAwayFor, **told: str) -> None:
+        door = asked.door.value if asked.door else ""
+        self.turned_away(TurnedAway(why, door, asked.device, **told), asked.address)
+
+    def _note_foreign(
+        self, asked: Asked, shown: str, claims: Mapping[str, object] | None, resource: str
+    ) -> None:
+        """Note what was shown if it was made up, or given to another device than this one."""
+        if shown and claims is None:
+            self._note(asked, TurnedAwayFor.NOT_OURS, resource_id=resource)
+        elif claims is not None and claims.get("dev") not in {None, asked.device}:
+            named = {"person_id": str(claims.get("sub", ""))[:64]}
+            self._note(asked, TurnedAwayFor.OTHER_DEVICE, resource_id=resource, **named)
+
     def _refuse_unknown_device(self, asked: Asked, resource: Resource) -> wire.CheckResponse:
+        self._note(asked, TurnedAwayFor.NO_CERTIFICATE, resource_id=resource.id)
         reason = {
             "text": translate(NO_CERTIFICATE, asked.language),
             "fix": translate(ENROL, asked.language),
@@ -191,6 +210,7 @@ class Porter:
     async def _open_tunnel(self, asked: Asked) -> wire.CheckResponse:
         resource = self.directory.find(asked)
         if resource is None:
+            self._note(asked, TurnedAwayFor.NO_TARGET, target=asked.authority)
             text = translate(_NO_TARGET, asked.language)
             return answers.say_json(
                 answers.FORBIDDEN, {"reasons": [{"id": "target", "text": text}]}
@@ -198,6 +218,7 @@ class Porter:
         shown = asked.headers.get("proxy-authorization", "").removeprefix("Bearer ")
         claims = self.key.read(shown) if shown else None
         if claims is None or not self._is_credential(claims, asked):
+            self._note_foreign(asked, shown, claims, resource.id)
             text = translate(answers.SIGN_IN_FIRST, asked.language)
             return answers.say_json(
                 answers.NOT_SIGNED_IN, {"reasons": [{"id": "sign-in", "text": text}]}

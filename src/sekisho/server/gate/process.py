@@ -38,6 +38,7 @@ from sekisho.server.gate.porter import Porter
 from sekisho.server.gate.sample import answer_sample
 from sekisho.server.gate.shapes import ROUTES, make_routes, make_shapes
 from sekisho.server.gate.tickets import TicketOffice
+from sekisho.server.gate.turned_away import TurnedAwayCounter
 from sekisho.server.gate.xds import ADS_METHOD, Board, Subscription
 from sekisho.server.memory import settle_memory
 from sekisho.server.rulebook import PERIOD_SECONDS, Rulebook
@@ -65,14 +66,15 @@ class Gate:
         self.holds = Holds()
         self.board = Board(self._refused)
         self.key = CookieKey.load_or_create(folder, house.box)
+        self.turned_away = TurnedAwayCounter(self.judge.record_turned_away)
         self.porter = Porter(
             self.judge, self.key, TicketOffice.open(house.box), house.settings.portal_url,
-            opened=self.holds.expect,
+            opened=self.holds.expect, turned_away=self.turned_away.note,
         )  # fmt: skip
         self.cutter = Cutter(self.judge, self.holds, self._deny, self.porter.remember_cut)
         self._alarm: tuple[str, str] | None = None
         self._started = f"{self.judge.now():.3f}"
-        self.desktops = DesktopOffice(self._find, self.judge.record_desktop)
+        self.desktops = DesktopOffice(self._find, self.judge.record_desktop, self.turned_away.note)
         self._left: dict[str, float] = {}
         self._version = ""
         self._looked_at = 0.0
@@ -196,7 +198,7 @@ async def serve_gate(house: House) -> int:
         serve_local(Path(DESKTOP_SOCKET), gate.desktops.answer),
     ):
         watching = asyncio.create_task(gate.watch(nudges, cursor, live))
-        following = asyncio.create_task(_follow_rulebook(house))
+        following = asyncio.gather(_follow_rulebook(house), gate.turned_away.follow())
         await _answer_until(gate, watching)
         await gate.desktops.stop()
         following.cancel()
@@ -205,6 +207,7 @@ async def serve_gate(house: House) -> int:
             watching.result()
         with contextlib.suppress(SekishoError, TimeoutError):
             await asyncio.wait_for(gate.cutter.write_down(), _LAST_WORDS_SECONDS)
+            await asyncio.wait_for(gate.turned_away.write_down(), _LAST_WORDS_SECONDS)
     return 0
 
 

@@ -26,16 +26,19 @@ def routes_of(door: Door, plan: Plan) -> Shape:
     """Return the routes of one door."""
     hosts = [_virtual_host(r, door, plan) for r in plan.resources if r.kind in PAGES
              and door_of(r) is door]  # fmt: skip
-    tunnels = [_tunnel(r, plan) for r in plan.resources if r.kind is ResourceKind.TCP]
+    tunnels = [_tunnel(r, plan) for r in plan.resources
+               if r.kind is ResourceKind.TCP and door is Door.DEVICE]  # fmt: skip
+    misdirected = {"status": 421, "body": {"inline_string": "421 Misdirected Request\n"}}
+    # A tunnel to nowhere has a route of its own so that it is asked about, and written down.
+    matches: list[Shape] = [{"prefix": "/"}, *([{"connect_matcher": {}}] if tunnels else [])]
     elsewhere = {
         "name": "elsewhere",
         "domains": ["*"],
-        "routes": [{"match": {"prefix": "/"}, "direct_response": {
-            "status": 421, "body": {"inline_string": "421 Misdirected Request\n"}}}],
-    }  # fmt: skip
+        "routes": [{"match": each, "direct_response": misdirected} for each in matches],
+    }
     return {
         "name": door.value,
-        "virtual_hosts": [*hosts, *(tunnels if door is Door.DEVICE else []), elsewhere],
+        "virtual_hosts": [*hosts, *tunnels, elsewhere],
         "validate_clusters": False,
         "ignore_port_in_host_matching": False,
     }
