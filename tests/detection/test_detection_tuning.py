@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from sekisho.cli.hunt_text import Sheet, draw_summary
 from sekisho.detection.engine.correlation.plan import Hit
 from sekisho.detection.engine.planning import make_plan
+from sekisho.detection.engine.summary import summarise
 from sekisho.detection.engine.suppressing import Suppressor, write_rule
 from sekisho.detection.engine.tuning import apply_tunings
 from sekisho.detection.hunting.collecting import Part, Wanted
@@ -154,3 +156,15 @@ def test_a_correlation_is_held_back_by_its_group(
     timeline = make_timeline(part, rules, Wanted(), given)
     assert sorted(one.match.group["User"] for one in timeline) == shown
     assert part.read.held_back == 2 - len(shown)
+
+
+def test_what_correlations_had_no_room_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sekisho.detection.engine.correlation.correlator.MOST_A_GROUP", 10)
+    rules = load_rules([RuleText("rules.yml", COUNTED)])
+    part = Part(hits=[
+        Hit(rules.rules[0].id, at, Record("log", at), {"User": "taro"}) for at in range(30)
+    ])  # fmt: skip
+    assert len(make_timeline(part, rules, Wanted())) == 1
+    assert part.read.let_go > 0
+    lines = draw_summary(summarise([], part.read, [], 0, UTC), Sheet("en", 100))
+    assert any("for want of room" in line for line in lines)

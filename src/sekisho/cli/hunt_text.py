@@ -336,6 +336,13 @@ def _draw_read(summary: Summary, sheet: Sheet) -> Iterator[str]:
     if read.undated:
         text = msg("%(n)s matches without a time could not be correlated.", n=read.undated)
         yield sheet.paint(sheet.say(text), "33")
+    if read.let_go:
+        text = msg(
+            "Correlations let %(n)s older matches go for want of room: what counts in windows so "
+            "full is not known exactly.",
+            n=f"{read.let_go:,}",
+        )
+        yield sheet.paint(sheet.say(text), "33")
     counts = " · ".join(
         sheet.paint(f"{sheet.say(LEVEL_WORDS[level])} {count:,}", _COLOURS[level])
         for level, count in summary.levels.items()

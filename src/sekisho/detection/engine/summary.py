@@ -74,6 +74,7 @@ class Read:
     records_skipped: int = 0
     undated: int = 0
     held_back: int = 0
+    let_go: int = 0
     unfinished: Counter[str] = field(default_factory=Counter)
     interrupted: bool = False
 
@@ -87,6 +88,7 @@ class Read:
         self.records_skipped += other.records_skipped
         self.undated += other.undated
         self.held_back += other.held_back
+        self.let_go += other.let_go
         self.unfinished.update(other.unfinished)
         self.interrupted |= other.interrupted
 

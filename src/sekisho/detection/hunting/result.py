@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sekisho.detection.engine.correlation.correlator import run
+from sekisho.detection.engine.correlation.correlator import Correlator, replay
 from sekisho.detection.engine.correlation.plan import Fired, make_plan
 from sekisho.detection.engine.reference import View, holds
 from sekisho.detection.engine.sightings import Sighting, at_least, see_correlation
@@ -25,7 +25,10 @@ def _correlate(
     if not rule_set.correlations or not part.hits:
         return
     known = {one.id: one for one in rule_set.correlations}
-    for fired in run(make_plan(rule_set), part.hits):
+    correlator = Correlator(make_plan(rule_set), lateness=0)
+    found = replay(correlator, part.hits)
+    part.read.let_go = correlator.dropped
+    for fired in found:
         match = _match(known[fired.correlation_id], fired)
         if match is None or not at_least(match.level, wanted.level):
             continue

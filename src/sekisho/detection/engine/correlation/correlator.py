@@ -224,6 +224,10 @@ def _settled(fired: list[Fired], withdrawn: list[Fired]) -> Outcome:
 
 def run(plan: Plan, hits: Iterable[Hit]) -> list[Fired]:
     """Correlate all matches there are, in order of time; return what fired, in that order."""
-    correlator = Correlator(plan, lateness=0)
+    return replay(Correlator(plan, lateness=0), hits)
+
+
+def replay(correlator: Correlator, hits: Iterable[Hit]) -> list[Fired]:
+    """Do the same with a correlator of one's own, whose ``dropped`` can be asked afterwards."""
     ordered = sorted(hits, key=lambda hit: (hit.time, hit.record, hit.rule_id))
     return [fired for hit in ordered for fired in correlator.step(hit).fired]
