@@ -132,6 +132,10 @@ def test_searches_that_were_given_up_are_told_with_their_rule(
     captured = capsys.readouterr()
     assert [json.loads(line)["record"] for line in captured.out.splitlines()] == [2]
     assert f"{rules / 'failed.yml'}:1: 1 searches" in captured.err
+    page = logs.parent / "page.html"
+    hunt(logs, "--rules", rules, "--format", "html", "--output", page)
+    assert "1 searches with expressions of rules took too long" in page.read_text("utf-8")
+    assert "1 searches with expressions of rules took too long" in capsys.readouterr().out
 
 
 def test_the_last_log_on_of_another_day_has_its_day(

@@ -6,6 +6,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from sekisho import __version__
+from sekisho.cli.hunt_doubts import say_doubts, say_held_back
 from sekisho.cli.hunt_request import Request
 from sekisho.cli.hunt_words import (
     KIND_WORDS,
@@ -51,6 +52,7 @@ def draw_page(timeline: Sequence[Sighting], summary: Summary, request: Request) 
         "most_on_a_host": max((sum(counts.values()) for _, counts in summary.hosts), default=0),
         "zone_said": say_zone(request.now, request.zone),
         "paths": list(request.paths),
+        "doubts": [*say_held_back(summary.read), *say_doubts(summary.read)],
     }
     frame = Frame(request.now, request.language, zone=request.zone)
     return PageRenderer().render(Page("detection/hunt.html", context), frame)

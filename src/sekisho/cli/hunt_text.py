@@ -6,6 +6,7 @@ from datetime import UTC, tzinfo
 from itertools import groupby
 
 from sekisho.cli.columns import measure, pad, wrap
+from sekisho.cli.hunt_doubts import say_doubts, say_held_back
 from sekisho.cli.hunt_words import (
     KIND_WORDS,
     LEVEL_WORDS,
@@ -330,19 +331,9 @@ def _draw_read(summary: Summary, sheet: Sheet) -> Iterator[str]:
             records=read.records_skipped,
         )
         yield sheet.paint(sheet.say(left), "33")
-    if read.held_back:
-        text = msg("%(n)s matches that are known and harmless were held back.", n=read.held_back)
-        yield sheet.say(text)
-    if read.undated:
-        text = msg("%(n)s matches without a time could not be correlated.", n=read.undated)
-        yield sheet.paint(sheet.say(text), "33")
-    if read.let_go:
-        text = msg(
-            "Correlations let %(n)s older matches go for want of room: what counts in windows so "
-            "full is not known exactly.",
-            n=f"{read.let_go:,}",
-        )
-        yield sheet.paint(sheet.say(text), "33")
+    yield from map(sheet.say, say_held_back(read))
+    for doubt in say_doubts(read):
+        yield sheet.paint(sheet.say(doubt), "33")
     counts = " · ".join(
         sheet.paint(f"{sheet.say(LEVEL_WORDS[level])} {count:,}", _COLOURS[level])
         for level, count in summary.levels.items()
