@@ -14,9 +14,9 @@ from sekisho.detection.language.loading import RuleText, load_rules
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Event
 from sekisho.detection.sources.bulk import Hunter
-from sekisho.detection.sources.chunks import CHUNK, cut_chunks, read_chunks
+from sekisho.detection.sources.chunks import cut_chunks, read_chunks
 from sekisho.detection.sources.limits import Trouble
-from sekisho.detection.sources.stretches import EVTX_HEAD
+from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 from sekisho.detection.sources.walking import Found
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "evtx"

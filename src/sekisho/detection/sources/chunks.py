@@ -13,9 +13,8 @@ from typing import BinaryIO
 
 from sekisho.detection.sources.evtx import count_records
 from sekisho.detection.sources.limits import UnreadableError
-from sekisho.detection.sources.stretches import EVTX_HEAD, Stretch
+from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD, Stretch
 
-CHUNK = 65536
 _MAGIC = b"ElfChnk\x00"
 _EMPTY = bytes(CHUNK)
 _BODY = 512

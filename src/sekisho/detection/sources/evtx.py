@@ -2,17 +2,20 @@
 
 import io
 from collections.abc import Callable, Iterator
-from itertools import islice
+from contextlib import nullcontext
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sekisho.detection.sources.limits import Trouble, UnreadableError
+from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 from sekisho.kernel.i18n import Text, msg
 
 BATCH = 512
 _GIVE_UP = 10_000
 _DATA = itemgetter("data")
+_CUT = msg("The file ends in the middle of a block; the records that are whole were read.")
 _HINT = msg("The rest of the file is read; take the log from the machine again if it matters.")
 
 
@@ -23,7 +26,8 @@ def read_batches(
 
     Raises UnreadableError if it is no EVTX file at all.
     """
-    texts = map(_DATA, _open(source))
+    tail = _read_tail(source)
+    texts = map(_DATA, chain(_open(source), _open(io.BytesIO(tail)) if tail else ()))
     number, faults = first - 1, 0
     numbers: list[int] = []
     batch: list[str] = []
@@ -46,6 +50,24 @@ def read_batches(
             numbers, batch = [], []
     if batch:
         yield numbers, "\n".join(batch).encode()
+    if tail:
+        tell(Trouble(name, number + 1, _CUT, _HINT))
+
+
+def _read_tail(source: Path | BinaryIO) -> bytes:
+    """Return a chunk that was cut off as a file of its own, filled up; b"" where none was.
+
+    The package passes over it, though most of its records may be whole.
+    """
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        size = file.seek(0, io.SEEK_END)
+        left = (size - EVTX_HEAD) % CHUNK if size > EVTX_HEAD else 0
+        file.seek(0)
+        head = file.read(EVTX_HEAD) if left else b""
+        file.seek(size - left)
+        tail = file.read(left)
+        file.seek(0)
+    return head + tail.ljust(CHUNK, b"\x00") if any(tail) else b""
 
 
 def count_records(content: bytes) -> int:

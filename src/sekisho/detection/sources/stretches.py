@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 _BLOCK = 1 << 20
-EVTX_HEAD = 4096
-"""Bytes of an EVTX file before its first chunk."""
+EVTX_HEAD, CHUNK = 4096, 65536
+"""Bytes of an EVTX file before its first chunk, and of each chunk."""
 
 
 class Stretch(NamedTuple):
