@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from bench import gate_tunnels
+from bench import gate_desktops, gate_tunnels
 from bench.gate_scene import Scene, running_scene
 from bench.gate_tunnels import Flow, quantile
 from bench.house import describe_machine
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--only", choices=("requests", "flow", "tunnels", "mass"))
+    parser.add_argument("--only", choices=("requests", "flow", "tunnels", "desktops", "mass"))
     chosen = parser.parse_args()
     hard = system_limits.getrlimit(system_limits.RLIMIT_NOFILE)[1]
     system_limits.setrlimit(system_limits.RLIMIT_NOFILE, (hard, hard))
@@ -157,6 +157,8 @@ def main() -> None:
                        for _ in range(chosen.rounds)])  # fmt: skip
         if chosen.only in {None, "tunnels"}:
             show_tunnels(scene, chosen.tunnels, chosen.cuts)
+        if chosen.only in {None, "desktops"}:
+            show_desktops(scene, chosen.cuts)
         if chosen.only in {None, "mass"}:
             show_mass_cut(scene, chosen.mass, chosen.cuts)
 
@@ -181,6 +183,14 @@ def show_tunnels(scene: Scene, tunnels: int, cuts: int) -> None:
     print(f"verdict committed → data stops, one of {tunnels}: p50 {quantile(took, 0.5):.0f} ms, "
           f"p99 {quantile(took, 0.99):.0f} ms ({len(took)} cuts, floor 100 ms); "
           f"{kib:.0f} KiB each, floor 120")  # fmt: skip
+
+
+def show_desktops(scene: Scene, desktops: int) -> None:
+    """Print how soon a desktop in the browser is cut."""
+    took = asyncio.run(gate_desktops.measure_desktop_cuts(scene, desktops))
+    print(f"verdict committed → the page's data stops, one of {desktops} desktops: p50 "
+          f"{quantile(took, 0.5):.0f} ms, p99 {quantile(took, 0.99):.0f} ms "
+          "(floor 100 ms)")  # fmt: skip
 
 
 def show_mass_cut(scene: Scene, tunnels: int, devices: int) -> None:

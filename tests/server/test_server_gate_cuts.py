@@ -1,5 +1,6 @@
 """A cut comes before its record, the record follows for certain, and a restart opens nothing."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,6 +13,7 @@ from sekisho.evidence import service as evidence
 from sekisho.kernel.principal import SYSTEM
 from sekisho.server.gate.bootstrap import gate_folder
 from sekisho.server.gate.figures import Figures, read_figures
+from support.gate_desktop import come_in, open_screen, serving_desktop
 from support.gate_house import wait_for
 from support.gate_scene import Scene, Stream, gate_scene
 
@@ -80,6 +82,32 @@ def test_a_good_cookie_costs_no_call_of_ours(scene: Scene) -> None:
     assert after.asked == before.asked
     assert not _is_open(scene, "")
     assert _figures(scene).asked == before.asked + 1
+
+
+def test_a_desktop_in_the_browser_stops_at_once_and_opens_no_more(scene: Scene) -> None:
+    """The benchmark's figure (`--only desktops`) is p99 within 100 ms; this machine is shared."""
+
+    async def run() -> None:
+        home, device = scene.home, "dev_1"
+        async with asyncio.timeout(60), serving_desktop(home, scene.admin) as desk:
+            shown = await asyncio.to_thread(come_in, home, scene.hanako, desk, device)
+            took = []
+            for _ in range(3):
+                screen = await open_screen(home, desk, device, shown)
+                watching = asyncio.create_task(screen.watch())
+                await screen.wait_for_pictures()
+                assert not screen.ended
+                committed = await asyncio.to_thread(home.fail, device)
+                await watching
+                took.append(screen.ended - committed)
+                with pytest.raises(EOFError):  # the same cookie, good for a minute by itself
+                    await open_screen(home, desk, device, shown)
+                home.mend(device)
+                shown = await asyncio.to_thread(come_in, home, scene.hanako, desk, device)
+            assert min(took) < 0.5, took
+            assert max(took) < 2, took
+
+    asyncio.run(run())
 
 
 def test_tunnels_stop_while_nothing_can_be_written_and_a_crash_loses_no_record(

@@ -6,6 +6,7 @@ import os
 import ssl
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -25,10 +26,14 @@ PICTURE = b"\x00" + (0x4000 | 0x8000).to_bytes(2) + bytes(0x4000 - 3)
 
 
 class Host:
-    """A made-up host; sends ``packets`` pictures to each client and keeps what it is sent."""
+    """A made-up host; sends ``packets`` pictures to each client and keeps what it is sent.
+
+    Every ``pace`` seconds one more follows, for ever, unless that is 0.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.packets = 0
+        self.pace = 0.0
         self.got = b""
         self.pin, self.context = _make_tls(folder)
 
@@ -43,8 +48,12 @@ class Host:
             for _ in range(self.packets):
                 writer.write(PICTURE)
                 await writer.drain()
+            while self.pace and not writer.is_closing():
+                writer.write(PICTURE)
+                await writer.drain()
+                await asyncio.sleep(self.pace)
             await reader.read()
-        except (OSError, EOFError):
+        except (OSError, EOFError, asyncio.CancelledError):
             pass
         finally:
             writer.transport.abort()
@@ -127,18 +136,25 @@ class Browser:
     async def connect(cls, *, session: str = "acs_1", origin: str = "https://a") -> "Browser":
         """Shake hands; raise IncompleteReadError if the relay does not."""
         reader, writer = await asyncio.open_unix_connection("relay.sock", limit=1 << 20)
-        writer.write(
-            f"GET /socket HTTP/1.1\r\nhost: a\r\norigin: {origin}\r\nupgrade: websocket\r\n"
-            "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            f"x-sekisho-session: {session}\r\n\r\n".encode()
-        )
-        made = cls(reader, writer)
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-        except EOFError:
-            made.close()
-            raise
+        made, shown = cls(reader, writer), {"x-sekisho-session": session}
+        await made.greet({"host": "a", "origin": origin, **shown})
         return made
+
+    async def greet(self, headers: Mapping[str, str]) -> None:
+        """Ask for the WebSocket; raise EOFError where there comes none."""
+        sent = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.writer.write(
+            f"GET /socket HTTP/1.1\r\n{sent}upgrade: websocket\r\nconnection: upgrade\r\n"
+            "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            .encode()
+        )  # fmt: skip
+        try:
+            head = await self.reader.readuntil(b"\r\n\r\n")
+        except EOFError:
+            self.close()
+            raise
+        if b" 101 " not in head:
+            raise EOFError(head)
 
     async def ask(self, ticket: str) -> bytes:
         """Ask for a desktop and return the answer."""
