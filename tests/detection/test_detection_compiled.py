@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.detection.engine.compiled.bulk import Bulk, Seen
+from sekisho.detection.engine.compiled.classplan import LEAST_RULES
 from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.plan import make_plan
@@ -32,9 +33,9 @@ RELAXED: Any = {
 }
 
 
-def compiled(rules: RuleSet) -> Matcher:
+def compiled(rules: RuleSet, classes_from: int = LEAST_RULES) -> Matcher:
     """Return a matcher whose plan went through its saved form."""
-    packed = msgspec.msgpack.encode(make_plan(rules.rules, TABLE))
+    packed = msgspec.msgpack.encode(make_plan(rules.rules, TABLE, classes_from=classes_from))
     return Matcher(msgspec.msgpack.decode(packed, type=Plan))
 
 
@@ -87,10 +88,13 @@ def test_events_that_contradict_themselves_match_as_by_the_reference(
     assert by_matcher(compiled(rules), event) == by_reference(rules, event)
 
 
+@pytest.mark.parametrize("classes_from", [LEAST_RULES, 1])
 @settings(max_examples=often(60), **RELAXED)
 @given(windows_rules(), st.lists(lines(), min_size=1, max_size=8))
-def test_records_in_bulk_match_as_by_the_reference(rules: RuleSet, texts: list[bytes]) -> None:
-    bulk = Bulk(compiled(rules), Shaping())
+def test_records_in_bulk_match_as_by_the_reference(
+    classes_from: int, rules: RuleSet, texts: list[bytes]
+) -> None:
+    bulk = Bulk(compiled(rules, classes_from), Shaping())
     wanted = []
     for at, text in enumerate(b"\n".join(texts).split(b"\n")):
         try:

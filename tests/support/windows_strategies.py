@@ -33,6 +33,8 @@ _SOURCES: tuple[dict[str, str], ...] = (
 _NAMES = (
     "Image",
     "CommandLine",
+    "ParentImage",
+    "OriginalFileName",
     "User",
     "n",
     "ip",
@@ -190,6 +192,7 @@ def _write_otherwise(text: str, way: int) -> str:
 _ASKED = (
     "Image", "CommandLine", "User", "ParentImage", "ProcessId", "IntegrityLevel", "TargetObject",
     "Details", "EventType", "DestinationPort", "Initiated", "Data", "Computer", "Task", "n",
+    "OriginalFileName", "Hashes",
     "Security_UserID", "Execution_ThreadID", "FileName", "ObjectName", "ThreatName", "Threat Name",
 )  # fmt: skip
 _ASKED_HOW = (

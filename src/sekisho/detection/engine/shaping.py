@@ -84,7 +84,7 @@ def unwrap(value: Any) -> Iterator[Any]:
         elif isinstance(value.get("result"), Mapping) and len(value) <= _WRAPPER_SIZE:
             value = value["result"]
         elif len(value) <= _WRAPPER_SIZE:
-            inner = next((value[n] for n in _WRAPPERS if _wraps(value.get(n))), None)
+            inner = next((value[n] for n in _WRAPPERS if n in value and _wraps(value[n])), None)
             if inner is not None:
                 for item in inner if isinstance(inner, list) else [inner]:
                     yield from unwrap(item)

@@ -24,8 +24,8 @@ _FIRM = (_EVENT_ID, "Channel", "Provider_Name")
 def find_system(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the event (the part with ``System``) of an EVTX-shaped value, or None."""
     event = value.get("Event", value)
-    if isinstance(event, Mapping) and isinstance(event.get("System"), Mapping):
-        return event
+    if _is_mapping(event) and _is_mapping(event.get("System")):
+        return event  # type: ignore[no-any-return] # just asked
     return None
 
 
@@ -35,30 +35,38 @@ def shape_windows(event: Mapping[str, Any]) -> dict[str, Any]:
     data = flatten_data(event)
     if _DEFENDER in str(system.get("Channel", "")).lower():
         data = {name.replace(" ", ""): value for name, value in data.items()}
-    return {**system, **data, **{name: system[name] for name in _FIRM if name in system}}
+    firm = [(name, system[name]) for name in _FIRM if name in system]
+    system.update(data)
+    system.update(firm)
+    return system
 
 
 def flatten_system(system: Mapping[str, Any]) -> dict[str, Any]:
     """Return System with its attributes under names such as ``Provider_Name``."""
     flat: dict[str, Any] = {}
     for name, value in system.items():
-        if name in _TAKEN_WITH_PART:
+        if type(value) is dict:
+            taken = _TAKEN_WITH_PART.get(name)
+            if taken is None:
+                flat[name] = _system_value(name, value)
+                continue
             attributes = _attributes(value)
-            for of, to in _TAKEN_WITH_PART[name]:
+            for of, to in taken:
                 if of in attributes:
                     flat[to] = attributes[of]
-        else:
-            plain = type(value) in _PLAIN and name != _EVENT_ID
-            flat[name] = value if plain else _system_value(name, value)
+        elif name == _EVENT_ID:
+            flat[name] = value if type(value) is int else read_event_id(value)
+        elif name not in _TAKEN_WITH_PART:
+            flat[name] = value
     return flat
 
 
-def _system_value(name: str, value: Any) -> Any:
+def _system_value(name: str, value: Mapping[str, Any]) -> Any:
     if name == _EVENT_ID:
         return read_event_id(value)
     if name == "TimeCreated":
-        return _attributes(value).get("SystemTime", value if _is_plain(value) else None)
-    return value if _is_plain(value) else _text_of(value)
+        return _attributes(value).get("SystemTime")
+    return _text_of(value)
 
 
 def read_event_id(value: Any) -> int | None:
@@ -91,6 +99,8 @@ def flatten_data(event: Mapping[str, Any]) -> dict[str, Any]:
 def _flatten_items(data: Any) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         return {"Data": data}
+    if _PLAIN.issuperset(map(type, data.values())) and _ATTRIBUTES not in data:
+        return dict(data)
     flat: dict[str, Any] = {}
     for name, value in data.items():
         if name == _ATTRIBUTES:
@@ -116,8 +126,8 @@ def _attributes(value: Any) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _is_plain(value: Any) -> bool:
-    return type(value) in _PLAIN or not isinstance(value, Mapping)
+def _is_mapping(value: Any) -> bool:
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 _WINLOG_SYSTEM = {

@@ -7,9 +7,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
-from sekisho.detection.engine.compiled.bulk import NO_FIELDS, Bulk, Seen, Tally, Unread
+from sekisho.detection.engine.compiled.bulk import NO_FIELDS, Bulk, Seen, Unread
 from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.compiled.tally import Tally
 from sekisho.detection.engine.shaping import Shaping
 from sekisho.detection.model import Event
 from sekisho.detection.sources import evtx
@@ -20,6 +21,9 @@ from sekisho.kernel.i18n import msg
 
 Found = Callable[[Event, tuple[str, ...]], None]
 Tell = Callable[[Trouble], None]
+_FromFile = tuple[int, str, Sequence[int]]
+"""Lines of one file: the place of the first in the batch, the file, their numbers there."""
+
 _BEGIN = itemgetter(0)
 _ENOUGH = 3 << 17
 """Fewer bytes than that wait for those of the next file."""
@@ -48,8 +52,10 @@ class Hunter:
         self._found, self._tell, self._limits = found, tell, limits
         self._matcher = matcher
         self._bulk = Bulk(matcher, shaping or Shaping(), watched)
-        self._waiting: list[bytes] = []
-        self._places: list[tuple[int, str, Sequence[int]]] = []
+        self._records: list[str] = []
+        self._lines: list[bytes] = []
+        """What waits: records of EVTX files, or lines of others; never both."""
+        self._places: list[_FromFile] = []
         self._count = self._size = 0
 
     @property
@@ -59,14 +65,23 @@ class Hunter:
 
     def evtx(self, source: Path | BinaryIO, name: str, begin: int = 1) -> None:
         """Hunt through an EVTX file, records from ``begin``; UnreadableError if it is none."""
-        for numbers, text in evtx.read_batches(source, name, self._tell, begin):
-            self._add(name, numbers, text)
+        for numbers, records in evtx.read_batches(source, name, self._tell, begin):
+            if self._lines:
+                self.finish()
+            self._records += records
+            self._note(name, numbers, sum(map(len, records)))
 
     def jsonl(self, stream: Readable, name: str, begin: int = 1) -> None:
         """Hunt through JSON lines in UTF-8; the number of a record is that of its line."""
-        for first, text in read_blocks(stream, name, self._limits.record, self._tell, begin):
-            count = text.count(b"\n") + (text[-1:] != b"\n")
-            self._add(name, range(first, first + count), text)
+        for first, lines in read_blocks(stream, name, self._limits.record, self._tell, begin):
+            numbers = range(first, first + len(lines))
+            if self._records:
+                self.finish()
+            if self._lines or len(lines.whole) < _ENOUGH:
+                self._lines.append(lines.whole)
+                self._note(name, numbers, len(lines.whole))
+            else:
+                self._feed(lines, [(0, name, numbers)])
 
     def events(self, events: Iterable[Event]) -> None:
         """Hunt through events that were read and shaped elsewhere."""
@@ -80,20 +95,22 @@ class Hunter:
 
     def finish(self) -> None:
         """Hand out what still waits."""
-        waiting, places = self._waiting, self._places
-        self._waiting, self._places = [], []
+        records, lines, places = self._records, self._lines, self._places
+        self._records, self._lines, self._places = [], [], []
         self._count = self._size = 0
-        if len(waiting) > 1:
-            waiting = [b"\n".join([text.removesuffix(b"\n") for text in waiting])]
-        for text in waiting:
-            self._hand_out(self._bulk.feed(Lines(text), partial(_place, places)))
+        if records:
+            self._feed(Lines("\n".join(records).encode()), places)
+        if lines:
+            self._feed(Lines(b"\n".join([text.removesuffix(b"\n") for text in lines])), places)
 
-    def _add(self, name: str, numbers: Sequence[int], text: bytes) -> None:
-        """Take lines of one file with their numbers there."""
-        self._waiting.append(text)
+    def _feed(self, lines: Lines, places: Sequence[_FromFile]) -> None:
+        self._hand_out(self._bulk.feed(lines, partial(_place, places)))
+
+    def _note(self, name: str, numbers: Sequence[int], size: int) -> None:
+        """Note where records that were just taken stand; hunt through them if there are enough."""
         self._places.append((self._count, name, numbers))
         self._count += len(numbers)
-        self._size += len(text)
+        self._size += size
         if self._size >= _ENOUGH:
             self.finish()
 
@@ -105,7 +122,7 @@ class Hunter:
                 self._tell(_trouble(result))
 
 
-def _place(places: Sequence[tuple[int, str, Sequence[int]]], at: int) -> tuple[str, int]:
+def _place(places: Sequence[_FromFile], at: int) -> tuple[str, int]:
     """Return the file of the line ``at`` and its number there."""
     begin, name, numbers = places[bisect_right(places, at, key=_BEGIN) - 1]
     return name, numbers[at - begin]

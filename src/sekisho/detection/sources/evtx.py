@@ -21,8 +21,8 @@ _HINT = msg("The rest of the file is read; take the log from the machine again i
 
 def read_batches(
     source: Path | BinaryIO, name: str, tell: Callable[[Trouble], None], first: int = 1
-) -> Iterator[tuple[list[int], bytes]]:
-    """Yield batches of records: their numbers (from ``first``, bad ones count), JSON lines.
+) -> Iterator[tuple[list[int], list[str]]]:
+    """Yield batches of records: their numbers (from ``first``, bad ones count), their JSON.
 
     Raises UnreadableError if it is no EVTX file at all.
     """
@@ -46,10 +46,10 @@ def read_batches(
         elif len(batch) < BATCH:
             break
         else:
-            yield numbers, "\n".join(batch).encode()
+            yield numbers, batch
             numbers, batch = [], []
     if batch:
-        yield numbers, "\n".join(batch).encode()
+        yield numbers, batch
     if tail:
         tell(Trouble(name, number + 1, _CUT, _HINT))
 
@@ -59,9 +59,11 @@ def _read_tail(source: Path | BinaryIO) -> bytes:
 
     The package passes over it, though most of its records may be whole.
     """
+    size = source.stat().st_size if isinstance(source, Path) else source.seek(0, io.SEEK_END)
+    left = (size - EVTX_HEAD) % CHUNK if size > EVTX_HEAD else 0
+    if not left and isinstance(source, Path):
+        return b""  # nearly all files are such, and need not be opened for it
     with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-        size = file.seek(0, io.SEEK_END)
-        left = (size - EVTX_HEAD) % CHUNK if size > EVTX_HEAD else 0
         file.seek(0)
         head = file.read(EVTX_HEAD) if left else b""
         file.seek(size - left)

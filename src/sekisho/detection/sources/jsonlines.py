@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.sources.limits import Trouble
 from sekisho.detection.sources.streams import Readable
 from sekisho.kernel.i18n import msg
@@ -12,8 +13,8 @@ _MARK = b"\xef\xbb\xbf"
 
 def read_blocks(
     stream: Readable, name: str, longest: int, tell: Callable[[Trouble], None], first: int = 1
-) -> Iterator[tuple[int, bytes]]:
-    """Yield (number of the first line, lines in one text) until the stream ends.
+) -> Iterator[tuple[int, Lines]]:
+    """Yield (number of the first line, lines) until the stream ends.
 
     Numbers count from ``first``, the last line of a text may end with its line feed, and empty
     lines stay in their place. A line that goes over the end of a block and has more than
@@ -32,14 +33,15 @@ def read_blocks(
         if end:
             text = b"".join((rest, memoryview(block)[begin:end]))  # the only copy
             rest = b""
-            yield number, text.removeprefix(_MARK) if number == 1 else text
-            number += text.count(b"\n")
+            lines = Lines(text.removeprefix(_MARK) if number == 1 else text)
+            yield number, lines
+            number += len(lines)
         rest += block[end:]
         if len(rest) > longest:
             tell(_too_long(name, number, longest))
             rest, dropping = b"", True
     if rest:
-        yield number, rest.removeprefix(_MARK) if number == 1 else rest
+        yield number, Lines(rest.removeprefix(_MARK) if number == 1 else rest)
 
 
 def _too_long(name: str, number: int, longest: int) -> Trouble:

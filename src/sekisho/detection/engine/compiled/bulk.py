@@ -1,31 +1,30 @@
 """Many records in JSON at once: the way of most of them is a few look-ups long (pure)."""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from sekisho.detection.engine.compiled.group import Group
+from sekisho.detection.engine.compiled.classes import Classes
 from sekisho.detection.engine.compiled.keywords import Keywords
+from sekisho.detection.engine.compiled.kinds import Kind
 from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.compiled.sieve import Sieve
+from sekisho.detection.engine.compiled.tally import Tally
 from sekisho.detection.engine.compiled.trial import NO_RULES
 from sekisho.detection.engine.compiled.typed import (
     MISSING,
-    EventOf,
-    Reader,
     RecordOf,
     data_of,
     decode_record,
     decode_records,
-    host_of,
     kind_of,
     plain_id,
     time_of,
 )
-from sekisho.detection.engine.moments import EARLIEST, parse_moment
 from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
 from sekisho.detection.model import Event
 
@@ -39,8 +38,6 @@ _BLANK = b" \t\r\n\x00\x1e"
 NO_FIELDS = "no object"
 _DEFENDER = "windows defender"
 _MOST_KINDS = 1 << 16
-_EARLIEST, _LATEST = "1990", "2100"
-_TOO_LATE = 4_102_444_800_000_000
 
 
 class Seen(NamedTuple):
@@ -56,70 +53,6 @@ class Unread(NamedTuple):
     file: str
     record: int
     reason: str
-
-
-class OddError(ValueError):
-    """A record that only the slow way gets right."""
-
-
-class Kind:
-    """How the records of one channel and event id are read and judged.
-
-    ``slow``: each record goes the slow way. ``judge`` raises OddError, or what reading raises,
-    for records that have to go it.
-    """
-
-    def __init__(self, group: Group | None, *, watched: bool, slow: bool) -> None:
-        self.watched, self.slow = watched, slow
-        self.sieve = None if group is None else group.sieve
-        if group is None:
-            return
-        self._whole, self._part = Reader(group.names), Reader(group.steady_names)
-        sees = group.blind.isdisjoint(group.sieve.always)
-        self._able, self._able_part = self._whole.able and sees, self._part.able and sees
-        self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
-
-    def judge(
-        self, event: EventOf, lines: Lines, at: int, worth: frozenset[int] | None
-    ) -> tuple[int, ...]:
-        """Return the rules that the record in line ``at`` matches; the sieve found ``worth``."""
-        if worth is None:
-            if not self._able_part:
-                raise OddError
-            return self._fire_steady(self._part.read(event, lines, at))
-        if not self._able or not self._blind.isdisjoint(worth):
-            raise OddError
-        return self._fire(worth, self._whole.read(event, lines, at))
-
-
-class Tally:
-    """What is counted of all records, found or not."""
-
-    def __init__(self) -> None:
-        self.by: Counter[tuple[str | None, str | None]] = Counter()
-        self.first = self.last = ""
-        self.low: int | None = None
-        self.high: int | None = None
-
-    def note(self, time: int | None) -> None:
-        """Note the time of an event that came shaped, in microseconds."""
-        if time is not None and EARLIEST <= time < _TOO_LATE:
-            self.low = time if self.low is None else min(time, self.low)
-            self.high = time if self.high is None else max(time, self.high)
-
-    def span(self) -> tuple[int | None, int | None]:
-        """Return when the first and the last event was."""
-        self.note(parse_moment(self.first))
-        self.note(parse_moment(self.last))
-        return self.low, self.high
-
-    def stretch(self, times: Sequence[str]) -> None:
-        """Note when records were written; clocks before 1990 and after 2100 do not count."""
-        if times and not (min(times) >= _EARLIEST and max(times) < _LATEST):
-            times = [time for time in times if _EARLIEST <= time < _LATEST]
-        if times:
-            self.first = min(*times, self.first or _LATEST)
-            self.last = max(*times, self.last)
 
 
 class Bulk:
@@ -159,13 +92,14 @@ class Bulk:
 
     def _sort(self, batch: "Batch") -> list[tuple[Kind, list[int]]]:
         """Count the records and return their places by kind."""
-        places = batch.by_kind()
-        read = batch.records
+        kinds, records = batch.by_kind(), batch.records
+        for (channel, _), here in kinds.items():
+            self.tally.count(channel, [records[at] for at in here])
+        read = records
         if batch.odd:
             read = [record for at, record in enumerate(read) if at not in batch.odd]
         self.tally.stretch(list(map(time_of, read)))
-        self.tally.by.update(map(host_of, read))
-        return [(self._kind(*key), here) for key, here in places.items()]
+        return [(self._kind(*key), here) for key, here in kinds.items()]
 
     def _kind(self, channel: str, event_id: int) -> Kind:
         known = self._kinds.get((channel, event_id))
@@ -287,12 +221,18 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
     """Fill ``fired`` for the records of one kind; those of another form become odd."""
     if kind.watched:
         batch.fired.update(dict.fromkeys(places, NO_RULES))
-    sieve = kind.sieve
-    if sieve is None:
+    if kind.sieve is None:
         return
     if kind.slow:
         batch.odd.update(dict.fromkeys(places, True))
-        return
+    elif kind.classes is not None:
+        _judge_by_class(kind, kind.classes, places, batch)
+    else:
+        _judge_by_sieve(kind, kind.sieve, places, batch)
+
+
+def _judge_by_sieve(kind: Kind, sieve: Sieve, places: Sequence[int], batch: Batch) -> None:
+    """Judge what a search over the whole data of the records finds something in."""
     found = sieve.find(_datas(places, batch)) if sieve.always or sieve.searches else {}
     records, lines, odd = batch.records, batch.lines, batch.odd
     for number in range(len(places)) if sieve.always else found:
@@ -306,6 +246,39 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
             continue
         if rules:
             batch.fired[at] = rules
+
+
+def _judge_by_class(kind: Kind, classes: Classes, places: Sequence[int], batch: Batch) -> None:
+    """Judge the records of a kind with many rules, by the values of their fields."""
+    records, odd = batch.records, batch.odd
+    if odd:
+        places = [at for at in places if at not in odd]
+    try:
+        rows = classes.rows(map(data_of, [records[at] for at in places]))
+        found = classes.find(rows)
+    except _ODD:
+        _judge_apart(kind, classes, places, batch)
+        return
+    for number, row in enumerate(rows):
+        at = places[number]
+        try:
+            taken = classes.take(row, found.get(number, 0))
+            rules = kind.judge_row(taken, records[at].Event, batch.lines, at)
+        except _ODD:
+            odd[at] = True
+            continue
+        if rules:
+            batch.fired[at] = rules
+
+
+def _judge_apart(kind: Kind, classes: Classes, places: Sequence[int], batch: Batch) -> None:
+    """Judge records of which one has another form."""
+    if len(places) > 1:
+        for at in places:
+            _judge_by_class(kind, classes, [at], batch)
+        return
+    batch.odd.update(dict.fromkeys(places, True))
+    kind.note_strange()
 
 
 def _datas(places: Sequence[int], batch: Batch) -> list[Any]:

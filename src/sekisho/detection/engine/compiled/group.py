@@ -3,6 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
+from sekisho.detection.engine.compiled.classes import Classes
 from sekisho.detection.engine.compiled.remembered import Room
 from sekisho.detection.engine.compiled.sieve import Sieve, write_whole
 from sekisho.detection.engine.compiled.terms import FIRM, GroupPlan
@@ -31,6 +34,12 @@ class Group:
         self._everything = range(len(plan.rules))
         self._trials = Trials(plan, self.names, room)
         self._steady = Trials(plan, self.steady_names, room)
+        self.classes: Classes | None = None
+        if plan.classes is not None and not plan.blind:
+            self.classes = Classes(plan, plan.classes)
+            # What is worth trying is all there is to try.
+            bare = msgspec.structs.replace(plan, free=(), gates=())
+            self._sifted = Trials(bare, self.names, room)
 
     def fire(self, worth: frozenset[int], values: tuple[Any, ...]) -> tuple[int, ...]:
         """Return the rules that hold for an event without keywords.
@@ -43,12 +52,16 @@ class Group:
         """Do the same where the sieve found none; ``values`` of ``steady_names``."""
         return self._steady.judge(_NONE, values)
 
+    def fire_sifted(self, worth: frozenset[int], values: tuple[Any, ...]) -> tuple[int, ...]:
+        """Do the same with the rules that ``classes`` found: there are no others to try."""
+        return self._sifted.judge(worth, values)
+
     def fire_whole(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the rules that hold for an event of which all fields are known."""
         worth = self._worth(fields)
         if not worth and not self.sieve.always:
             return NO_RULES
-        return self._trials.hold(worth, _Found(fields, self.names), fields)
+        return self._trials.hold_whole(worth, _Found(fields, self.names), fields)
 
     def _worth(self, fields: Mapping[str, Any]) -> Collection[int]:
         if not self.sieve.searches and not self._words.searches:
@@ -72,5 +85,10 @@ class _Found:
         self._fields, self._names = fields, names
 
     def __getitem__(self, at: int, /) -> Any:
-        value = find(self._fields, self._names[at])
+        name = self._names[at]
+        if name in self._fields:
+            return self._fields[name]
+        if "." not in name:
+            return ABSENT
+        value = find(self._fields, name)
         return ABSENT if value is MISSING else value

@@ -31,6 +31,37 @@ def least_width(pattern: str) -> int:
     return 0 if parsed is None else int(parsed.getwidth()[0])
 
 
+def required_run(pattern: str) -> tuple[str, int]:
+    """Return letters and digits of which so many in a row are in whatever ``pattern`` matches.
+
+    ("", 0) if none are known. The letters are in lower case and stand for both.
+    """
+    best = ("", 0)
+    for operation, argument in _parse(pattern) or ():
+        if not str(operation).endswith("_REPEAT") or len(argument[2]) != 1:
+            continue
+        least, (kind, members) = argument[0], argument[2][0]
+        letters = _letters_of(members) if str(kind) == "IN" else ""
+        if letters and least > best[1]:
+            best = (letters, int(least))
+    return best
+
+
+def _letters_of(members: Iterable[tuple[Any, Any]]) -> str:
+    """Return what a set of single letters holds, "" if it holds others than letters and digits."""
+    found: set[str] = set()
+    for kind, value in members:
+        match str(kind):
+            case "LITERAL":
+                found.add(chr(value))
+            case "RANGE":
+                found |= set(map(chr, range(value[0], value[1] + 1)))
+            case _:
+                return ""
+    text = "".join(sorted({letter.lower() for letter in found}))
+    return text if text.isascii() and text.isalnum() else ""
+
+
 def _parse(pattern: str) -> Any:
     """Return what Python makes of an expression, None where that may not be what is meant."""
     if "[:" in pattern:  # a class of RE2 within a set, which Python takes for single letters

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from sekisho.detection.engine.compiled.literals import required_texts
+from sekisho.detection.engine.compiled.literals import required_run, required_texts
 from sekisho.detection.engine.compiled.ordinary import NAMES, ORDINARY
 from sekisho.detection.engine.compiled.terms import IN_SYSTEM, Column, Piece, Term
 from sekisho.detection.engine.compiled.usual import USUAL
@@ -51,6 +51,9 @@ _RENAMED = IN_SYSTEM | {"Data"}
 """Names that stand otherwise in a record: those of System, and that of data without a name."""
 
 _MANY_DIGITS = re.compile(r"[0-9]{4,}")
+_LEAST_RUN, _MOST_RUN = 32, 512
+"""Shorter runs of letters are too common, longer ones more than a search takes."""
+
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,14}")
 
 
@@ -68,6 +71,17 @@ def pieces_of(term: Term) -> tuple[Piece, ...]:
     if name and (digits := _digits_in(test)):
         return (Piece(digits, name, loose=True),)
     return tuple(dict.fromkeys(_within(text, name) for text in _texts_of(column, test)))
+
+
+def run_of(term: Term) -> tuple[Piece, ...]:
+    """Return the run of letters that is in every value where ``term`` holds; () if none is known.
+
+    Digests and other long words are such runs, so it is for fields that seldom hold any.
+    """
+    if term.column.how is not None or not isinstance(term.test, Regex):
+        return ()
+    letters, least = required_run(term.test.pattern)
+    return (Piece(letters, run=least),) if _LEAST_RUN <= least <= _MOST_RUN else ()
 
 
 def _name_of(column: Column) -> str:
@@ -178,6 +192,8 @@ def _may_be_no_text(run: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def rarity(piece: Piece) -> float:
     """Guess how many of a thousand ordinary records hold ``piece``; the less the better."""
+    if piece.run:
+        return _RARELY
     if not piece.name:
         return _rarity(piece.text)
     values = _usual_of(piece.name)

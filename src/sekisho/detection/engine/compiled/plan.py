@@ -6,12 +6,14 @@ from itertools import chain
 
 import msgspec
 
+from sekisho.detection.engine.compiled.classplan import LEAST_RULES, plan_classes
 from sekisho.detection.engine.compiled.needs import Need, need, needs
 from sekisho.detection.engine.compiled.pieces import pieces_of, rarity
 from sekisho.detection.engine.compiled.sieve import build_database
 from sekisho.detection.engine.compiled.terms import (
     IN_SYSTEM,
     KEYWORDS,
+    ClassPlan,
     Column,
     ColumnGate,
     Entry,
@@ -82,9 +84,11 @@ class Planner:
     """Builds groups from ways; the terms of all of them share one book.
 
     ``keeps``: the plans are to be kept, so searches for their pieces are made for keeping too.
+    Kinds with ``classes_from`` rules or more are told apart by their records' values.
     """
 
     keeps: bool = False
+    classes_from: int = LEAST_RULES
     book: TermBook = field(default_factory=TermBook)
     _pieces: dict[int, tuple[Piece, ...]] = field(default_factory=dict)
     _databases: dict[tuple[Piece, ...], bytes] = field(default_factory=dict)
@@ -154,7 +158,17 @@ class Planner:
             gates=gates,
             blind=tuple(at for at, tree in enumerate(left.values()) if self._is_blind(tree)),
             windows=windows,
+            classes=self._classes(left, numbers) if windows else None,
         )
+
+    def _classes(self, left: Mapping[int, Tree], numbers: Mapping[int, int]) -> ClassPlan | None:
+        if not self.keeps or len(left) < self.classes_from:
+            return None  # only records in bulk go this way
+
+        def make(found: Mapping[Piece, Iterable[int]]) -> SievePlan:
+            return self._sieve(found, {}, ())
+
+        return plan_classes(left, self.book.terms, self.pieces, numbers, make)
 
     def pieces(self, number: int) -> tuple[Piece, ...]:
         """Return the pieces of a term by its number."""
@@ -265,8 +279,14 @@ def settle(column: Column, test: object, kind: KindOfEvent) -> bool | None:
     return None
 
 
-def make_plan(rules: Sequence[Rule], table: RoutingTable) -> Plan:
-    """Return the plan for ``rules``; their order is that in which matches are reported."""
+def make_plan(
+    rules: Sequence[Rule], table: RoutingTable, *, classes_from: int = LEAST_RULES
+) -> Plan:
+    """Return the plan for ``rules``; their order is that in which matches are reported.
+
+    ``classes_from`` says how many rules a kind of event has at least where records are told apart
+    by values; it decides what a hunt costs and nothing else.
+    """
     uncut = Uncut(
         tuple(
             Entry(number, route)
@@ -275,7 +295,7 @@ def make_plan(rules: Sequence[Rule], table: RoutingTable) -> Plan:
         ),
         tuple(rule.tree for rule in rules),
     )
-    planner = Planner(keeps=True)
+    planner = Planner(keeps=True, classes_from=classes_from)
     ways = planner.ways(uncut)
     return Plan(
         rule_ids=tuple(rule.id for rule in rules),

@@ -23,7 +23,8 @@ _PAYS = 3
 _MOST_SETS = 4_096
 _PLAIN = frozenset((str, int, bool, type(None), type(ABSENT)))
 
-Pick = Callable[[Sequence[Any]], Any]
+Pick = Callable[[Any], Any]
+Worth = frozenset[int] | tuple[int, ...]
 Verdict = tuple[int, ...]
 
 
@@ -56,12 +57,12 @@ class Remembered:
     next to nothing comes again, looking is left for a while: it would cost and bring nothing.
     """
 
-    def __init__(self, room: Room, places: Callable[[frozenset[int]], Sequence[int]]) -> None:
+    def __init__(self, room: Room, places: Callable[[Worth], Sequence[int]]) -> None:
         self._room, self._places, self._kept = room, places, room.open()
-        self._picks: dict[frozenset[int], Pick] = {}
+        self._picks: dict[Worth, Pick] = {}
         self._asked = self._known = 0
 
-    def key(self, worth: frozenset[int], values: Sequence[Any]) -> Hashable | None:
+    def key(self, worth: Worth, values: Any) -> Hashable | None:
         """Return by what a record is known again, None where it is not to be kept."""
         self._asked += 1
         if self._asked > _LOOK and self._rests():
@@ -92,7 +93,7 @@ class Remembered:
             return False
         return True
 
-    def _pick(self, worth: frozenset[int]) -> Pick:
+    def _pick(self, worth: Worth) -> Pick:
         if len(self._picks) >= _MOST_SETS:
             self._picks.clear()
         places = self._places(worth)

@@ -7,7 +7,6 @@ is taken apart, however many values are in them that were never seen before.
 import json
 import re
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -22,6 +21,7 @@ from sekisho.detection.engine.compiled.terms import Piece, SievePlan
 Search = Callable[[bytes], list[tuple[int, int]]]
 """From a text to (number of a piece, where it ends), for every place where a piece stands."""
 
+_MOST_WORTHS = 4_096
 _PIECES = msgspec.msgpack.Decoder(tuple[Piece, ...])
 _DOTTED = re.compile(f"[{DOTTED}]")
 
@@ -33,6 +33,7 @@ class Sieve:
         self.always = frozenset(plan.always)
         self._plan = plan
         self._search: Search | None = None
+        self._worths: dict[frozenset[int], frozenset[int]] = {}
 
     @property
     def searches(self) -> bool:
@@ -48,16 +49,21 @@ class Sieve:
         hits = self._search(b"\n".join(texts))
         if not hits:
             return {}
-        ends = list(accumulate([len(text) + 1 for text in texts]))
-        numbers: dict[int, set[int]] = defaultdict(set)
-        for number, to in hits:
-            numbers[bisect_left(ends, to)].add(number)
-        return {at: worth for at, seen in numbers.items() if (worth := self._worth(seen))}
+        worths, worth_of = self._worths, self._worth
+        found: dict[int, frozenset[int]] = {}
+        for at, seen in by_text(hits, texts).items():
+            pieces = frozenset(seen)
+            worth = worths.get(pieces)
+            if worth is None:
+                worth = worth_of(pieces)
+            if worth:
+                found[at] = worth
+        return found
 
-    def _worth(self, seen: set[int]) -> frozenset[int]:
+    def _worth(self, seen: frozenset[int]) -> frozenset[int]:
         """Return the rules to be tried where the pieces ``seen`` (by number) stand."""
         rules, besides = self._plan.rules, self._plan.besides
-        return frozenset(
+        worth = frozenset(
             [
                 rule
                 for number in seen
@@ -65,6 +71,25 @@ class Sieve:
                 if rule not in besides or not seen.isdisjoint(besides[rule])
             ]
         )
+        if len(self._worths) >= _MOST_WORTHS:
+            self._worths.clear()
+        self._worths[seen] = worth
+        return worth
+
+
+def by_text(hits: Sequence[tuple[int, int]], texts: Sequence[bytes]) -> dict[int, list[int]]:
+    """Return the numbers of the pieces by the place of the text that they stand in."""
+    ends = list(accumulate([len(text) + 1 for text in texts]))
+    found: dict[int, list[int]] = {}
+    low = high = 0
+    add = ends.append
+    for number, to in hits:
+        if not low < to <= high:  # most hits lie in the text of the one before
+            at = bisect_left(ends, to)
+            low, high = ends[at - 1] if at else 0, ends[at]
+            add = found.setdefault(at, []).append
+        add(number)
+    return found
 
 
 def write_whole(fields: Mapping[str, Any]) -> bytes | None:
@@ -89,7 +114,7 @@ def build_database(pieces: Sequence[Piece]) -> bytes:
     """Return a search for ``pieces`` that can be kept; b"" if there are none."""
     if not pieces:
         return b""
-    plain = not any(piece.name for piece in pieces)
+    plain = not any(piece.name or piece.run for piece in pieces)
     flags = hyperscan.HS_FLAG_CASELESS | (0 if plain else hyperscan.HS_FLAG_DOTALL)
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
@@ -104,6 +129,8 @@ def build_database(pieces: Sequence[Piece]) -> bytes:
 
 def _expression(piece: Piece) -> bytes:
     """Return the expression for a piece; a value of several parts counts as one that has it."""
+    if piece.run:
+        return b"[%b]{%d}" % (piece.text.encode(), piece.run)
     text = re.escape(piece.text).encode()
     if not piece.name:
         return text
@@ -121,7 +148,7 @@ def make_search(packed: bytes, database: bytes) -> Search:
     """Return the search for packed pieces, that which was kept if there is one.
 
     Where none was, texts come from ``write_whole``; an automaton is made just now, which finds
-    pieces in any field, and loose ones in every text.
+    pieces in any field, and loose ones and runs in every text.
     """
     if database:
         try:
@@ -133,7 +160,7 @@ def make_search(packed: bytes, database: bytes) -> Search:
         [piece.text.encode() for piece in pieces], implementation=Implementation.ContiguousNFA
     )
     find = automaton.find_matches_as_indexes
-    loose = [at for at, piece in enumerate(pieces) if piece.loose]
+    loose = [at for at, piece in enumerate(pieces) if piece.loose or piece.run]
 
     def search(text: bytes) -> list[tuple[int, int]]:
         # bytes.lower() is about ASCII alone, as the pieces are.

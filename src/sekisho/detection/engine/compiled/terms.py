@@ -85,12 +85,14 @@ class Piece(msgspec.Struct, frozen=True, array_like=True, order=True):
 
     With a ``name`` it stands in the value of that field. ``alone``: it is all of that value, which
     may be a text, a number or a truth. ``loose``: it stands there if that value is no number.
+    ``run``: so many of the letters of ``text`` in a row.
     """
 
     text: str
     name: str = ""
     alone: bool = False
     loose: bool = False
+    run: int = 0
 
 
 class SievePlan(msgspec.Struct, frozen=True, array_like=True):
@@ -116,13 +118,37 @@ class ColumnGate(msgspec.Struct, frozen=True, array_like=True):
     texts: dict[str, tuple[int, ...]]
 
 
+class ClassSearch(msgspec.Struct, frozen=True, array_like=True):
+    """A search over the texts of some fields; its ``rules`` are needs (see ``ClassPlan.bits``)."""
+
+    names: tuple[str, ...]
+    sieve: SievePlan
+
+
+class ClassPlan(msgspec.Struct, frozen=True, array_like=True):
+    """How the rules of a kind with many are told apart by the values of its records.
+
+    ``names`` are the fields with few values. Each rule (by position) has ``depths`` needs, one in
+    each layer; need n of rule r is the bit ``n * number of rules + r``. ``bits`` leads from a term
+    on those fields to the needs that it satisfies, ``searches`` do so from texts of the others.
+    ``searched`` are the rules of which a text has to be found.
+    """
+
+    names: tuple[str, ...]
+    depths: tuple[int, ...]
+    bits: dict[int, tuple[int, ...]]
+    searches: tuple[ClassSearch, ...]
+    searched: tuple[int, ...]
+
+
 class GroupPlan(msgspec.Struct, frozen=True, array_like=True):
     """The rules of one kind of event.
 
     The n-th term is ``tests[n]`` of the column ``columns[places[n]]``. ``sieve`` says which rules
     to try by the data of a record, ``words`` by all of it (keywords). Of those that are tried
     always, ``free`` really are, the others where one of their ``gates`` is open. ``blind`` are
-    rules with a keyword that cannot be looked for.
+    rules with a keyword that cannot be looked for. ``classes`` is another way to tell what to try,
+    for kinds with many rules.
     """
 
     rules: tuple[int, ...]
@@ -136,6 +162,7 @@ class GroupPlan(msgspec.Struct, frozen=True, array_like=True):
     gates: tuple[ColumnGate, ...]
     blind: tuple[int, ...]
     windows: bool
+    classes: ClassPlan | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

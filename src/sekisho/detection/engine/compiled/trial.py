@@ -1,7 +1,8 @@
 """Rules held against one event's values: exactly, each test made only when it decides something."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any, Protocol
 
@@ -75,10 +76,8 @@ class Trials:
     def __init__(self, plan: GroupPlan, names: Sequence[str], room: Room) -> None:
         self._plan, self._names = plan, names
         self._remembered = Remembered(room, self._places)
-        self._makers = [
-            _maker(column, names) if set(names).issuperset(column.names) else _nothing
-            for column in plan.columns
-        ]
+        self._remembered_whole = Remembered(room, self._places_of)
+        self._makers = make_makers(plan, names)
         self._rules: list[Holds | None] = [None] * len(plan.rules)
         self._terms: dict[int, Part] = {}
         self._gates: list[tuple[int, dict[Any, tuple[int, ...]], tuple[int, ...]]] = [
@@ -101,9 +100,15 @@ class Trials:
             remembered.keep(key, verdict)
         return verdict
 
-    def _places(self, worth: frozenset[int]) -> list[int]:
+    def _places(self, worth: Collection[int]) -> list[int]:
         """Return the positions of the values that decide, where these rules are worth trying."""
-        wanted = self._decide_always.union(*map(self._decides, worth))
+        return self._where(self._decide_always.union(*map(self._decides, worth)))
+
+    def _places_of(self, tried: Collection[int]) -> list[int]:
+        """Return the positions of the values that these rules look at."""
+        return self._where(frozenset[str]().union(*map(self._decides, tried)))
+
+    def _where(self, wanted: Container[str]) -> list[int]:
         return [at for at, name in enumerate(self._names) if name in wanted]
 
     def _always(self) -> frozenset[str]:
@@ -129,7 +134,36 @@ class Trials:
 
         Tried are the rules ``worth`` it (by position) and those that the sieve cannot tell of.
         """
-        exhibit, rules = Exhibit(self._makers, values, fields), self._rules
+        exhibit = Exhibit(self._makers, values, fields)
+        return self._try(self._tried(worth, exhibit), exhibit)
+
+    def hold_whole(
+        self, worth: Iterable[int], values: Values, fields: Mapping[str, Any]
+    ) -> tuple[int, ...]:
+        """Do as ``hold`` does for an event of which all is known; the same is judged once."""
+        exhibit, remembered = Exhibit(self._makers, values, fields), self._remembered_whole
+        tried = tuple(self._tried(worth, exhibit))
+        key = remembered.key(tried, values) if self._wordy.isdisjoint(tried) else None
+        verdict = None if key is None else remembered.get(key)
+        if verdict is None:
+            verdict = self._try(tried, exhibit)
+            if key is not None:
+                remembered.keep(key, verdict)
+        return verdict
+
+    @cached_property
+    def _wordy(self) -> frozenset[int]:
+        """Rules that look at all fields of an event."""
+        if self._keywords < 0:
+            return frozenset()
+        places, keywords = self._plan.places, self._keywords
+        trees = enumerate(self._plan.trees)
+        return frozenset(
+            at for at, tree in trees if any(places[number] == keywords for number in tree.numbers)
+        )
+
+    def _tried(self, worth: Iterable[int], exhibit: Exhibit) -> list[int]:
+        """Return the rules to try: the worthy, and those that the sieve cannot tell of."""
         tried = [*worth, *self._plan.free]
         for column, texts, gated in self._gates:
             text = exhibit[column]
@@ -137,7 +171,11 @@ class Trials:
                 tried += texts[text]
             elif text is None and exhibit.value(column) is not ABSENT:
                 tried += gated
-        found: list[int] = []
+        return tried
+
+    def _try(self, tried: Iterable[int], exhibit: Exhibit) -> tuple[int, ...]:
+        """Return the numbers of the rules that hold, in the order of the plan."""
+        found, rules = [], self._rules
         for at in tried:
             rule = rules[at]
             if rule is None:
@@ -194,36 +232,46 @@ class Trials:
                     value_passes(test, value) for value in all_leaves(event.fields or {})
                 ),
             )
-        if isinstance(test, Exists):
-            return Part(1, lambda event: event.value(column) is not ABSENT)
-        if isinstance(test, IsNull):
-            return Part(1, self._null(column))
-        if isinstance(test, SameAs):
-            return Part(2, lambda event: self._same(test, event.value(column)))
-        return one_test(column, test)
+        return term_part(self._plan, column, test)
 
-    def _null(self, column: int) -> Holds:
-        blank = self._plan.windows
 
-        def holds(event: Exhibit) -> bool:
-            value = event.value(column)
-            return value is ABSENT or any(
-                one is None or (blank and one == "") for one in leaves(value)
-            )
+def term_part(plan: GroupPlan, column: int, test: Test) -> Part:
+    """Return the part for one test of a column (by place) of ``plan``; not for keywords."""
+    if isinstance(test, Exists):
+        return Part(1, lambda event: event.value(column) is not ABSENT)
+    if isinstance(test, IsNull):
+        return Part(1, _null(column, blank=plan.windows))
+    if isinstance(test, SameAs):
+        return Part(2, lambda event: _same(test, event.value(column), blank=plan.windows))
+    return one_test(column, test)
 
-        return holds
 
-    def _same(self, test: SameAs, parts: tuple[Any, ...]) -> bool:
-        here, there = parts
-        if type(here) is type(there) is str and test.place is Place.WHOLE and not test.cased:
-            if len(here) != len(there) and here.isascii() and there.isascii():
-                return False
-            return here.casefold() == there.casefold()
-        fields = {
-            n: value for n, value in (("here", here), ("there", there)) if value is not ABSENT
-        }
-        atom = Atom("here", SameAs("there", test.place, test.cased))
-        return atom_holds(atom, View(fields, {}, self._plan.windows))
+def _null(column: int, *, blank: bool) -> Holds:
+    def holds(event: Exhibit) -> bool:
+        value = event.value(column)
+        return value is ABSENT or any(one is None or (blank and one == "") for one in leaves(value))
+
+    return holds
+
+
+def _same(test: SameAs, parts: tuple[Any, ...], *, blank: bool) -> bool:
+    here, there = parts
+    if type(here) is type(there) is str and test.place is Place.WHOLE and not test.cased:
+        if len(here) != len(there) and here.isascii() and there.isascii():
+            return False
+        return here.casefold() == there.casefold()
+    fields = {n: value for n, value in (("here", here), ("there", there)) if value is not ABSENT}
+    atom = Atom("here", SameAs("there", test.place, test.cased))
+    return atom_holds(atom, View(fields, {}, blank))
+
+
+def make_makers(plan: GroupPlan, names: Sequence[str]) -> list[Make]:
+    """Return what makes the value of each column from those of ``names``, if they are enough."""
+    given = set(names)
+    return [
+        _maker(column, names) if given.issuperset(column.names) else _nothing
+        for column in plan.columns
+    ]
 
 
 def _nothing(_values: Values) -> Any:

@@ -85,7 +85,7 @@ _records = msgspec.json.Decoder(RecordOf)
 decode_record, decode_records = _records.decode, _records.decode_lines
 
 kind_of = attrgetter("Event.System.Channel", "Event.System.EventID")
-host_of = attrgetter("Event.System.Channel", "Event.System.Computer")
+computer_of = attrgetter("Event.System.Computer")
 time_of = attrgetter("Event.System.TimeCreated.attributes.SystemTime")
 data_of = attrgetter("Event.EventData")
 """What is asked of every record, without Python in between."""

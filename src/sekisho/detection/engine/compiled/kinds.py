@@ -1,0 +1,65 @@
+"""How the records of one channel and event id are judged in bulk (pure)."""
+
+from sekisho.detection.engine.compiled.classes import Classes
+from sekisho.detection.engine.compiled.group import Group
+from sekisho.detection.engine.compiled.lines import Lines
+from sekisho.detection.engine.compiled.typed import EventOf, Reader
+
+_MOST_STRANGE = 1_000
+
+
+class OddError(ValueError):
+    """A record that only the slow way gets right."""
+
+
+class Kind:
+    """How the records of one channel and event id are read and judged.
+
+    ``slow``: each record goes the slow way. ``judge`` raises OddError, or what reading raises,
+    for records that have to go it.
+    """
+
+    def __init__(self, group: Group | None, *, watched: bool, slow: bool) -> None:
+        self.watched, self.slow = watched, slow
+        self.sieve = None if group is None else group.sieve
+        self.classes: Classes | None = None
+        self._strange = 0
+        if group is None:
+            return
+        self._whole, self._part = Reader(group.names), Reader(group.steady_names)
+        sees = group.blind.isdisjoint(group.sieve.always)
+        self._able, self._able_part = self._whole.able and sees, self._part.able and sees
+        self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
+        self._fire_sifted = group.fire_sifted
+        if self._able:
+            self.classes = group.classes
+
+    def judge(
+        self, event: EventOf, lines: Lines, at: int, worth: frozenset[int] | None
+    ) -> tuple[int, ...]:
+        """Return the rules that the record in line ``at`` matches; the sieve found ``worth``."""
+        if worth is None:
+            if not self._able_part:
+                raise OddError
+            return self._fire_steady(self._part.read(event, lines, at))
+        if not self._able or not self._blind.isdisjoint(worth):
+            raise OddError
+        return self._fire(worth, self._whole.read(event, lines, at))
+
+    def judge_row(
+        self, taken: tuple[frozenset[int], frozenset[int]], event: EventOf, lines: Lines, at: int
+    ) -> tuple[int, ...]:
+        """Return the rules of a record for which ``classes`` took (what is sure, what to try)."""
+        sure, worth = taken
+        if worth:
+            fired = self._fire_sifted(worth, self._whole.read(event, lines, at))
+            if not sure:
+                return fired
+            sure = sure.union(fired)
+        return tuple(sorted(sure))
+
+    def note_strange(self) -> None:
+        """Note a record of a form that ``classes`` cannot take; after many they are not asked."""
+        self._strange += 1
+        if self._strange > _MOST_STRANGE:
+            self.classes = None
