@@ -360,3 +360,28 @@ def test_nobody_is_asked_the_same_twice_at_once_and_no_two_rounds_share_a_person
     with database.write(SYSTEM) as tx:
         assert service.turn_selfchecks(tx) == 1
         assert service.list_rounds(tx)[0].invited == 2
+
+
+def test_rounds_are_searched_sorted_and_paged(database: Database, clock: FakeClock) -> None:
+    guard = person(database, "saeki", Role.SECURITY)
+    place = _place(database, [person(database, f"p{n}") for n in range(12)])
+    wanted = [(Audience.UNIT, place[1]), (Audience.GROUP, place[3]), (Audience.EVERYBODY, "")]
+    for audience, name in wanted:
+        with database.write(guard) as tx:
+            service.make_schedule(tx, service.NewSchedule("telework", audience, name))
+        with database.write(SYSTEM) as tx:
+            service.turn_selfchecks(tx)
+        clock.advance(seconds=5.5 * 86400)
+
+    def numbers(search: str = "", still: bool | None = None, sort: str = "-opened") -> list[int]:
+        with database.read(guard) as tx:
+            wish = service.RoundWish(search, still, sort)
+            found = [service.page_rounds(tx, wish, offset=n, limit=1) for n in range(4)]
+        assert len({total for _, total in found}) == 1
+        return [each.invited for page, _ in found for each in page]
+
+    assert numbers() == numbers(sort="nonsense") == [6, 1, 6]
+    assert numbers(sort="asked") == [1, 6, 6]
+    assert numbers("在宅", still=True) == numbers("TELEWORK", still=True) == [6, 1]
+    assert numbers("self-check", still=False, sort="closes") == [6]
+    assert numbers("no such thing") == []

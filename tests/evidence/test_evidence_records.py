@@ -2,8 +2,15 @@
 
 import pytest
 
-from sekisho.evidence.model import NewRecord
-from sekisho.evidence.service import get_record, list_records, record, record_many, seal_records
+from sekisho.evidence.model import NewRecord, Record, RecordFilter
+from sekisho.evidence.service import (
+    get_record,
+    list_records,
+    record,
+    record_many,
+    seal_records,
+    sort_records,
+)
 from sekisho.evidence.service.records import _increment
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import (
@@ -51,6 +58,30 @@ def test_what_was_said_in_confidence_is_for_whom_it_was_meant(
     }
     with database.read(admin) as tx:
         assert all(r.detail and r.needs is None for r in list_records(tx))
+
+
+@pytest.mark.parametrize("sort", ["time", "kind", "-kind", "subject", "-subject", "-time", "x"])
+def test_records_are_sorted_and_each_is_on_one_page(
+    database: Database, admin: Principal, sort: str
+) -> None:
+    with database.write(admin) as tx:
+        for number in range(11):
+            record(tx, kind=f"k.{number % 3}", subject=f"s:{number % 2}", detail={"n": number})
+        seal_records(tx)
+    seen: list[Record] = []
+    with database.read(admin) as tx:
+        while page := sort_records(
+            tx, RecordFilter(kind="k.*"), sort, after=seen[-1].seq if seen else None, limit=4
+        ):
+            seen += page
+        assert sort_records(tx, RecordFilter(), "kind", after=10**9) == []
+
+    def key(found: Record) -> tuple[str, int]:
+        words = {"kind": found.kind, "subject": found.subject}
+        return words.get(sort.removeprefix("-"), ""), found.seq or 0
+
+    assert len(seen) == 11
+    assert seen == sorted(seen, key=key, reverse=sort == "x" or sort.startswith("-"))
 
 
 def test_an_act_that_is_rolled_back_leaves_no_record(database: Database) -> None:

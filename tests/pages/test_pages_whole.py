@@ -8,6 +8,7 @@ import pytest
 from pages.conftest import Town
 from sekisho.controls import service as controls
 from sekisho.controls.faults import Fault
+from sekisho.evidence import service as evidence
 from sekisho.identity.model import Role
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import mark_code
@@ -225,6 +226,10 @@ def test_the_evidence_of_an_act_is_found_and_read(town: Town, guard: dict[str, s
     assert address is not None
     assert "ソルト付き" in read(town, address.group(1), guard)
     assert device.id in read(town, f"/evidence?q={device.id}", guard)
+    with town.house.database.write(SYSTEM) as tx:
+        evidence.seal_records(tx)
+    assert "device.enrolled" in read(town, "/evidence?kind=device&sort=-subject", guard)
+    assert "device.enrolled" not in read(town, "/evidence?kind=device&sort=kind&after=99", guard)
 
 
 def test_figures_agree_on_every_page(town: Town, guard: dict[str, str]) -> None:

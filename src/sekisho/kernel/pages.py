@@ -125,7 +125,7 @@ def change_query(query: str, **changes: object) -> str:
 
     A list sets a parameter several times. A change of anything starts again at the first page.
     """
-    names = set(changes) | {"page"}
+    names = set(changes) | {"page", "after"}
     kept = [(k, v) for k, v in parse_qsl(query) if k not in names]
     for name, value in changes.items():
         values = value if isinstance(value, list | tuple) else [value]

@@ -61,7 +61,7 @@ def evidence(_language: str) -> dict[str, Any]:
     return {
         "state": state,
         "rows": rows,
-        "older": "184194",
+        "further": 184194,
         "kinds": kinds,
         "checkpoints": checkpoints,
         "checks": [
@@ -74,7 +74,7 @@ def evidence(_language: str) -> dict[str, Any]:
             )
             for n in range(2)
         ],
-        "filters": S(q="", kind="device"),
+        "filters": S(q="", kind="device", sort="-time", after=None),
     }
 
 

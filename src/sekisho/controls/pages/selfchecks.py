@@ -36,6 +36,8 @@ from sekisho.ui.charts import Part
 ADDRESS = "/selfchecks"
 Form = URLEncodedBody[dict[str, Any]]
 WEEKS = 13
+PER_PAGE = 20
+_STILL = {"open": True, "closed": False}
 PROOFS: Sequence[tuple[str, str, Text]] = (
     ("machine", "f-machine", msg("Machine")),
     ("document", "f-document", msg("Document")),
@@ -61,18 +63,45 @@ def show_selfchecks(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     language: NamedDependency[str],
+    q: FromQuery[str] = "",
+    status: FromQuery[str] = "",
+    sort: FromQuery[str] = service.LATEST,
+    page: FromQuery[int] = 1,
 ) -> Page:
     """Show rounds, schedules, and how rules are proven over time. Needs ``selfchecks.read``."""
-    return _overview(database, principal, language)
+    return _overview(database, principal, language, listed=Listed(q, status, sort, max(1, page)))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the address says of the list of rounds."""
+
+    q: str = ""
+    status: str = ""
+    sort: str = service.LATEST
+    page: int = 1
+
+    @property
+    def wish(self) -> service.RoundWish:
+        """Return which rounds are wanted."""
+        return service.RoundWish(self.q, _STILL.get(self.status), self.sort)
+
+
+_FIRST = Listed()
 
 
 def _overview(
     database: Database, principal: Principal, language: str,
     wrong: tuple[Text | str, Text | str] | None = None, sent: Mapping[str, str] | None = None,
+    listed: Listed = _FIRST,
 ) -> Page:  # fmt: skip
+    skipped = (listed.page - 1) * PER_PAGE
     with database.read(principal) as tx:
+        rounds, total = service.page_rounds(tx, listed.wish, offset=skipped, limit=PER_PAGE)
         context = {
-            "rounds": service.list_rounds(tx), "schedules": service.list_schedules(tx),
+            "filters": listed, "rounds": rounds, "total": total, "page": listed.page,
+            "pages": -(-total // PER_PAGE), "first": min(total, skipped + 1),
+            "last": skipped + len(rounds), "schedules": service.list_schedules(tx),
             "checks": service.questionnaires(), "weeks": read_weeks(tx, language),
             "proofs": PROOFS, "moment": tx.now, "wrong": wrong, "sent": sent or {},
             "against": mismatches.count_mismatches(tx), "questions_of": questions_by_key(),

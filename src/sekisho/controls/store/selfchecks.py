@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, not_, select, update
 
 from sekisho.controls.model import Proof
 from sekisho.controls.selfchecks import Audience, Reply, Round, Schedule
@@ -71,9 +71,31 @@ def find_round(tx: Transaction, round_id: str) -> Round | None:
     return found[0] if found else None
 
 
-def list_rounds(tx: Transaction, limit: int = 100) -> list[Round]:
-    """Return rounds, the latest first."""
-    return _rounds(tx, None, limit)
+ROUND_SORTS: Mapping[str, ColumnElement[Any]] = {
+    "opened": ROUNDS.c.opens_at,
+    "check": ROUNDS.c.check_id,
+    "closes": ROUNDS.c.closes_at,
+    "asked": ROUNDS.c.invited,
+}
+
+
+def list_rounds(
+    tx: Transaction, checks: Sequence[str] | None, *, still: bool | None, sort: str, offset: int,
+    limit: int,
+) -> tuple[list[Round], int]:  # fmt: skip
+    """Return one page of rounds by a key of ROUND_SORTS ("-" downwards), and how many there are.
+
+    ``checks`` narrows to questionnaires; ``still`` to rounds that are open, or that are not.
+    """
+    where: list[ColumnElement[bool]] = [] if checks is None else [ROUNDS.c.check_id.in_(checks)]
+    if still is not None:
+        opened = and_(ROUNDS.c.closed_at.is_(None), ROUNDS.c.closes_at > tx.now)
+        where.append(opened if still else not_(opened))
+    column = ROUND_SORTS[sort.removeprefix("-")]
+    order = (column.desc() if sort.startswith("-") else column.asc(), ROUNDS.c.id)
+    ids = select(ROUNDS.c.id).where(*where).order_by(*order).offset(offset).limit(limit)
+    total = tx.scalar(select(func.count()).select_from(ROUNDS).where(*where))
+    return _with_answers(tx, ids, order), int(total)
 
 
 def list_closing(tx: Transaction, now: datetime) -> list[Round]:
@@ -86,18 +108,18 @@ def list_open(tx: Transaction, now: datetime) -> list[Round]:
     return _rounds(tx, and_(ROUNDS.c.closed_at.is_(None), ROUNDS.c.closes_at > now))
 
 
-def _rounds(
-    tx: Transaction, condition: ColumnElement[bool] | None, limit: int | None = None
-) -> list[Round]:
-    wanted = select(ROUNDS.c.id).order_by(ROUNDS.c.opens_at.desc(), ROUNDS.c.id).limit(limit)
-    if condition is not None:
-        wanted = wanted.where(condition)
+def _rounds(tx: Transaction, condition: ColumnElement[bool]) -> list[Round]:
+    latest = (ROUNDS.c.opens_at.desc(), ROUNDS.c.id)
+    return _with_answers(tx, select(ROUNDS.c.id).where(condition), latest)
+
+
+def _with_answers(tx: Transaction, ids: Select[Any], order: Sequence[Any]) -> list[Round]:
     statement = (
         select(ROUNDS, _ANSWERED)
         .join(INVITATIONS, INVITATIONS.c.round_id == ROUNDS.c.id, isouter=True)
-        .where(ROUNDS.c.id.in_(wanted))
+        .where(ROUNDS.c.id.in_(ids))
         .group_by(*ROUNDS.c)
-        .order_by(ROUNDS.c.opens_at.desc(), ROUNDS.c.id)
+        .order_by(*order)
     )
     return [Round(*tuple(row)) for row in tx.rows(statement)]
 

@@ -21,12 +21,14 @@ from sekisho.evidence.service.checkpoints import (
 )
 from sekisho.evidence.service.erasure import erase_of_person, erase_payload
 from sekisho.evidence.service.records import (
+    LATEST,
     get_record,
     list_kinds,
     list_kinds_since,
     list_records,
     record,
     record_many,
+    sort_records,
 )
 from sekisho.evidence.service.sealing import seal_records
 from sekisho.evidence.service.verification import (
@@ -38,6 +40,7 @@ from sekisho.evidence.service.verification import (
 )
 
 __all__ = [
+    "LATEST",
     "NewRecord",
     "OutsideLine",
     "deliver_checkpoints",
@@ -61,6 +64,7 @@ __all__ = [
     "remove_orphans",
     "rotate_key",
     "seal_records",
+    "sort_records",
     "store_artifact",
     "verify",
     "verify_database",

@@ -155,6 +155,28 @@ def list_records(
     return [_read(row, kept) for row in found]
 
 
+LATEST = "-time"
+
+
+def sort_records(
+    tx: Transaction, wanted: RecordFilter, sort: str = LATEST, *, after: int | None = None,
+    limit: int = 50,
+) -> list[Record]:  # fmt: skip
+    """Return records by time, kind or subject ("-" downwards); an unknown sort is the latest first.
+
+    What is not sealed yet stands among the latest first alone. ``after`` is the ``seq`` of the
+    last record of the page before. Needs ``evidence.read``.
+    """
+    if sort == LATEST or sort.removeprefix("-") not in store.SORTS:
+        return list_records(tx, wanted=wanted, before=after, limit=limit)
+    tx.principal.require("evidence.read")
+    kept = _kept_from(tx)
+    most = min(max(limit, 1), MOST_LISTED)
+    return [
+        _read(row, kept) for row in store.list_sorted(tx, wanted, sort, after, most, closed=kept)
+    ]
+
+
 def _kept_from(tx: Transaction) -> frozenset[str]:
     """Return the kinds of record whose content the caller may neither read nor search."""
     return frozenset(kind for kind, right in KEPT_TO.items() if not tx.principal.allows(right))

@@ -30,7 +30,7 @@ from sekisho.notices.model import (
 )
 from sekisho.notices.pages.mine import paging
 from sekisho.notices.service.channels import ChannelOrder
-from sekisho.notices.service.queue import QueueWish
+from sekisho.notices.service.queue import LATEST, QueueWish
 
 Form = URLEncodedBody[dict[str, Any]]
 
@@ -62,13 +62,14 @@ def show_queue(  # noqa: PLR0917 - called by name, by the framework
     q: FromQuery[str] = "",
     status: FromQuery[str] = "",
     channel: FromQuery[str] = "",
+    sort: FromQuery[str] = LATEST,
     page: FromQuery[int] = 1,
 ) -> Page:
     """Show the channels, and what is on its way by them."""
     chosen = DeliveryState(status) if status in set(DeliveryState) else None
     with database.read(principal) as tx:
         found = service.list_queue(
-            tx, QueueWish(chosen, channel, q.strip()), page=max(1, page), page_size=PER_PAGE
+            tx, QueueWish(chosen, channel, q.strip(), sort), page=max(1, page), page_size=PER_PAGE
         )
         channels = service.list_channels(tx) if principal.allows("settings.read") else []
     zone = service.make_outside(settings, box, clock).zone
@@ -79,7 +80,8 @@ def show_queue(  # noqa: PLR0917 - called by name, by the framework
         for d in found.deliveries
     ]  # fmt: skip
     context = {"rows": rows, "found": found, "channels": channels, "words": WORDS_OF_STATE,
-               "kinds": WORDS_OF_KIND, "filters": {"q": q, "status": status, "channel": channel},
+               "kinds": WORDS_OF_KIND,
+               "filters": {"q": q, "status": status, "channel": channel, "sort": sort},
                **paging(found.page, found.page_size, found.total)}  # fmt: skip
     return Page("notices/queue.html", context)
 

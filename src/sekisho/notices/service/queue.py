@@ -13,17 +13,19 @@ from sekisho.notices.store import deliveries, posts
 
 MOST_LISTED = 200
 MOST_AGAIN = 10_000
+LATEST = "-time"
 KEPT_DAYS = 180
 _DELETED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class QueueWish:
-    """Which deliveries are wanted; what is empty does not count."""
+    """Which deliveries are wanted, what is empty does not count; by time or state ("-" down)."""
 
     state: DeliveryState | None = None
     channel_id: str = ""
     search: str = ""
+    sort: str = LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,18 @@ class QueuePage:
 def list_queue(
     tx: Transaction, wanted: QueueWish, *, page: int = 1, page_size: int = 50
 ) -> QueuePage:
-    """Return one page of deliveries, the newest first. Needs ``notices.read``."""
+    """Return one page of deliveries. Needs ``notices.read``."""
     tx.principal.require("notices.read")
     if page < 1 or not 1 <= page_size <= MOST_LISTED:
         raise InvalidInputError(
             msg("Page %(page)s with %(size)s notices was asked for; pages count from 1 and hold at "
                 "most %(most)s.", page=page, size=page_size, most=MOST_LISTED)
         )  # fmt: skip
+    sort = wanted.sort if wanted.sort.removeprefix("-") in deliveries.SORTS else LATEST
     people = identity.search_ids(tx, wanted.search)
     found = deliveries.list_deliveries(
         tx, state=wanted.state, channel_id=wanted.channel_id, search=wanted.search,
-        people=people, offset=(page - 1) * page_size, limit=page_size,
+        people=people, sort=sort, offset=(page - 1) * page_size, limit=page_size,
     )  # fmt: skip
     total = deliveries.count_deliveries(
         tx, state=wanted.state, channel_id=wanted.channel_id, search=wanted.search, people=people

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Column, Row, Select, and_, bindparam, func, insert, or_, select, update
 
 from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import new_id
@@ -135,13 +135,21 @@ def list_dead_ids(tx: Transaction, channel_id: str, limit: int) -> list[str]:
     return [row.id for row in tx.rows(query.order_by(deliveries.c.id).limit(limit))]
 
 
+# What the queue is sorted by, "-" downwards: each begins as an index does.
+SORTS: Mapping[str, tuple[Column[Any], ...]] = {
+    "time": (deliveries.c.created_at, deliveries.c.id),
+    "state": (deliveries.c.state, deliveries.c.due_at, deliveries.c.id),
+}
+
+
 def list_deliveries(
     tx: Transaction, *, state: DeliveryState | None, channel_id: str, search: str,
-    people: Sequence[str], offset: int, limit: int,
+    people: Sequence[str], sort: str, offset: int, limit: int,
 ) -> list[Delivery]:  # fmt: skip
-    """List deliveries, the newest first; ``people`` are those whose name fits ``search``."""
+    """List deliveries by a key of SORTS; ``people`` are those whose name fits ``search``."""
     query = _where(_whole(), state, channel_id, search, people)
-    ordered = query.order_by(deliveries.c.created_at.desc(), deliveries.c.id.desc())
+    columns, down = SORTS[sort.removeprefix("-")], sort.startswith("-")
+    ordered = query.order_by(*(c.desc() if down else c.asc() for c in columns))
     return [_delivery(row) for row in tx.rows(ordered.offset(offset).limit(limit))]
 
 

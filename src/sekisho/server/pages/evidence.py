@@ -17,7 +17,7 @@ from sekisho.devices.service import inventory
 from sekisho.devices.service.inventory import DeviceFilter
 from sekisho.devices.web.people import name_people, say_actor
 from sekisho.evidence import service
-from sekisho.evidence.model import Checkpoint, EvidenceState, Record
+from sekisho.evidence.model import Checkpoint, EvidenceState, Record, RecordFilter
 from sekisho.evidence.sources.destinations import own_destination
 from sekisho.evidence.words import name_kind
 from sekisho.kernel.db import Database, Transaction
@@ -224,22 +224,22 @@ def show_evidence(
     settings: NamedDependency[Settings],
     q: FromQuery[str] = "",
     kind: FromQuery[str] = "",
-    before: FromQuery[int | None] = None,
+    sort: FromQuery[str] = service.LATEST,
+    after: FromQuery[int | None] = None,
 ) -> Page:
-    """Show the chain's state, the newest records that match, checks and checkpoints."""
+    """Show the chain's state, the records that match, checks and checkpoints."""
     own = own_destination(settings.data)
     with database.read(principal) as tx:
         state = service.get_state(tx)
-        records = service.list_records(
-            tx, search=q, kind=f"{kind}.*" if kind else "", before=before, limit=PER_PAGE
-        )
+        wanted = RecordFilter(search=q, kind=f"{kind}.*" if kind else "")
+        records = service.sort_records(tx, wanted, sort, after=after, limit=PER_PAGE)
         rows = read_rows(tx, records)
         listed = service.list_checkpoints(tx, limit=CHECKPOINTS)
         checks = read_verifications(tx)
-    older = records[-1].seq if len(records) == PER_PAGE else None
+    further = records[-1].seq if len(records) == PER_PAGE else None
     return Page("evidence/list.html", {
-        "state": read_chain(state, own), "rows": rows, "older": older, "checks": checks,
-        "kinds": KINDS, "filters": {"q": q, "kind": kind},
+        "state": read_chain(state, own), "rows": rows, "further": further, "checks": checks,
+        "kinds": KINDS, "filters": {"q": q, "kind": kind, "sort": sort, "after": after},
         "checkpoints": read_checkpoints(state, listed, own),
     })  # fmt: skip
 
