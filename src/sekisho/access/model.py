@@ -111,6 +111,12 @@ class Resource:
         """Return its one door: that without certificates only for *browser only*."""
         return Door.BROWSER if self.least_trust is Trust.BROWSER else Door.DEVICE
 
+    @property
+    def shows_certificate(self) -> bool:
+        """Tell whether there is one to pin: an RDP host always has one, a VNC host with TLS."""
+        by_tls = any(each.tls for each in self.upstreams)
+        return self.kind is ResourceKind.RDP or (self.kind is ResourceKind.VNC and by_tls)
+
     def named(self, language: str) -> str:
         """Return its name in a language, falling back to the other."""
         first, second = (self.name_ja, self.name_en)

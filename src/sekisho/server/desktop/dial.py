@@ -11,11 +11,14 @@ import ssl
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
+
 from sekisho.server.desktop import x224
 from sekisho.server.desktop.grants import Grant, Why
 
 SECONDS = 10.0
 _BUFFER = 256 * 1024
+_ASK = x224.make_request(x224.NLA | x224.Protocols.TLS)
 
 
 class RefusedError(Exception):
@@ -132,18 +135,51 @@ def _blind() -> ssl.SSLContext:
 async def look_at_certificate(grant: Grant, *, confirmed: bool) -> str:
     """Return the digest of what a host shows to anybody, "" if it cannot be seen."""
     try:
-        reader, writer = await _reach(grant)
+        held = await _fetch(grant, negotiates=confirmed)
     except RefusedError:
         return ""
+    return hashlib.sha256(held).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A host's certificate (DER), and why no authority vouches for it ("" = one does)."""
+
+    certificate: bytes
+    doubt: str
+
+    @property
+    def digest(self) -> str:
+        """Return its SHA-256 in hex."""
+        return hashlib.sha256(self.certificate).hexdigest()
+
+
+async def inspect(grant: Grant) -> Seen:
+    """See what a host shows, for whoever is to confirm it; raise RefusedError if that fails."""
+    held, doubt = await _fetch(grant, negotiates=grant.kind == "rdp"), ""
+    unpinned = msgspec.structs.replace(grant, pin="", tls=True)
+    try:
+        dialled = dial_rdp(unpinned, _ASK) if grant.kind == "rdp" else dial_vnc(unpinned)
+        (await dialled).writer.close()
+    except RefusedError as refused:
+        doubt = refused.detail or refused.why.value
+    return Seen(held, doubt)
+
+
+async def _fetch(grant: Grant, *, negotiates: bool) -> bytes:
+    """Return what a host shows to anybody (DER); raise RefusedError."""
+    reader, writer = await _reach(grant)
     try:
         async with asyncio.timeout(SECONDS):
-            if confirmed:
-                await _negotiate(reader, writer, x224.make_request(x224.NLA | x224.Protocols.TLS))
+            if negotiates:
+                await _negotiate(reader, writer, _ASK)
             await writer.start_tls(_blind())
-            held = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
-    except (OSError, EOFError, TimeoutError, RefusedError, x224.NotX224Error):
-        return ""
+            held = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    except (OSError, EOFError, TimeoutError, x224.NotX224Error) as error:
+        raise RefusedError(Why.NO_TLS, type(error).__name__) from error
     finally:
         writer.transport.abort()
         await asyncio.sleep(0)  # lets the socket close, also where nothing follows
-    return hashlib.sha256(held).hexdigest() if held else ""
+    if not held:
+        raise RefusedError(Why.NO_TLS)
+    return bytes(held)

@@ -79,13 +79,7 @@ class DesktopOffice:
         return pages.missing()
 
     async def _give_ticket(self, session: str, resource: Resource) -> Said:
-        upstream = resource.upstreams[0]
-        grant = Grant(
-            ticket=secrets.token_urlsafe(32), session=session, kind=resource.kind.value,
-            host=upstream.host, port=upstream.port, ends=time.time() + LIFE_SECONDS,
-            tls=upstream.tls, pin=resource.pin, ca_pem=resource.ca_pem,
-            name=upstream.tls_name or upstream.host,
-        )  # fmt: skip
+        grant = make_grant(resource, secrets.token_urlsafe(32), session, time.time() + LIFE_SECONDS)
         self._last.pop(session, None)
         await self._hand_over(grant)
         return _data({"ticket": grant.ticket})
@@ -142,6 +136,18 @@ class DesktopOffice:
         if self._relay is not None and self._relay.returncode is None:
             self._relay.terminate()
             await self._relay.wait()
+
+
+def make_grant(
+    resource: Resource, ticket: str = "", session: str = "", ends: float = 0.0
+) -> Grant:  # fmt: skip
+    """Return leave for a desktop; without a ticket nobody can take it."""
+    upstream = resource.upstreams[0]
+    return Grant(
+        ticket=ticket, session=session, kind=resource.kind.value, ends=ends,
+        host=upstream.host, port=upstream.port, tls=upstream.tls, pin=resource.pin,
+        ca_pem=resource.ca_pem, name=upstream.tls_name or upstream.host,
+    )  # fmt: skip
 
 
 def _is_own(head: Head) -> bool:
