@@ -17,10 +17,11 @@ from sekisho.detection.engine.compiled.tally import Tally
 from sekisho.detection.engine.compiled.trial import NO_RULES
 from sekisho.detection.engine.compiled.typed import (
     MISSING,
-    RecordOf,
+    EventOf,
     data_of,
     decode_record,
     decode_records,
+    event_of,
     kind_of,
     plain_id,
     time_of,
@@ -77,14 +78,14 @@ class Bulk:
         batch = Batch(lines)
         sorts = self._sort(batch)
         for at, channels in self._keywords.find(lines).items():
-            if at not in batch.odd and _matters(batch.records[at], channels):
+            if at not in batch.odd and _matters(batch.events[at], channels):
                 batch.odd[at] = True
         for kind, places in sorts:
             _judge_all(kind, places, batch)
         out: list[Seen | Unread] = []
         for at in sorted({*batch.fired, *batch.odd}):
             if at in batch.odd:
-                out += self.judge(lines[at], *place(at), counted=batch.odd[at])
+                out += self._judge_odd(batch, at, *place(at))
             else:
                 value = read_json(lines[at])
                 out.append(Seen(shape_value(value, self.shaping, *place(at)), batch.fired[at]))
@@ -92,13 +93,12 @@ class Bulk:
 
     def _sort(self, batch: "Batch") -> list[tuple[Kind, list[int]]]:
         """Count the records and return their places by kind."""
-        kinds, records = batch.by_kind(), batch.records
+        kinds, events = batch.by_kind(), batch.events
         for (channel, _), here in kinds.items():
-            self.tally.count(channel, [records[at] for at in here])
-        read = records
+            self.tally.count(channel, [events[at] for at in here])
         if batch.odd:
-            read = [record for at, record in enumerate(read) if at not in batch.odd]
-        self.tally.stretch(list(map(time_of, read)))
+            events = [event for at, event in enumerate(events) if at not in batch.odd]
+        self.tally.stretch(list(map(time_of, events)))
         return [(self._kind(*key), here) for key, here in kinds.items()]
 
     def _kind(self, channel: str, event_id: int) -> Kind:
@@ -116,24 +116,26 @@ class Bulk:
             self._kinds[channel, event_id] = kind
         return kind
 
-    def judge(
-        self, text: bytes, file: str, record: int, *, counted: bool = False
-    ) -> Iterator[Seen | Unread]:
-        """Hold one record of any form against the rules, the way every other format goes."""
+    def _judge_odd(self, batch: "Batch", at: int, file: str, record: int) -> list[Seen | Unread]:
+        """Hold one record against the rules, the way every other format goes."""
+        text, counted = batch.lines[at], batch.odd[at]
         if not text.strip(_BLANK):
-            return
+            return []
         self.exactly += 1
         try:
-            values = list(unwrap(read_json(text)))
+            value = read_json(text)
+            # What was decoded as an event wraps nothing.
+            values = list(unwrap(value)) if batch.events[at] is None else [value]
         except _ODD as error:
-            yield Unread(file, record, str(error))
-            return
+            return [Unread(file, record, str(error))]
+        out: list[Seen | Unread] = []
         for value in values:
             if isinstance(value, Mapping):
                 event = shape_value(value, self.shaping, file, record)
-                yield from self.judge_event(event, counted=counted)
+                out += self.judge_event(event, counted=counted)
             else:
-                yield Unread(file, record, NO_FIELDS)
+                out.append(Unread(file, record, NO_FIELDS))
+        return out
 
     def judge_event(self, event: Event, *, counted: bool = False) -> Iterator[Seen]:
         """Hold one event against the rules."""
@@ -150,7 +152,7 @@ class Bulk:
 
 
 class Batch:
-    """Records as they come: ``records`` None, and a place in ``odd``, where the form is another.
+    """Records as they come: ``events`` None, and a place in ``odd``, where the form is another.
 
     ``odd`` says of each such place whether its record is in the tally already; ``fired`` has the
     rules of the others in which something was found.
@@ -160,27 +162,27 @@ class Batch:
         self.lines = lines
         self.fired: dict[int, tuple[int, ...]] = {}
         self.odd: dict[int, bool] = {}
-        self.records: Sequence[Any] = _decode_even(lines) or self._decode_each()
+        self.events: Sequence[Any] = _decode_even(lines) or self._decode_each()
 
-    def _decode_each(self) -> list[RecordOf | None]:
-        records: list[RecordOf | None] = []
+    def _decode_each(self) -> list[EventOf | None]:
+        events: list[EventOf | None] = []
         for at in range(len(self.lines)):
             try:
-                records.append(decode_record(self.lines[at]))
+                events.append(decode_record(self.lines[at]).Event)
             except _ODD:
-                records.append(None)
+                events.append(None)
                 self.odd[at] = False
-        return records
+        return events
 
     def by_kind(self) -> dict[tuple[str, int], list[int]]:
         """Return the places of the records by channel and event id; those without become odd."""
         found: dict[tuple[Any, Any], list[int]] = defaultdict(list)
         if self.odd:
-            for at, record in enumerate(self.records):
-                if record is not None:
-                    found[kind_of(record)].append(at)
+            for at, event in enumerate(self.events):
+                if event is not None:
+                    found[kind_of(event)].append(at)
         else:
-            for at, key in enumerate(map(kind_of, self.records)):
+            for at, key in enumerate(map(kind_of, self.events)):
                 found[key].append(at)
         kinds: dict[tuple[str, int], list[int]] = {}
         for (channel, event_id), here in found.items():
@@ -202,11 +204,11 @@ class Batch:
             self.odd.update(dict.fromkeys(here, False))
             return None
         for at in here:
-            self.records[at].Event.System.EventID = plain
+            self.events[at].System.EventID = plain
         return plain
 
 
-def _decode_even(lines: Lines) -> list[RecordOf] | None:
+def _decode_even(lines: Lines) -> list[EventOf] | None:
     """Return all records at once, None where one of them is odd."""
     if not lines.even:
         return None
@@ -214,7 +216,7 @@ def _decode_even(lines: Lines) -> list[RecordOf] | None:
         records = decode_records(lines.whole)
     except _ODD:
         return None
-    return records if len(records) == len(lines) else None
+    return list(map(event_of, records)) if len(records) == len(lines) else None
 
 
 def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
@@ -234,13 +236,13 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
 def _judge_by_sieve(kind: Kind, sieve: Sieve, places: Sequence[int], batch: Batch) -> None:
     """Judge what a search over the whole data of the records finds something in."""
     found = sieve.find(_datas(places, batch)) if sieve.always or sieve.searches else {}
-    records, lines, odd = batch.records, batch.lines, batch.odd
+    events, lines, odd = batch.events, batch.lines, batch.odd
     for number in range(len(places)) if sieve.always else found:
         at = places[number]
         if at in odd:
             continue
         try:
-            rules = kind.judge(records[at].Event, lines, at, found.get(number))
+            rules = kind.judge(events[at], lines, at, found.get(number))
         except _ODD:
             odd[at] = True
             continue
@@ -250,23 +252,24 @@ def _judge_by_sieve(kind: Kind, sieve: Sieve, places: Sequence[int], batch: Batc
 
 def _judge_by_class(kind: Kind, classes: Classes, places: Sequence[int], batch: Batch) -> None:
     """Judge the records of a kind with many rules, by the values of their fields."""
-    records, odd = batch.records, batch.odd
+    events, odd = batch.events, batch.odd
     if odd:
         places = [at for at in places if at not in odd]
     try:
-        rows = classes.rows(map(data_of, [records[at] for at in places]))
-        found = classes.find(rows)
+        known, left = classes.sift(map(data_of, [events[at] for at in places]))
     except _ODD:
         _judge_apart(kind, classes, places, batch)
         return
-    for number, row in enumerate(rows):
-        at = places[number]
+    for number, rules in known.items():
+        batch.fired[places[number]] = rules
+    for one in left:
+        at = places[one.at]
         try:
-            taken = classes.take(row, found.get(number, 0))
-            rules = kind.judge_row(taken, records[at].Event, batch.lines, at)
+            rules = kind.judge_open(one, events[at], batch.lines, at)
         except _ODD:
             odd[at] = True
             continue
+        classes.keep(one, rules)
         if rules:
             batch.fired[at] = rules
 
@@ -283,12 +286,12 @@ def _judge_apart(kind: Kind, classes: Classes, places: Sequence[int], batch: Bat
 
 def _datas(places: Sequence[int], batch: Batch) -> list[Any]:
     """Return the texts of the records' data; records that keep it elsewhere become odd."""
-    records = batch.records
-    datas: list[Any] = list(map(data_of, [records[at] for at in places]))
+    events = batch.events
+    datas: list[Any] = list(map(data_of, [events[at] for at in places]))
     if _ONLY_RAW.issuperset(map(type, datas)) and min(map(len, datas)) > len(_NULL):
         return datas
     for number, at in enumerate(places):
-        event = records[at].Event
+        event = events[at]
         data = event.UserData if event.EventData is MISSING else event.EventData
         if data is MISSING or (len(data) == len(_NULL) and data == _NULL):
             batch.odd[at] = True
@@ -305,7 +308,7 @@ def read_json(text: bytes) -> Any:
         return json.loads(text.decode("utf-8", "replace").strip("\x00\x1e"))
 
 
-def _matters(record: RecordOf | None, channels: frozenset[str] | None) -> bool:
-    if channels is None or record is None:
+def _matters(event: EventOf | None, channels: frozenset[str] | None) -> bool:
+    if channels is None or event is None:
         return True
-    return (record.Event.System.Channel or "").casefold() in channels
+    return (event.System.Channel or "").casefold() in channels

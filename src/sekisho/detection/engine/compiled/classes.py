@@ -6,16 +6,14 @@ operations on numbers whose bits stand for rules. See ``classplan`` and ADR 0022
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from operator import attrgetter, or_
 from typing import Any, NamedTuple
 
 import msgspec
-from ahocorasick_rs import AhoCorasick
 
-from sekisho.detection.engine.compiled.classplan import LAYERS, is_low
+from sekisho.detection.engine.compiled.classplan import LAYERS, MAIN_TEXT, is_low
 from sekisho.detection.engine.compiled.sieve import by_text, make_search
 from sekisho.detection.engine.compiled.terms import (
     KEYWORDS,
@@ -25,31 +23,53 @@ from sekisho.detection.engine.compiled.terms import (
     GroupPlan,
     Kind,
 )
-from sekisho.detection.engine.compiled.texts import ABSENT, Part
-from sekisho.detection.engine.compiled.trial import Exhibit, Make, make_makers, term_part
-from sekisho.detection.model import Glob, Test, Wildcard
+from sekisho.detection.engine.compiled.texts import ABSENT
+from sekisho.detection.engine.compiled.trial import make_makers
+from sekisho.detection.engine.compiled.valueclasses import (
+    ValueClass,
+    ValueColumn,
+    bits_of,
+    places_of,
+)
 
 Low = tuple[str | msgspec.UnsetType | None, ...]
 """The values of the fields with few values, as they stand in the record."""
 
+Verdict = tuple[int, ...]
+"""The rules (by number) that a record matches."""
+
+_MAIN = (MAIN_TEXT,)
+_QUOTE = b'"'
+_NO_TEXT = re.compile(rb'\n[^"]').search
 _EMPTY = msgspec.Raw(b'""')
 _MOST_KEPT = 20_000
+_LONGEST = 2_000
 _MOST_MASKS = 4_096
-_FEW = 16
 
 
 class Standing(NamedTuple):
     """What one combination of values leaves open.
 
     ``sure`` (by number) hold whatever else the record says, ``steady`` (by position) are to be
-    tried on each such record. ``low`` are the needs that these values satisfy, ``known`` the rules
-    to be tried by what the searches found, as far as that was asked already.
+    tried on each such record. ``low`` are the needs that these values satisfy. As far as that was
+    asked already, ``known`` are the rules to be tried by what the searches found, ``verdicts``
+    what records came to by the main text and what was found beside it.
     """
 
     sure: frozenset[int]
     steady: frozenset[int]
     low: int
     known: dict[int, frozenset[int]]
+    verdicts: dict[tuple[bytes, int], Verdict]
+
+
+class Open(NamedTuple):
+    """A record (by place) that has to be tried: the rules ``worth`` it; it is kept as ``key``."""
+
+    at: int
+    standing: Standing
+    key: tuple[bytes, int]
+    worth: frozenset[int]
 
 
 class Classes:
@@ -57,58 +77,88 @@ class Classes:
 
     def __init__(self, plan: GroupPlan, classes: ClassPlan) -> None:
         self._plan, self._size = plan, len(plan.rules)
-        self._names = classes.names
-        fresh = [name for search in classes.searches for name in search.names]
-        self._row, self._lows = _decoder(classes.names, fresh)
-        self._searches = [_Search(search, len(classes.names), fresh) for search in classes.searches]
-        self._searched = _bits_of(classes.searched)
-        self._base = _bits_of(
+        self._row, self._lows, self._main_of = _decoder(classes)
+        self._main = next((_Search(one) for one in classes.searches if one.names == _MAIN), None)
+        self._beside = [_Beside(one, classes) for one in classes.searches if one.names != _MAIN]
+        self._searched = bits_of(classes.searched)
+        self._base = bits_of(
             layer * self._size + rule
             for rule, depth in enumerate(classes.depths)
             for layer in range(depth, LAYERS)
         )
         makers = make_makers(plan, classes.names)
         self._columns = [
-            _Column(plan, place, classes, makers)
+            ValueColumn(plan, place, classes, makers)
             for place, column in enumerate(plan.columns)
             if is_low(column)
         ]
         self._standings: dict[Low, Standing] = {}
         self._settled: dict[tuple[int, ...], Standing] = {}
+        self._closed: dict[frozenset[int], bool] = {}
+        self._kept = 0
 
-    def rows(self, datas: Iterable[Any]) -> list[Any]:
-        """Return the rows of data; raises msgspec.MsgspecError where one has another form."""
-        return list(map(self._row, datas))
+    def sift(self, datas: Iterable[Any]) -> tuple[dict[int, Verdict], list[Open]]:
+        """Return what is known of records by their place, and those that have to be tried.
 
-    def find(self, rows: Sequence[Any]) -> dict[int, int]:
-        """Return the needs that the searches found satisfied, by the place of the row.
-
-        Raises ValueError where a field that is searched holds no text.
+        Raises msgspec.MsgspecError or ValueError where the data of one has another form.
         """
-        found: dict[int, int] = {}
-        for search in self._searches:
-            for at, mask in search.find(rows):
-                found[at] = found.get(at, 0) | mask
-        return found
+        rows = list(map(self._row, datas))
+        beside: dict[int, int] = {}
+        for search in self._beside:
+            beside.update(search.find(rows))
+        known: dict[int, Verdict] = {}
+        left: list[tuple[int, Standing, tuple[bytes, int]]] = []
+        for at, text in enumerate(map(bytes, map(self._main_of, rows))):
+            standing, key = self._standing(rows[at]), (text, beside.get(at, 0))
+            verdict = standing.verdicts.get(key)
+            if verdict is None:
+                left.append((at, standing, key))
+            elif verdict:
+                known[at] = verdict
+        masks = {} if self._main is None else self._main.find([key[0] for _, _, key in left])
+        return known, [
+            Open(at, standing, key, self._worth(standing, masks.get(number, 0) | key[1]))
+            for number, (at, standing, key) in enumerate(left)
+        ]
 
-    def take(self, row: Any, mask: int) -> tuple[frozenset[int], frozenset[int]]:
-        """Return the rules (by number) that hold, and those (by position) that are to be tried.
+    def keep(self, one: Open, verdict: Verdict) -> None:
+        """Keep what a record came to, if its values alone decided it."""
+        if len(one.key[0]) > _LONGEST or not self._is_closed(one.worth):
+            return
+        self._kept += 1
+        if self._kept > _MOST_KEPT:
+            self._standings.clear()
+            self._settled.clear()
+            self._kept = 0
+        one.standing.verdicts[one.key] = verdict
 
-        ``mask`` are the needs that the searches found satisfied in the row.
-        """
+    def _is_closed(self, worth: frozenset[int]) -> bool:
+        """Say whether rules look at nothing but the classes and the main text."""
+        known = self._closed.get(worth)
+        if known is None:
+            if len(self._closed) >= _MOST_MASKS:
+                self._closed.clear()
+            plan = self._plan
+            places = {plan.places[number] for rule in worth for number in plan.trees[rule].numbers}
+            columns = [plan.columns[place] for place in places]
+            known = all(is_low(one) or one.names in {(), _MAIN} for one in columns)
+            self._closed[worth] = known
+        return known
+
+    def _standing(self, row: Any) -> Standing:
         low = self._lows(row)
-        standing = self._standings.get(low)
-        if standing is None:
+        known = self._standings.get(low)
+        if known is None:
             if len(self._standings) >= _MOST_KEPT:
                 self._standings.clear()
-            standing = self._standings[low] = self._stand(low)
-        return standing.sure, standing.known.get(mask) or self._worth(standing, mask)
+            known = self._standings[low] = self._stand(low)
+        return known
 
     def _worth(self, standing: Standing, mask: int) -> frozenset[int]:
         known = standing.known.get(mask)
         if known is None:
             possible = self._fold(standing.low | mask) & self._searched
-            known = standing.steady.union(_places_of(possible))
+            known = standing.steady.union(places_of(possible))
             if len(standing.known) >= _MOST_MASKS:
                 standing.known.clear()
             standing.known[mask] = known
@@ -129,152 +179,43 @@ class Classes:
             known = self._settled[key] = self._settle(classes)
         return known
 
-    def _settle(self, classes: Sequence["_Class"]) -> Standing:
+    def _settle(self, classes: Sequence[ValueClass]) -> Standing:
         low = reduce(or_, [one.mask for one in classes], self._base)
         holding = frozenset[int]().union(*[one.holding for one in classes])
         sure: list[int] = []
         steady: list[int] = []
-        for rule in _places_of(self._fold(low) & ~self._searched):
+        for rule in places_of(self._fold(low) & ~self._searched):
             truth = _truth(self._plan, self._plan.trees[rule], holding)
             if truth:
                 sure.append(self._plan.rules[rule])
             elif truth is None:
                 steady.append(rule)
-        return Standing(frozenset(sure), frozenset(steady), low, {})
-
-
-class _Class(NamedTuple):
-    """Values of a column that all tests take alike."""
-
-    number: int
-    holding: frozenset[int]
-    mask: int
-
-
-class _Column:
-    """The classes of the values of one column."""
-
-    def __init__(
-        self, plan: GroupPlan, place: int, classes: ClassPlan, makers: Sequence[Make]
-    ) -> None:
-        here = [number for number, column in enumerate(plan.places) if column == place]
-        bits = classes.bits
-        self._place, self._bits = place, {n: _bits_of(bits[n]) for n in here if n in bits}
-        self._makers, self._make = makers, makers[place]
-        self._texts = _Texts([(n, t) for n in here if (t := _plain(plan.tests[n]))])
-        self._others = [(n, plan.tests[n]) for n in here if not _plain(plan.tests[n])]
-        self._every = here
-        self._plan = plan
-        self._parts: dict[int, Part] = {}
-        self._known: dict[Any, _Class] = {}
-        self._classes: dict[frozenset[int], _Class] = {}
-
-    def class_of(self, low: Low) -> _Class:
-        """Return the class of the value that these fields make."""
-        value = self._make(low)
-        known = self._known.get(value)
-        if known is None:
-            if len(self._known) >= _MOST_KEPT:
-                self._known.clear()
-            known = self._judge(value, Exhibit(self._makers, low, None))
-            self._known[value] = known
-        return known
-
-    def _judge(self, value: Any, exhibit: Exhibit) -> _Class:
-        if type(value) is str:
-            holding = {*self._texts.holding(value.casefold()), *self._ask(self._others, exhibit)}
-        else:
-            every = [(number, self._plan.tests[number]) for number in self._every]
-            holding = set(self._ask(every, exhibit))
-        key = frozenset(holding)
-        if key not in self._classes:
-            mask = reduce(or_, [self._bits.get(number, 0) for number in key], 0)
-            self._classes[key] = _Class(len(self._classes), key, mask)
-        return self._classes[key]
-
-    def _ask(self, tests: Iterable[tuple[int, Test]], exhibit: Exhibit) -> Iterable[int]:
-        for number, test in tests:
-            part = self._parts.get(number)
-            if part is None:
-                part = self._parts[number] = term_part(self._plan, self._place, test)
-            if part.holds(exhibit):
-                yield number
-
-
-def _plain(test: Test) -> tuple[str, bool, bool] | None:
-    """Return a pattern's only text, and whether anything may stand before and after it."""
-    if not isinstance(test, Glob) or test.cased:
-        return None
-    texts = [part for part in test.parts if isinstance(part, str)]
-    if len(texts) != 1 or Wildcard.ONE in test.parts:
-        return None
-    before, after = test.parts[0] is Wildcard.MANY, test.parts[-1] is Wildcard.MANY
-    return texts[0].casefold(), before, after
-
-
-class _Texts:
-    """Many plain patterns at once: says which of them a casefolded text is."""
-
-    def __init__(self, patterns: Iterable[tuple[int, tuple[str, bool, bool]]]) -> None:
-        self._whole: dict[str, list[int]] = defaultdict(list)
-        self._ends: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        self._starts: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        self._within: dict[str, list[int]] = defaultdict(list)
-        for number, (text, before, after) in patterns:
-            if before and after:
-                self._within[text].append(number)
-            elif before:
-                self._ends[len(text)][text].append(number)
-            elif after:
-                self._starts[len(text)][text].append(number)
-            else:
-                self._whole[text].append(number)
-        self._search: Callable[[str], Iterable[str]] = self._in_turn
-        if len(self._within) > _FEW:
-            texts = list(self._within)
-            find = AhoCorasick(texts, store_patterns=False).find_matches_as_indexes
-            self._search = lambda text: {texts[at] for at, _, _ in find(text, overlapping=True)}
-
-    def holding(self, text: str) -> Iterable[int]:
-        """Yield the numbers of the patterns that ``text`` is."""
-        yield from self._whole.get(text, ())
-        for size, ends in self._ends.items():
-            if size <= len(text):
-                yield from ends.get(text[len(text) - size :], ())
-        for size, starts in self._starts.items():
-            yield from starts.get(text[:size], ())
-        for found in self._search(text):
-            yield from self._within[found]
-
-    def _in_turn(self, text: str) -> Iterable[str]:
-        return [one for one in self._within if one in text]
+        return Standing(frozenset(sure), frozenset(steady), low, {}, {})
 
 
 class _Search:
-    """Looks for texts in some fields of many rows."""
+    """Looks for texts in many texts at once."""
 
-    def __init__(self, search: ClassSearch, begin: int, fresh: Sequence[str]) -> None:
+    def __init__(self, search: ClassSearch) -> None:
         self._plan = search.sieve
-        places = [begin + fresh.index(name) for name in search.names]
-        self._texts: Callable[[Any], Any] = attrgetter(*[f"f{at}" for at in places])
-        self._several = len(places) > 1
         self._find: Callable[[bytes], list[tuple[int, int]]] | None = None
-        self._masks = [_bits_of(bits) for bits in search.sieve.rules]
+        self._masks = [bits_of(bits) for bits in search.sieve.rules]
         self._known: dict[frozenset[int], int] = {}
 
-    def find(self, rows: Sequence[Any]) -> Iterable[tuple[int, int]]:
-        """Yield places of rows and the needs found satisfied there."""
+    def find(self, texts: Sequence[bytes]) -> dict[int, int]:
+        """Return the needs that are satisfied, by the place of the text.
+
+        Raises ValueError where one is no text in JSON.
+        """
+        if not texts:
+            return {}
         if self._find is None:
             self._find = make_search(self._plan.pieces, self._plan.database)
-        texts: list[Any] = list(map(self._texts, rows))
-        if self._several:
-            texts = [b"\n".join(some) for some in texts]
         whole = b"\n".join(texts)
-        if _NO_TEXT(b"\n" + whole):
+        if whole[:1] != _QUOTE or _NO_TEXT(whole):
             raise ValueError
-        hits = self._find(whole)
-        for at, seen in by_text(hits, texts).items():
-            yield at, self._mask(frozenset(seen))
+        hits = by_text(self._find(whole), texts)
+        return {at: self._mask(frozenset(seen)) for at, seen in hits.items()}
 
     def _mask(self, seen: frozenset[int]) -> int:
         known = self._known.get(seen)
@@ -285,13 +226,31 @@ class _Search:
         return known
 
 
-_NO_TEXT = re.compile(rb'\n[^"]').search
+class _Beside:
+    """Looks for texts in the other fields of rows, taken together."""
+
+    def __init__(self, search: ClassSearch, classes: ClassPlan) -> None:
+        fresh = _fresh(classes)
+        names = [f"f{len(classes.names) + fresh.index(name)}" for name in search.names]
+        self._texts: Callable[[Any], Any] = attrgetter(*names)
+        self._alone = len(names) == 1
+        self._search = _Search(search)
+
+    def find(self, rows: Sequence[Any]) -> dict[int, int]:
+        """Return the needs that are satisfied, by the place of the row; raises ValueError."""
+        taken: list[Any] = list(map(self._texts, rows))
+        return self._search.find(taken if self._alone else list(map(b"\n".join, taken)))
+
+
+def _fresh(classes: ClassPlan) -> list[str]:
+    return list(dict.fromkeys([*_MAIN, *(n for one in classes.searches for n in one.names)]))
 
 
 def _decoder(
-    low: Sequence[str], fresh: Sequence[str]
-) -> tuple[Callable[[Any], Any], Callable[[Any], Low]]:
-    """Return the decoder of data to rows, and what takes the values of ``low`` out of a row."""
+    classes: ClassPlan,
+) -> tuple[Callable[[Any], Any], Callable[[Any], Low], Callable[[Any], msgspec.Raw]]:
+    """Return the decoder of data to rows, and what takes the values and the main text of a row."""
+    low, fresh = classes.names, _fresh(classes)
     names = [f"f{at}" for at in range(len(low) + len(fresh))]
     text = str | msgspec.UnsetType | None
     fields: list[tuple[str, Any, Any]] = [(name, text, ABSENT) for name in names[: len(low)]]
@@ -300,7 +259,7 @@ def _decoder(
     row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
     get: Callable[[Any], Any] = attrgetter(*names[: len(low)])
     lows = get if len(low) > 1 else lambda row: (get(row),)
-    return msgspec.json.Decoder(row).decode, lows
+    return msgspec.json.Decoder(row).decode, lows, attrgetter(names[len(low)])
 
 
 def _truth(plan: GroupPlan, branch: Branch, holding: frozenset[int]) -> bool | None:
@@ -324,14 +283,3 @@ def _term_truth(plan: GroupPlan, number: int, holding: frozenset[int]) -> bool |
     if is_low(column):
         return number in holding
     return False if column == KEYWORDS else None
-
-
-def _bits_of(places: Iterable[int]) -> int:
-    return reduce(or_, [1 << at for at in places], 0)
-
-
-def _places_of(bits: int) -> Iterable[int]:
-    while bits:
-        lowest = bits & -bits
-        yield lowest.bit_length() - 1
-        bits ^= lowest

@@ -36,7 +36,9 @@ FEW_VALUES = frozenset({
 })  # fmt: skip
 """Fields of which ordinary logs have few different values. It decides what a hunt costs alone."""
 
-_FIRST_SEARCHED = "CommandLine"
+MAIN_TEXT = "CommandLine"
+"""The field of which most is asked where a process starts; it is searched by itself."""
+
 _ANY_VALUE = 100.0
 _THOUSAND = 1_000.0
 _TRIALS = 3.0
@@ -149,8 +151,8 @@ def _searches(
     """Yield the searches: one over the field of which most is asked, one over all others."""
     fresh = [number for number in bits if chooser.fresh(number)]
     names = dict.fromkeys(name for number in fresh for name in chooser.sources(number))
-    others = tuple(name for name in names if name != _FIRST_SEARCHED)
-    for here in ((_FIRST_SEARCHED,), others):
+    others = tuple(name for name in names if name != MAIN_TEXT)
+    for here in ((MAIN_TEXT,), others):
         found: dict[Piece, dict[int, None]] = {}
         for number in fresh:
             if set(here).isdisjoint(chooser.sources(number)):

@@ -1,6 +1,6 @@
 """How the records of one channel and event id are judged in bulk (pure)."""
 
-from sekisho.detection.engine.compiled.classes import Classes
+from sekisho.detection.engine.compiled.classes import Classes, Open
 from sekisho.detection.engine.compiled.group import Group
 from sekisho.detection.engine.compiled.lines import Lines
 from sekisho.detection.engine.compiled.typed import EventOf, Reader
@@ -46,13 +46,11 @@ class Kind:
             raise OddError
         return self._fire(worth, self._whole.read(event, lines, at))
 
-    def judge_row(
-        self, taken: tuple[frozenset[int], frozenset[int]], event: EventOf, lines: Lines, at: int
-    ) -> tuple[int, ...]:
-        """Return the rules of a record for which ``classes`` took (what is sure, what to try)."""
-        sure, worth = taken
-        if worth:
-            fired = self._fire_sifted(worth, self._whole.read(event, lines, at))
+    def judge_open(self, one: Open, event: EventOf, lines: Lines, at: int) -> tuple[int, ...]:
+        """Return the rules of the record in line ``at``, of which ``classes`` left some open."""
+        sure = one.standing.sure
+        if one.worth:
+            fired = self._fire_sifted(one.worth, self._whole.read(event, lines, at))
             if not sure:
                 return fired
             sure = sure.union(fired)

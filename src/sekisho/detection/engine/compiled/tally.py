@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from sekisho.detection.engine.compiled.typed import RecordOf, computer_of
+from sekisho.detection.engine.compiled.typed import EventOf, computer_of
 from sekisho.detection.engine.moments import EARLIEST, parse_moment
 
 _EARLIEST, _LATEST = "1990", "2100"
@@ -19,9 +19,9 @@ class Tally:
         self.low: int | None = None
         self.high: int | None = None
 
-    def count(self, channel: str, records: Sequence[RecordOf]) -> None:
-        """Count records of one channel by the computer."""
-        for computer, count in Counter(map(computer_of, records)).items():
+    def count(self, channel: str, events: Sequence[EventOf]) -> None:
+        """Count events of one channel by the computer."""
+        for computer, count in Counter(map(computer_of, events)).items():
             self.by[channel, computer] += count
 
     def note(self, time: int | None) -> None:
@@ -38,8 +38,11 @@ class Tally:
 
     def stretch(self, times: Sequence[str]) -> None:
         """Note when records were written; clocks before 1990 and after 2100 do not count."""
-        if times and not (min(times) >= _EARLIEST and max(times) < _LATEST):
-            times = [time for time in times if _EARLIEST <= time < _LATEST]
-        if times:
-            self.first = min(*times, self.first or _LATEST)
-            self.last = max(*times, self.last)
+        if not times:
+            return
+        first, last = min(times), max(times)
+        if first < _EARLIEST or last >= _LATEST:
+            self.stretch([time for time in times if _EARLIEST <= time < _LATEST])
+            return
+        self.first = min(first, self.first or first)
+        self.last = max(last, self.last)

@@ -84,10 +84,11 @@ _BESIDES = msgspec.defstruct(
 _records = msgspec.json.Decoder(RecordOf)
 decode_record, decode_records = _records.decode, _records.decode_lines
 
-kind_of = attrgetter("Event.System.Channel", "Event.System.EventID")
-computer_of = attrgetter("Event.System.Computer")
-time_of = attrgetter("Event.System.TimeCreated.attributes.SystemTime")
-data_of = attrgetter("Event.EventData")
+event_of = attrgetter("Event")
+kind_of = attrgetter("System.Channel", "System.EventID")
+computer_of = attrgetter("System.Computer")
+time_of = attrgetter("System.TimeCreated.attributes.SystemTime")
+data_of = attrgetter("EventData")
 """What is asked of every record, without Python in between."""
 
 
