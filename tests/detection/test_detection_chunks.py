@@ -125,3 +125,19 @@ def test_what_is_written_meanwhile_belongs_to_the_last_part(
                 hunter.evtx(read_chunks(file, stretch), "log", stretch.first)
 
     assert hunted(matcher, read) == whole
+
+
+@pytest.mark.parametrize("leads_to", [132, 0xFFFFFFF0])
+@pytest.mark.parametrize("as_path", [True, False])
+def test_tables_that_lead_in_circles_or_out_cost_no_record(
+    tmp_path: Path, matcher: Matcher, content: bytes, *, leads_to: int, as_path: bool
+) -> None:
+    torn = bytearray(content)
+    place = EVTX_HEAD + CHUNK + 132  # an entry of the second chunk's strings: the list is itself
+    torn[place : place + 4] = leads_to.to_bytes(4, "little")
+    path = tmp_path / "log.evtx"
+    path.write_bytes(torn)
+    whole = hunted(matcher, lambda hunter: hunter.evtx(io.BytesIO(content), "log"))
+    source = path if as_path else io.BytesIO(torn)
+    assert hunted(matcher, lambda hunter: hunter.evtx(source, "log")) == whole
+    assert hunted(matcher, lambda hunter: by_chunks(hunter, path, CHUNK)) == whole

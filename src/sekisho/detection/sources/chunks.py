@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sekisho.detection.sources.evtx import count_records
+from sekisho.detection.sources.guarding import is_sound
 from sekisho.detection.sources.limits import UnreadableError
 from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD, Stretch
 
@@ -68,6 +69,7 @@ def _count_told(chunk: bytes) -> int | None:
     (of_head,) = struct.unpack_from("<I", chunk, 124)
     whole = (
         _BODY <= end <= CHUNK
+        and is_sound(chunk)
         and zlib.crc32(chunk[_BODY:end]) == of_records
         and zlib.crc32(chunk[128:_BODY], zlib.crc32(chunk[:120])) == of_head
     )

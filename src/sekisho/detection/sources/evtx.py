@@ -8,6 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sekisho.detection.sources.guarding import guard
 from sekisho.detection.sources.limits import Trouble, UnreadableError
 from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 from sekisho.kernel.i18n import Text, msg
@@ -83,14 +84,26 @@ def count_records(content: bytes) -> int:
 def _open(source: Path | BinaryIO) -> Any:
     from evtx import PyEvtxParser  # noqa: PLC0415 # only who reads such files pays for it
 
+    safe = _guard(source)
     try:
         # One thread: several would take turns in handing over, and files already share the cores.
-        return PyEvtxParser(str(source) if isinstance(source, Path) else source, 1).records_json()
+        return PyEvtxParser(safe, 1).records_json()
     except (RuntimeError, OSError, ValueError) as error:
         raise UnreadableError(
             msg("It is no EVTX file, or its head is damaged: %(why)s.", why=_short(error)),
             msg("Take the log from the machine again, or export it with wevtutil."),
         ) from error
+
+
+def _guard(source: Path | BinaryIO) -> str | BinaryIO:
+    """Return what the package may read: ``source`` itself unless its tables would hold it up."""
+    if not isinstance(source, Path):
+        return guard(source) or source
+    file = source.open("rb")
+    guarded = guard(file)
+    if guarded is None:
+        file.close()
+    return guarded or str(source)
 
 
 def _say(error: Exception) -> Text:

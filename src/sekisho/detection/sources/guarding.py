@@ -1,0 +1,86 @@
+"""Chunks of EVTX whose tables of strings or templates would make their reader run without an end.
+
+The tables in a chunk's head are only short cuts: each entry begins a list of what stands in the
+chunk. A list that leads back into itself is followed for ever, one that leads out costs the whole
+chunk. Without the tables the same records come out, so such tables are read as empty.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
+
+_MAGIC = b"ElfChnk\x00"
+_TABLES = slice(128, 512)
+_HEADS = struct.Struct("<96I").unpack_from
+_NEXT = struct.Struct("<I").unpack_from
+_LAST_PLACE = CHUNK - 24
+_MOST_NODES = 1024
+
+
+def is_sound(chunk: bytes | bytearray) -> bool:
+    """Say whether the lists of a chunk's tables end soon, and within it.
+
+    The bound is far above what Windows writes, and what lies beyond it loses nothing.
+    """
+    if len(chunk) < CHUNK or not chunk.startswith(_MAGIC):
+        return True  # nobody follows them there
+    left = _MOST_NODES
+    for head in _HEADS(chunk, _TABLES.start):
+        at = head
+        while at:
+            left -= 1
+            if left < 0 or at > _LAST_PLACE:
+                return False
+            (at,) = _NEXT(chunk, at)
+    return True
+
+
+def guard(file: BinaryIO) -> BinaryIO | None:
+    """Return ``file`` as it can be read safely, None where it can be read as it is."""
+    unsound = list(_find_unsound(file))
+    file.seek(0)
+    return io.BufferedReader(_Guarded(file, unsound), CHUNK) if unsound else None
+
+
+def _find_unsound(file: BinaryIO) -> Iterator[int]:
+    """Yield where the tables of unsound chunks begin."""
+    file.seek(EVTX_HEAD)
+    at = EVTX_HEAD
+    while chunk := file.read(CHUNK):
+        if not is_sound(chunk):
+            yield at + _TABLES.start
+        at += CHUNK
+
+
+class _Guarded(io.RawIOBase):
+    """A file in which some tables are read as empty."""
+
+    def __init__(self, file: BinaryIO, unsound: list[int]) -> None:
+        super().__init__()
+        self._file, self._unsound = file, unsound
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override] # always bytes here
+        at = self._file.tell()
+        block = self._file.read(len(buffer))
+        buffer[: len(block)] = block
+        length = _TABLES.stop - _TABLES.start
+        for begin in self._unsound:
+            low, high = max(begin - at, 0), min(begin + length - at, len(block))
+            if low < high:
+                buffer[low:high] = bytes(high - low)
+        return len(block)
