@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sekisho.detection.sources.guarding import guard
+from sekisho.detection.sources.guarding import guard, guard_path
 from sekisho.detection.sources.limits import Trouble, UnreadableError
 from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 from sekisho.kernel.i18n import Text, msg
@@ -97,13 +97,9 @@ def _open(source: Path | BinaryIO) -> Any:
 
 def _guard(source: Path | BinaryIO) -> str | BinaryIO:
     """Return what the package may read: ``source`` itself unless its tables would hold it up."""
-    if not isinstance(source, Path):
-        return guard(source) or source
-    file = source.open("rb")
-    guarded = guard(file)
-    if guarded is None:
-        file.close()
-    return guarded or str(source)
+    if isinstance(source, Path):
+        return guard_path(source) or str(source)
+    return guard(source) or source
 
 
 def _say(error: Exception) -> Text:

@@ -8,6 +8,7 @@ chunk. Without the tables the same records come out, so such tables are read as 
 import io
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
@@ -45,6 +46,15 @@ def guard(file: BinaryIO) -> BinaryIO | None:
     return io.BufferedReader(_Guarded(file, unsound), CHUNK) if unsound else None
 
 
+def guard_path(path: Path) -> BinaryIO | None:
+    """Do the same for the file at ``path``; what is returned closes it when it is closed."""
+    file = path.open("rb")
+    guarded = guard(file)
+    if guarded is None:
+        file.close()
+    return guarded
+
+
 def _find_unsound(file: BinaryIO) -> Iterator[int]:
     """Yield where the tables of unsound chunks begin."""
     file.seek(EVTX_HEAD)
@@ -61,6 +71,11 @@ class _Guarded(io.RawIOBase):
     def __init__(self, file: BinaryIO, unsound: list[int]) -> None:
         super().__init__()
         self._file, self._unsound = file, unsound
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
 
     def readable(self) -> bool:
         return True
