@@ -10,7 +10,7 @@ from sqlalchemy import String, insert, literal, select
 
 from fakes.clock import FakeClock
 from sekisho.kernel.db import Database, among, contains, day_of, read_day
-from sekisho.kernel.errors import ConflictError
+from sekisho.kernel.errors import ConflictError, InvalidInputError
 from sekisho.kernel.installation import get_fact, installation, set_fact
 from sekisho.kernel.migrations import current_revision, migrate
 from sekisho.kernel.principal import SYSTEM
@@ -153,3 +153,15 @@ def test_a_day_is_told_in_utc(database: Database) -> None:
         tx.execute(insert(installation), {"name": "d", "value": 1, "changed_at": moment})
         found = tx.scalar(select(day_of(tx, installation.c.changed_at)))
     assert read_day(found) == moment.date()
+
+
+def test_a_number_or_a_text_beyond_the_database_is_the_askers_mistake(database: Database) -> None:
+    rows = select(installation.c.name)
+    for number in (2**63, 10**40):
+        with pytest.raises(InvalidInputError), database.read(SYSTEM) as tx:
+            tx.rows(rows.offset(number).limit(1))
+    with database.read(SYSTEM) as tx:  # and the next one works
+        tx.rows(rows.offset(2**63 - 1).limit(1))
+    if database.dialect != "sqlite":  # SQLite keeps such a text
+        with pytest.raises(InvalidInputError), database.read(SYSTEM) as tx:
+            tx.rows(rows.where(installation.c.name == "a\0b"))

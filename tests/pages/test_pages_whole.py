@@ -232,6 +232,18 @@ def test_the_evidence_of_an_act_is_found_and_read(town: Town, guard: dict[str, s
     assert "device.enrolled" not in read(town, "/evidence?kind=device&sort=kind&after=99", guard)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/devices?page=", "/people?page=", "/notices?page=", "/evidence?after=", "/api/findings?page=",
+     "/api/devices?offset=", "/selfchecks?page=", "/evidence/", "/exceptions?page=", "/acts?page="],
+)  # fmt: skip
+def test_a_page_beyond_all_numbers_is_refused_and_breaks_nothing(
+    town: Town, guard: dict[str, str], path: str
+) -> None:
+    answer = town.client().get(path + "9" * 40, headers=guard)
+    assert answer.status_code in {400, 404}, answer.text
+
+
 def test_figures_agree_on_every_page(town: Town, guard: dict[str, str]) -> None:
     for number in range(4):
         town.answer(town.enrol(f"pc-{number}"), failing=number % 2)

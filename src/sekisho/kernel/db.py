@@ -46,7 +46,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from sekisho.kernel.clock import Clock
-from sekisho.kernel.errors import UnavailableError
+from sekisho.kernel.errors import InvalidInputError, UnavailableError
 from sekisho.kernel.i18n import Text as Words
 from sekisho.kernel.i18n import msg
 from sekisho.kernel.principal import Principal
@@ -236,14 +236,31 @@ def _become_writer(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the driver's word for "not now" into ours; constraint errors pass as they are."""
+    """Turn the driver's words for "not now" and "not this" into ours.
+
+    Constraint errors pass as they are. What cannot be stored came in with the request: a number
+    beyond 64 bits, or on PostgreSQL a text with a NUL in it.
+    """
     try:
         yield
+    except exc.DataError as error:
+        raise _unstorable() from error
+    except OverflowError as error:
+        if "SQLite" not in str(error):
+            raise
+        raise _unstorable() from error
     except exc.OperationalError as error:
         raise UnavailableError(
             msg("The database cannot be used now. %(why)s", why=_say_reason(error.orig)),
             hint=msg("Check the disk space and that the database runs; nothing was changed."),
         ) from error
+
+
+def _unstorable() -> InvalidInputError:
+    return InvalidInputError(
+        msg("The request holds a number or a character that no database keeps."),
+        hint=msg("Numbers have at most 18 digits, texts no control characters such as NUL."),
+    )
 
 
 # What SQLite and PostgreSQL say most, in words for whoever reads the page.

@@ -306,7 +306,8 @@ class _DamageNoted:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         """Note the damage and go on behind the block."""
-        cause = error.__cause__ if isinstance(error, UnavailableError) else error
+        told = isinstance(error, UnavailableError | InvalidInputError)
+        cause = error.__cause__ if told else error
         if not isinstance(cause, exc.DBAPIError | ValueError | TypeError):
             return False
         said = str(getattr(cause, "orig", cause))
