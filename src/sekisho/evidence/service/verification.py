@@ -307,7 +307,7 @@ class _DamageNoted:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         """Note the damage and go on behind the block."""
         told = isinstance(error, UnavailableError | InvalidInputError)
-        cause = error.__cause__ if told else error
+        cause = error.__cause__ if error and told else error
         if not isinstance(cause, exc.DBAPIError | ValueError | TypeError):
             return False
         said = str(getattr(cause, "orig", cause))
