@@ -20,6 +20,15 @@ CLAIM_HEADERS: Mapping[str, str] = {
 """In which headers of ours a verified cookie's claims come to the script at the door."""
 INNER_HEADERS: Sequence[str] = (IDENTITY_PREFIX + "audience", IDENTITY_PREFIX + "certificate")
 """Those that only the script reads; no app is told."""
+CLAIMED_HEADERS: Sequence[str] = (
+    "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
+    "x-forwarded-prefix", "x-forwarded-server", "x-forwarded-user", "x-real-ip", "x-client-ip",
+    "true-client-ip", "x-original-url", "x-original-host", "x-rewrite-url", "proxy",
+)  # fmt: skip
+"""What proxies tell apps, and apps believe: nobody stands before the gate, so a client made it up.
+
+``proxy`` becomes HTTP_PROXY in a CGI program (CVE-2016-5385).
+"""
 OWN_PREFIX = "/.sekisho/"
 """Paths of the gate itself on every host that it serves."""
 ISSUER = "sekisho-gate"

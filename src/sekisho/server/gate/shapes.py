@@ -12,6 +12,7 @@ from sekisho.server.gate.apologies import make_local_replies
 from sekisho.server.gate.cookies import LIFE_SECONDS
 from sekisho.server.gate.plan import (
     CLAIM_HEADERS,
+    CLAIMED_HEADERS,
     COOKIES,
     DESKTOP_SOCKET,
     IDENTITY_PREFIX,
@@ -150,13 +151,15 @@ def _connection_manager(door: Door, plan: Plan) -> Shape:
 
 
 def _strip_identity() -> Shape:
-    """Take off whatever a client says in the headers that only the gate may set."""
+    """Take off whatever a client says in headers that only the gate, or a proxy, may set."""
     return _extension(
         "envoy.http.early_header_mutation.header_mutation",
         _TYPES + "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-        mutations=[{"remove_on_match": {"key_matcher": {
-            "prefix": IDENTITY_PREFIX, "ignore_case": True}}}],
-    )  # fmt: skip
+        mutations=[
+            {"remove_on_match": {"key_matcher": {"prefix": IDENTITY_PREFIX, "ignore_case": True}}},
+            *({"remove": name} for name in CLAIMED_HEADERS),
+        ],
+    )
 
 
 # ── filters ──────────────────────────────────────────────────────────────────────────────────────
