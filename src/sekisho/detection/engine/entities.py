@@ -35,6 +35,7 @@ _NOBODY = frozenset(
 )  # fmt: skip
 _RDP_MANAGER = "microsoft-windows-terminalservices-remoteconnectionmanager/operational"
 _ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
+_LETTERS_OF_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 _LONGEST = 260
 _HASH = re.compile(r"(?:(MD5|SHA1|SHA256)=)?([0-9A-Fa-f]{32,64})\b")
 
@@ -118,6 +119,8 @@ def read_address(text: str) -> str | None:
     elif text.count(":") == 1 and "." in text:
         text = text.partition(":")[0]
     text = text.partition("%")[0]
+    if not _LETTERS_OF_ADDRESS.fullmatch(text):
+        return None  # nearly all that is asked about, and a refusal of the reader is dear
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
