@@ -1,6 +1,7 @@
 """A real Envoy told by our board alone: what it refuses, and how long it waits for slow peers."""
 
 import asyncio
+import json
 import os
 import socket
 import ssl
@@ -20,10 +21,11 @@ from sekisho.kernel.pki import CertificateAuthority
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Address
 from sekisho.server.gate import shapes
-from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder
+from sekisho.server.gate.bootstrap import DECISION_SOCKET, gate_folder, write_bootstrap
 from sekisho.server.gate.calls import serve_calls
 from sekisho.server.gate.certificates import machine_authorities
 from sekisho.server.gate.cookies import CookieKey
+from sekisho.server.gate.envoy import find_envoy
 from sekisho.server.gate.plan import Limits, Plan, Secrets
 from sekisho.server.gate.routes import Shape
 from sekisho.server.gate.xds import ADS_METHOD, Board, Subscription
@@ -182,6 +184,42 @@ def _drip(sock: socket.socket, first: bytes) -> Callable[[], float]:
         return ended[0]
 
     return wait
+
+
+def test_one_door_cannot_take_the_connections_of_the_other(tmp_path: Path) -> None:
+    told = json.loads(write_bootstrap(tmp_path, Limits(connections=8)).read_text())
+    folder = gate_folder(tmp_path)
+    address = Address("127.0.0.1", free_port())
+    told |= {"admin": {}, "dynamic_resources": {}}
+    tcp = {"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"}
+    at = {"socket_address": {"address": address.host, "port_value": address.port}}
+    chain = {"filters": [{"name": "echo", "typed_config": tcp}]}
+    listener = {"name": Door.BROWSER.value, "filter_chains": [chain], "address": at}
+    told["static_resources"]["listeners"] = [listener]
+    (folder / "e.json").write_text(json.dumps(told))
+    command = [str(find_envoy("", tmp_path)), "-c", str(folder / "e.json"),
+               "--use-dynamic-base-id", "--concurrency", "1"]  # fmt: skip
+    with (tmp_path / "log").open("wb") as log:
+        envoy = subprocess.Popen(command, stdout=log, stderr=log)
+    held: list[socket.socket] = []
+    try:
+        wait_for(lambda: _echoes(address, held), (tmp_path / "log").read_text)
+        assert [_echoes(address, held) for _ in range(7)] == [True] * 5 + [False] * 2
+    finally:
+        for each in held:
+            each.close()
+        envoy.terminate()
+        envoy.wait(20)
+
+
+def _echoes(address: Address, held: list[socket.socket]) -> bool:
+    try:
+        sock = socket.create_connection((address.host, address.port), 10)
+        held.append(sock)
+        sock.sendall(b"a")
+        return sock.recv(1) == b"a"
+    except OSError:
+        return False
 
 
 def test_slow_peers_are_left_at_every_stage(line: Line) -> None:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sekisho.access.model import Door
 from sekisho.server.gate.plan import Limits
 from sekisho.server.gate.shapes import DECISION_CLUSTER
 
@@ -53,7 +54,7 @@ def make_bootstrap(limits: Limits) -> dict[str, Any]:
         },
         "static_resources": {"clusters": [_decision_cluster()]},
         "layered_runtime": {"layers": [{"name": "static", "static_layer": {
-            "re2.max_program_size.error_level": 1000}}]},
+            "re2.max_program_size.error_level": 1000, **_shares(limits)}}]},
         "overload_manager": {"resource_monitors": [{
             "name": "envoy.resource_monitors.global_downstream_max_connections",
             "typed_config": {
@@ -61,6 +62,12 @@ def make_bootstrap(limits: Limits) -> dict[str, Any]:
                 "max_active_downstream_connections": limits.connections,
             }}]},
     }  # fmt: skip
+
+
+def _shares(limits: Limits) -> dict[str, int]:
+    """Leave either door a quarter of the connections: whoever idles at one shuts not the other."""
+    most = limits.connections * 3 // 4
+    return {f"envoy.resource_limits.listener.{door.value}.connection_limit": most for door in Door}
 
 
 def _decision_cluster() -> dict[str, Any]:
