@@ -148,6 +148,28 @@ def test_the_last_log_on_of_another_day_has_its_day(
     assert "2026-11-23 01:20:55  2026-11-25 00:20:55" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_values_that_lie_deep_harm_no_other_record(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = RULE.replace("selection:\n        EventID: 4625", "selection: [needle]").replace(
+        "    product: windows\n    service: security", "    product: linux"
+    )
+    (tmp_path / "r.yml").write_text(rule, encoding="utf-8")
+    texts = ['{"a": "needle"}']
+    for depth in (90, 300, 500, 900, 950, 980, 995, 1200):
+        forms = ('{"a": %s"needle"%s}', '{"host": %s%s, "a": "needle"}', '{"Records": %s{}%s}')
+        texts += [form % ("[" * depth, "]" * depth) for form in forms]
+        texts.append('{"Records": [' * depth + '{"a": "needle"}' + "]}" * depth)
+    texts.append('{"a": "needle"}')
+    joined = ",\n".join(texts)
+    (tmp_path / name).write_text("\n".join(texts) if name == "a.jsonl" else f"[{joined}]")
+    words = ("--rules", tmp_path / "r.yml", "--logsource", "product=linux", "--quiet")
+    assert hunt(tmp_path / name, *words, "--format", "json") == 1
+    records = [json.loads(line)["record"] for line in capsys.readouterr().out.splitlines()]
+    assert {1, 2, len(texts)} <= set(records)
+
+
 def test_level_time_and_names_narrow_what_is_shown(rules: Path, logs: Path) -> None:
     shown = (logs, "--rules", rules, "--format", "json", "--quiet")
     assert hunt(*shown, "--level", "critical") == 0

@@ -72,23 +72,27 @@ def leaves(value: object) -> Iterator[object]:
     """Yield the elements of a value that a field's test is held against; mappings have none."""
     if type(value) is str:  # what nearly all are, and the other questions are dear
         yield value
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from leaves(one)
-    elif not isinstance(value, Mapping):
-        yield value
+        return
+    waiting = [value]  # no recursion: a value may lie deeper than that goes
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list | tuple):
+            waiting += reversed(one)
+        elif not isinstance(one, Mapping):
+            yield one
 
 
 def all_leaves(value: object) -> Iterator[object]:
     """Yield every value within, as keywords are looked for."""
-    if isinstance(value, Mapping):
-        for one in value.values():
-            yield from all_leaves(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from all_leaves(one)
-    else:
-        yield value
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            waiting += reversed(list(one.values()))
+        elif isinstance(one, list | tuple):
+            waiting += reversed(one)
+        else:
+            yield one
 
 
 def text_of(value: object) -> str | None:

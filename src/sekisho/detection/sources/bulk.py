@@ -87,7 +87,10 @@ class Hunter:
         """Hunt through events that were read and shaped elsewhere."""
         self.finish()
         for event in events:
-            self._hand_out(self._bulk.judge_event(event))
+            try:
+                self._hand_out(self._bulk.judge_event(event))
+            except RecursionError:
+                self._tell(_too_deep(event))
 
     def begin(self) -> None:
         """Count anew from here; what was opened for the rules stays open."""
@@ -117,9 +120,19 @@ class Hunter:
     def _hand_out(self, results: Iterable[Seen | Unread]) -> None:
         for result in results:
             if isinstance(result, Seen):
-                self._found(result.event, self._matcher.ids(result.rules))
+                self._keep(result)
             else:
                 self._tell(_trouble(result))
+
+    def _keep(self, seen: Seen) -> None:
+        try:
+            self._found(seen.event, self._matcher.ids(seen.rules))
+        except RecursionError:  # its values lie too deep to be written down
+            self._tell(_too_deep(seen.event))
+
+
+def _too_deep(event: Event) -> Trouble:
+    return Trouble(event.file, event.record, msg("Its values lie too deep."), _PASSED)
 
 
 def _place(places: Sequence[_FromFile], at: int) -> tuple[str, int]:

@@ -134,7 +134,12 @@ _PASSED = msg("It was passed over; the others are read.")
 
 
 def _make_all(log: OpenLog, value: Any, number: int) -> Iterator[Event]:
-    for item in unwrap(value):
+    try:
+        items = list(unwrap(value))
+    except RecursionError:
+        log.tell(number, msg("Its values lie too deep."), _PASSED)
+        return
+    for item in items:
         if isinstance(item, Mapping):
             yield log.make(item, number)
         else:
