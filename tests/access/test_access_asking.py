@@ -153,6 +153,9 @@ def test_who_would_lose_access_is_counted_over_real_devices(town: Town, boss: Pr
         service.record_cuts(tx, service.find_cuts(tx))
     narrow = Policy("staff", write_form("staff", PolicyForm(controls=("no-such-rule",))))
     with town.database.write(boss) as tx:
+        for strange in ("no-such-rule", "a\0b"):
+            with pytest.raises(InvalidInputError, match="no rule"):
+                whatif.ask_whatif(tx, [], controls=[strange])
         job = whatif.ask_whatif(tx, [narrow])
         same = whatif.ask_whatif(tx, service.get_version(tx, 1).policies, controls=[rule])
     whatif.advance_whatifs(town.database)

@@ -25,6 +25,7 @@ from sekisho.access.store import resources as resource_store
 from sekisho.access.store import sessions as session_store
 from sekisho.access.store import whatifs as store
 from sekisho.access.store.whatifs import WhatIf
+from sekisho.controls.service import catalogue_in_force
 from sekisho.devices.model import Device, DeviceState
 from sekisho.devices.service import front
 from sekisho.identity.model import Strength
@@ -78,6 +79,11 @@ def ask_whatif(
 
 
 def _required(controls: Sequence[str]) -> Policy:
+    strange = sorted(set(controls) - catalogue_in_force().controls.keys())
+    if strange:
+        raise InvalidInputError(
+            msg("There is no rule “%(id)s” in the catalogue.", id=strange[0][:60])
+        )
     form = PolicyForm(effect=Effect.FORBID, trusts=(), controls=tuple(controls))
     return Policy(_RULES, write_form(_RULES, form))
 
