@@ -1,7 +1,8 @@
 """Files through the matcher, in one process or several, with one bad file harming no other."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,9 @@ from sekisho.detection.sources.sniffing import Format
 from sekisho.detection.sources.streams import Counted, buffered, look_into, say_broken, seekable
 from sekisho.detection.sources.stretches import Between, Stretch
 from sekisho.detection.sources.walking import Found
+from sekisho.kernel.i18n import msg
 
+_OURS = msg("What was found before it is kept, and the others are read; please report this line.")
 Told = Callable[[int], None]
 """Told how many bytes of a file were read."""
 
@@ -30,22 +33,33 @@ class Worker:
     def run(self, files: Sequence[Found]) -> None:
         """Hunt through ``files``; what was found and read lies in the collector's part."""
         for found in files:
-            self._take_file(found)
-        self._hunter.finish()
+            with self._telling(found.name):
+                self._take_file(found)
+        with self._telling(files[-1].name if files else ""):
+            self._hunter.finish()
 
-    def _take_file(self, found: Found) -> None:
+    @contextmanager
+    def _telling(self, name: str) -> Iterator[None]:
+        """Tell what goes wrong with one file, whatever it is, so that the others are read."""
         try:
-            if found.path is None:
-                self._take_stream(found, buffered(Counted(sys.stdin.buffer, self._told)))
-                return
-            with found.path.open("rb") as opened:
-                if found.stretch is not None:
-                    self._take_stretch(found, found.stretch, opened)
-                else:
-                    self._take_stream(found, opened)
+            yield
         except (OSError, UnreadableError) as error:
             told = say_broken(error)
-            self._collector.report(Trouble(found.name, None, told.what, told.hint))
+            self._collector.report(Trouble(name, None, told.what, told.hint))
+        except Exception as error:  # noqa: BLE001 # a fault of ours must not cost all findings
+            why = f"{type(error).__name__}: {error}"[:200]
+            what = msg("A fault of this program stopped it (%(why)s).", why=why)
+            self._collector.report(Trouble(name, None, what, _OURS))
+
+    def _take_file(self, found: Found) -> None:
+        if found.path is None:
+            self._take_stream(found, buffered(Counted(sys.stdin.buffer, self._told)))
+            return
+        with found.path.open("rb") as opened:
+            if found.stretch is not None:
+                self._take_stretch(found, found.stretch, opened)
+            else:
+                self._take_stream(found, opened)
 
     def _take_stretch(self, found: Found, stretch: Stretch, opened: BinaryIO) -> None:
         if stretch.chunked:

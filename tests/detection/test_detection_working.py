@@ -1,0 +1,47 @@
+"""Files one after the other: whatever goes wrong with one, the others are hunted through."""
+
+from pathlib import Path
+
+from sekisho.detection.engine.compiled.matcher import Matcher
+from sekisho.detection.engine.compiled.plan import make_plan
+from sekisho.detection.hunting.collecting import Collector, Wanted
+from sekisho.detection.hunting.working import Worker
+from sekisho.detection.language.loading import RuleText, load_rules
+from sekisho.detection.mapping import own_routing
+from sekisho.detection.sources.bulk import Hunter
+from sekisho.detection.sources.reading import Reading
+from sekisho.detection.sources.streams import Readable
+from sekisho.detection.sources.walking import Found
+from support.logs import json_lines, windows_event
+
+FAILED = b"""
+title: Failed
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4625}, condition: s}
+"""
+
+
+class Faulty(Hunter):
+    """A hunter with a fault of its own in files of one name."""
+
+    def jsonl(self, stream: Readable, name: str, begin: int = 1) -> None:
+        """Fail, or read on."""
+        if "bad" in name:
+            raise ZeroDivisionError
+        super().jsonl(stream, name, begin)
+
+
+def test_a_fault_of_ours_in_one_file_costs_no_other(tmp_path: Path) -> None:
+    loaded = load_rules([RuleText("rules.yml", FAILED)])
+    collector = Collector({rule.id: rule for rule in loaded.rules}, {}, Wanted())
+    matcher = Matcher(make_plan(loaded.rules, own_routing()))
+    hunter = Faulty(matcher, collector.found, collector.report)
+    files = []
+    for name in ("a.jsonl", "bad.jsonl", "c.jsonl"):
+        (tmp_path / name).write_bytes(json_lines([windows_event(4625)]))
+        files.append(Found(tmp_path / name, 1))
+    Worker(hunter, collector, Reading(), lambda _: None).run(files)
+    found = [Path(one.match.record.file).name for one in collector.part.sightings]
+    assert found == ["a.jsonl", "c.jsonl"]
+    (trouble,) = collector.part.troubles
+    assert "ZeroDivisionError" in str(trouble.what)
