@@ -102,6 +102,27 @@ def test_every_process_matches_as_by_the_reference(escaped: bool) -> None:
     assert len(set().union(*got.values())) == len(CONDITIONS)
 
 
+@pytest.mark.parametrize("values", [(..., "", None, "x"), ("x", None, "", ...)])
+def test_what_is_not_there_is_remembered_apart_from_what_is_empty(values: tuple[Any, ...]) -> None:
+    asked = ("|exists: true", "|exists: false", ": ''", ": null", "|re: '^$'")
+    rules = "\n---\n".join(
+        f"title: '{number}'\nid: rule-{number}\nlogsource: {{product: windows, "
+        "category: process_creation}\n"
+        f"detection: {{s: {{Image|endswith: a.exe, CommandLine{how}}}, condition: s}}"
+        for number, how in enumerate(asked)
+    )
+    loaded = load_rules([RuleText("rules.yml", rules.encode())])
+    assert not loaded.faults
+    judging = Bulk(Matcher(make_plan(loaded.rules, own_routing(), classes_from=1)), Shaping())
+    for value in values * 2:
+        data = {"Image": "a.exe"} if value is ... else {"Image": "a.exe", "CommandLine": value}
+        event = shape_value(record(data), Shaping(), "", 0)
+        wanted = [rule.id for rule in loaded.rules if matches(rule, event, own_routing())]
+        found = judging.feed(Lines(json.dumps(record(data)).encode()), lambda at: ("", at))
+        seen = [judging.matcher.ids(one.rules) for one in found if isinstance(one, Seen)]
+        assert list(seen[0] if seen else ()) == wanted
+
+
 def test_only_records_of_another_form_go_the_exact_way() -> None:
     judging, _ = bulk()
     text = "\n".join(json.dumps(record(one)) for one in PROCESSES).encode()

@@ -42,6 +42,8 @@ _MAIN = (MAIN_TEXT,)
 _QUOTE = b'"'
 _NO_TEXT = re.compile(rb'\n[^"]').search
 _EMPTY = msgspec.Raw(b'""')
+_NOT_THERE = msgspec.Raw(b'"" ')
+"""Searched as an empty text, and remembered as what no value is: a rule may tell the two apart."""
 _MOST_KEPT = 20_000
 _LONGEST = 2_000
 _MOST_MASKS = 4_096
@@ -254,7 +256,8 @@ def _decoder(
     names = [f"f{at}" for at in range(len(low) + len(fresh))]
     text = str | msgspec.UnsetType | None
     fields: list[tuple[str, Any, Any]] = [(name, text, ABSENT) for name in names[: len(low)]]
-    fields += [(name, msgspec.Raw, _EMPTY) for name in names[len(low) :]]
+    main, *others = names[len(low) :]
+    fields += [(main, msgspec.Raw, _NOT_THERE), *((name, msgspec.Raw, _EMPTY) for name in others)]
     rename = dict(zip(names, [*low, *fresh], strict=True))
     row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
     get: Callable[[Any], Any] = attrgetter(*names[: len(low)])
