@@ -24,7 +24,7 @@ from sekisho.detection.model import Event, LogSource, RuleSet
 from support.often import often
 from support.sigma_cases import Case, needs_shared, shared_cases
 from support.sigma_strategies import events, rule_sets
-from support.windows_strategies import lines, records, windows_rules
+from support.windows_strategies import crowds, lines, process_rules, records, windows_rules
 
 TABLE = own_routing()
 RELAXED: Any = {
@@ -94,6 +94,20 @@ def test_events_that_contradict_themselves_match_as_by_the_reference(
 def test_records_in_bulk_match_as_by_the_reference(
     classes_from: int, rules: RuleSet, texts: list[bytes]
 ) -> None:
+    hold_equal(classes_from, rules, texts)
+
+
+@pytest.mark.parametrize("classes_from", [LEAST_RULES, 1])
+@settings(max_examples=often(60), **RELAXED)
+@given(process_rules(), crowds())
+def test_records_that_are_alike_match_as_by_the_reference(
+    classes_from: int, rules: RuleSet, texts: list[bytes]
+) -> None:
+    hold_equal(classes_from, rules, texts)
+
+
+def hold_equal(classes_from: int, rules: RuleSet, texts: list[bytes]) -> None:
+    """Judge records in bulk, twice, and by the reference; fail where the two differ."""
     bulk = Bulk(compiled(rules, classes_from), Shaping())
     wanted = []
     for at, text in enumerate(b"\n".join(texts).split(b"\n")):

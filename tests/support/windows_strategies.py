@@ -176,6 +176,73 @@ def lines(draw: st.DrawFn) -> bytes:
     return written + draw(st.sampled_from((b"", b"", b"", b"\r", b" ", b"\n")))
 
 
+_ALIKE = ("Image", "CommandLine", "User", "ParentImage", "OriginalFileName")
+_FEW_TEXTS = st.sampled_from(("", "a", "A b", "\\a.exe", "c:\\a.exe", "\u017f", "whoami /all"))
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[bytes]:
+    """Records that are alike but for a field that is not there, empty, null or another text.
+
+    What is remembered of one is asked for by the next.
+    """
+    data = {name: draw(_FEW_TEXTS) for name in _ALIKE if draw(st.integers(0, 3))}
+    event_id, channel = draw(st.sampled_from(((1, SYSMON), (4688, "Security"))))
+    system = {
+        "Provider": {"#attributes": {"Name": "a"}}, "EventID": event_id, "Channel": channel,
+        "TimeCreated": {"#attributes": {"SystemTime": "2026-11-02T00:00:00.000001Z"}},
+    }  # fmt: skip
+    texts: list[bytes] = []
+    name = draw(st.sampled_from(("CommandLine", *_ALIKE)))
+    for value in draw(st.permutations((None, "", ..., draw(_FEW_TEXTS), draw(_FEW_TEXTS)))):
+        changed = {**data, name: value}
+        left = {name: value for name, value in changed.items() if value is not ...}
+        texts.append(json.dumps({"Event": {"System": system, "EventData": left}}).encode())
+    return texts
+
+
+_HOW = ("", "|contains", "|endswith", "|cased", "|exists", "|re", "|fieldref", "|neq")
+
+
+@st.composite
+def process_rules(draw: st.DrawFn) -> RuleSet:
+    """Rules on processes that ask for little, so that one record's values may decide the next."""
+    documents = []
+    for number in range(draw(st.integers(1, 5))):
+        detection: dict[str, Any] = {
+            name: {
+                draw(st.sampled_from(("CommandLine", *_ALIKE))) + how: _asked(draw, how)
+                for how in hows
+            }
+            for name in ("s", "t")
+            if (hows := draw(st.lists(st.sampled_from(_HOW), min_size=1, max_size=3)))
+        }
+        conditions = ("s", "s and t", "s and not t", "not s", "s or t", "1 of them")
+        documents.append({
+            "title": "Random rule", "id": f"rule-{number}",
+            "logsource": {"product": "windows", "category": "process_creation"},
+            "detection": {**detection, "condition": draw(st.sampled_from(conditions))},
+        })  # fmt: skip
+    return _load(documents)
+
+
+def _asked(draw: st.DrawFn, how: str) -> Any:
+    if how == "|exists":
+        return draw(st.booleans())
+    if how == "|fieldref":
+        return draw(st.sampled_from(_ALIKE))
+    if how == "|re":
+        return draw(st.sampled_from(("^$", "a", "^.*exe$")))
+    return draw(st.one_of(_FEW_TEXTS, st.none() if how in {"", "|neq"} else _FEW_TEXTS))
+
+
+def _load(documents: list[Any]) -> RuleSet:
+    text = yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False)
+    loaded = load_rules([RuleText("random.yml", text.encode())])
+    assert not loaded.faults, [str(fault) for fault in loaded.faults]
+    return loaded
+
+
 def _write_otherwise(text: str, way: int) -> str:
     """Write some letters as other writers may: escaped, in capitals, or a name twice."""
     if way == 0:
@@ -251,7 +318,4 @@ def windows_rules(draw: st.DrawFn, most: int = 6) -> RuleSet:
                     )
                 )
             }
-    text = yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False)
-    loaded = load_rules([RuleText("random.yml", text.encode())])
-    assert not loaded.faults, [str(fault) for fault in loaded.faults]
-    return loaded
+    return _load(documents)
