@@ -144,6 +144,28 @@ def test_many_are_changed_at_once_and_each_refusal_is_named(town: Town) -> None:
     assert listed.count('name="person"') == 2
 
 
+def test_many_are_taken_into_a_group_and_the_list_stays_as_it_was_narrowed(town: Town) -> None:
+    admin = town.sign_in(town.add_person("佐伯 航", Role.ADMIN))
+    ids = [town.add_person(name, Role.TELEWORKER) for name in ("森下 彩", "大西 健太郎")]
+    with town.house.database.write(SYSTEM) as tx:
+        group = identity.create_group(tx, "在宅").id
+    narrowed = "/people?q=%E6%A3%AE%E4%B8%8B&sort=-email"
+    assert 'action="/people/bulk?q=%E6%A3%AE%E4%B8%8B&amp;sort=-email"' in _read(
+        town, admin, narrowed
+    )
+    path = narrowed.replace("/people?", "/people/bulk?")
+    status, page = _send(town, admin, path, act="group", group=group, person=ids)
+    assert status == 200
+    assert page.count('name="person"') == 1, "the list is still that of the search"
+    back = town.client().get(f"{path}&page=2", headers=admin, follow_redirects=False)
+    assert (back.status_code, back.headers["location"]) == (303, narrowed)
+    with town.house.database.read(SYSTEM) as tx:
+        members = identity.list_people(tx, narrow=identity.PeopleFilter(group_id=group))
+    assert {person.id for person in members} == set(ids)
+    _, page = _send(town, admin, path, act="group", group="grp_none", person=ids)
+    assert "森下 彩" in page
+
+
 def test_groups_have_their_pages(town: Town) -> None:
     admin = town.sign_in(town.add_person("佐伯 航", Role.ADMIN))
     aya = town.add_person("森下 彩")

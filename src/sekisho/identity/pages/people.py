@@ -1,11 +1,13 @@
 """The people of the organisation: found, invited, and changed many at a time."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter, URLEncodedBody
+from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from sekisho.identity import service
@@ -17,7 +19,7 @@ from sekisho.identity.visits import AnyRequest, read_site
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import InvalidInputError, SekishoError
 from sekisho.kernel.i18n import Text, msg
-from sekisho.kernel.pages import Page
+from sekisho.kernel.pages import Page, change_query
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.kernel.settings import Settings
@@ -160,6 +162,13 @@ def make_inviting(request: AnyRequest, settings: Settings, box: SecretBox) -> In
     return Inviting(origin, box)
 
 
+@get("/people/bulk", sync_to_thread=False)
+def show_after_many(request: AnyRequest, principal: NamedDependency[Principal]) -> Redirect:
+    """Lead from the page of an act on many to the list: its links and a reload come here."""
+    principal.require_reach("identity.read")
+    return Redirect(f"{PEOPLE}{change_query(request.url.query)}", status_code=303)
+
+
 @post("/people/bulk", status_code=200, sync_to_thread=True)
 def change_many(
     request: AnyRequest,
@@ -180,7 +189,15 @@ def change_many(
     told = tuple(
         _change_one(database, principal, person_id, data, inviting) for person_id in chosen
     )
-    return people_page(database, settings, principal, Filters(), told=told)
+    return people_page(database, settings, principal, _read_filters(request), told=told)
+
+
+def _read_filters(request: AnyRequest) -> Filters:
+    """Return what the list was narrowed to when people were ticked in it."""
+    return Filters(**{
+        each.name: str(request.query_params.get(each.name, each.default))
+        for each in dataclasses.fields(Filters)
+    })  # fmt: skip
 
 
 def _change_one(
@@ -214,6 +231,8 @@ def _act(tx: Transaction, person: Person, act: str, data: dict[str, Any]) -> Non
         case "role":
             role = service.Assignment(service.parse_role(str(data.get("role", ""))))
             service.set_roles(tx, person.id, person.assignments | {role})
+        case "group":
+            service.change_members(tx, str(data.get("group", "")), add=[person.id])
         case "disable":
             service.disable_person(tx, person.id)
         case "enable":
@@ -225,7 +244,7 @@ def _act(tx: Transaction, person: Person, act: str, data: dict[str, Any]) -> Non
             )
 
 
-HANDLERS: list[ControllerRouterHandler] = [show_people, invite, change_many]
+HANDLERS: list[ControllerRouterHandler] = [show_people, invite, show_after_many, change_many]
 
 __all__ = [
     "HANDLERS",
