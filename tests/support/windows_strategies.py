@@ -47,6 +47,7 @@ _NAMES = (
     "EventID",
     "Data",
     "Provider_Name",
+    "Provider",
     "Threat Name",
 )
 _DERIVED = (
@@ -259,7 +260,7 @@ def _write_otherwise(text: str, way: int) -> str:
 _ASKED = (
     "Image", "CommandLine", "User", "ParentImage", "ProcessId", "IntegrityLevel", "TargetObject",
     "Details", "EventType", "DestinationPort", "Initiated", "Data", "Computer", "Task", "n",
-    "OriginalFileName", "Hashes",
+    "OriginalFileName", "Hashes", "Provider", "Provider_Name", "Channel", "EventID",
     "Security_UserID", "Execution_ThreadID", "FileName", "ObjectName", "ThreatName", "Threat Name",
 )  # fmt: skip
 _ASKED_HOW = (

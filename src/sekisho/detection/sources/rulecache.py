@@ -24,7 +24,7 @@ from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import AllOf, Correlation, Filter, Rule, RuleFault, RuleSet
 from sekisho.kernel.i18n import pack_text, unpack_text
 
-FORM = 11
+FORM = 12
 """Counts up whenever what is kept, or what it means, changes."""
 
 _MAGIC = b"sekisho rules\n"

@@ -26,7 +26,7 @@ from sekisho.detection.engine.compiled.typed import (
     plain_id,
     time_of,
 )
-from sekisho.detection.engine.shaping import Shaping, shape_value, unwrap
+from sekisho.detection.engine.shaping import WINDOWS, Shaping, shape_value, unwrap
 from sekisho.detection.model import Event
 
 Place = Callable[[int], tuple[str, int]]
@@ -66,7 +66,7 @@ class Bulk:
         watched: frozenset[tuple[str, int]] = frozenset(),
     ) -> None:
         self.matcher, self.shaping, self._watched = matcher, shaping, watched
-        self._kinds: dict[tuple[str, int], Kind] = {}
+        self._kinds: dict[tuple[str | None, int], Kind] = {}
         self._keywords = Keywords(
             {p: None if c is None else frozenset(c) for p, c in matcher.plan.keywords.items()}
         )
@@ -101,16 +101,19 @@ class Bulk:
         self.tally.stretch(list(map(time_of, events)))
         return [(self._kind(*key), here) for key, here in kinds.items()]
 
-    def _kind(self, channel: str, event_id: int) -> Kind:
+    def _kind(self, channel: str | None, event_id: int) -> Kind:
         known = self._kinds.get((channel, event_id))
         if known is not None:
             return known
-        folded = channel.casefold()
+        folded = (channel or "").casefold()
         kind = Kind(
-            self.matcher.group(channel, event_id),
+            self.matcher.group(channel, event_id)
+            if channel
+            else self.matcher.source_group(WINDOWS),
             watched=(folded, event_id) in self._watched,
             # Blanks in the names of these records come and go; only the slow way knows how.
             slow=_DEFENDER in folded,
+            loose=not channel,
         )
         if len(self._kinds) < _MOST_KINDS:
             self._kinds[channel, event_id] = kind
@@ -174,8 +177,8 @@ class Batch:
                 self.odd[at] = False
         return events
 
-    def by_kind(self) -> dict[tuple[str, int], list[int]]:
-        """Return the places of the records by channel and event id; those without become odd."""
+    def by_kind(self) -> dict[tuple[str | None, int], list[int]]:
+        """Return the places of the records by channel and event id; those without id become odd."""
         found: dict[tuple[Any, Any], list[int]] = defaultdict(list)
         if self.odd:
             for at, event in enumerate(self.events):
@@ -184,23 +187,21 @@ class Batch:
         else:
             for at, key in enumerate(map(kind_of, self.events)):
                 found[key].append(at)
-        kinds: dict[tuple[str, int], list[int]] = {}
+        kinds: dict[tuple[str | None, int], list[int]] = {}
         for (channel, event_id), here in found.items():
-            plain = self._settle(channel, event_id, here)
+            plain = self._settle(event_id, here)
             if plain is not None:
-                kind = (channel, plain)
+                kind = (channel or None, plain)
                 kinds[kind] = kinds[kind] + here if kind in kinds else here
         return kinds
 
-    def _settle(self, channel: str | None, event_id: Any, here: Sequence[int]) -> int | None:
+    def _settle(self, event_id: Any, here: Sequence[int]) -> int | None:
         """Return the plain id of all records ``here``, None where they are odd."""
-        if channel and type(event_id) is int:
+        if type(event_id) is int:
             return event_id
         try:
-            plain = plain_id(event_id) if channel else None
+            plain = plain_id(event_id)
         except ValueError:
-            plain = None
-        if plain is None:
             self.odd.update(dict.fromkeys(here, False))
             return None
         for at in here:
@@ -234,8 +235,14 @@ def _judge_all(kind: Kind, places: Sequence[int], batch: Batch) -> None:
 
 
 def _judge_by_sieve(kind: Kind, sieve: Sieve, places: Sequence[int], batch: Batch) -> None:
-    """Judge what a search over the whole data of the records finds something in."""
-    found = sieve.find(_datas(places, batch)) if sieve.always or sieve.searches else {}
+    """Judge what a search over the whole data of the records finds something in.
+
+    Where the channel is not known, rules ask for what System says too, and all of it is searched.
+    """
+    texts = _datas(places, batch) if sieve.always or sieve.searches else []
+    if kind.loose:
+        texts = [batch.lines[at] for at in places]
+    found = sieve.find(texts)
     events, lines, odd = batch.events, batch.lines, batch.odd
     for number in range(len(places)) if sieve.always else found:
         at = places[number]
@@ -309,6 +316,6 @@ def read_json(text: bytes) -> Any:
 
 
 def _matters(event: EventOf | None, channels: frozenset[str] | None) -> bool:
-    if channels is None or event is None:
+    if channels is None or event is None or not event.System.Channel:
         return True
-    return (event.System.Channel or "").casefold() in channels
+    return event.System.Channel.casefold() in channels

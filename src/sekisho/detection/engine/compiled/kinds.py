@@ -15,12 +15,14 @@ class OddError(ValueError):
 class Kind:
     """How the records of one channel and event id are read and judged.
 
-    ``slow``: each record goes the slow way. ``judge`` raises OddError, or what reading raises,
-    for records that have to go it.
+    ``slow``: each record goes the slow way. ``loose``: their channel is not known. ``judge`` raises
+    OddError, or what reading raises, for records that have to go it.
     """
 
-    def __init__(self, group: Group | None, *, watched: bool, slow: bool) -> None:
-        self.watched, self.slow = watched, slow
+    def __init__(
+        self, group: Group | None, *, watched: bool, slow: bool, loose: bool = False
+    ) -> None:
+        self.watched, self.slow, self.loose = watched, slow, loose
         self.sieve = None if group is None else group.sieve
         self.classes: Classes | None = None
         self._strange = 0

@@ -19,7 +19,7 @@ class Tally:
         self.low: int | None = None
         self.high: int | None = None
 
-    def count(self, channel: str, events: Sequence[EventOf]) -> None:
+    def count(self, channel: str | None, events: Sequence[EventOf]) -> None:
         """Count events of one channel by the computer."""
         for computer, count in Counter(map(computer_of, events)).items():
             self.by[channel, computer] += count

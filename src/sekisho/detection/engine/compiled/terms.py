@@ -42,10 +42,12 @@ BESIDES = (
 
 NESTED = frozenset({
     "TimeCreated", "Provider_Guid", "Security_UserID", "Execution_ProcessID",
-    "Execution_ThreadID", "Correlation_ActivityID", "Provider", "Execution", "Security",
-    "Correlation",
+    "Execution_ThreadID", "Correlation_ActivityID",
 })  # fmt: skip
-"""Names made of System's attributes: a record whose rules ask for them goes the slow way."""
+"""Names made of System's attributes: a record whose rules ask for them goes the slow way.
+
+The elements themselves (``Provider``) are no fields; what has such a name stands in the data.
+"""
 
 IN_SYSTEM = NESTED.union(FIRM, BESIDES)
 
