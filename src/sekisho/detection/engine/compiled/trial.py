@@ -21,6 +21,7 @@ from sekisho.detection.engine.compiled.texts import (
     one_test,
     some_of,
 )
+from sekisho.detection.engine.compiled.typed import texts_of
 from sekisho.detection.engine.derive import derive
 from sekisho.detection.engine.reference import View, atom_holds, value_passes
 from sekisho.detection.engine.values import MISSING, all_leaves, leaves
@@ -89,14 +90,17 @@ class Trials:
         self._keywords = plan.columns.index(KEYWORDS) if KEYWORDS in plan.columns else -1
 
     def judge(self, worth: frozenset[int], values: Sequence[Any]) -> tuple[int, ...]:
-        """Do as ``hold`` does for an event without keywords; what is the same is judged once."""
+        """Do as ``hold`` does for a record without keywords; what is the same is judged once.
+
+        ``values`` are those of the names, as they stand in the record.
+        """
         remembered = self._remembered
         key = remembered.key(worth, values)
         if key is None:
-            return self.hold(worth, values)
+            return self.hold(worth, texts_of(values))
         verdict = remembered.get(key)
         if verdict is None:
-            verdict = self.hold(worth, values)
+            verdict = self.hold(worth, texts_of(values))
             remembered.keep(key, verdict)
         return verdict
 

@@ -151,17 +151,20 @@ class Reader:
         self._decode, self._decode_user, self._get = row_decoders(plain)
 
     def read(self, event: EventOf, lines: Lines, at: int) -> tuple[Any, ...]:
-        """Return the values of one record, which stands in the line ``at``."""
+        """Return the values of one record, which stands in the line ``at``, as they stand there."""
         data = event.EventData
         row = self._decode_user(event.UserData) if data is MISSING else self._decode(data)
         values = self._get(row)
-        if dict in map(type, values):
-            values = tuple(map(_text_of, values))
         if self._besides:
             values = fill_besides(values, self._besides, lines[at])
         if self._firm:
             values += _firm_values(self._firm, event.System)
         return values
+
+
+def texts_of(values: Sequence[Any]) -> Sequence[Any]:
+    """Return values as rules see them: of elements with attributes their text."""
+    return tuple(map(_text_of, values)) if dict in map(type, values) else values
 
 
 def _text_of(value: Any) -> Any:
