@@ -30,10 +30,11 @@ from sekisho.server.gate.plan import Limits, Plan, Secrets
 from sekisho.server.gate.routes import Shape
 from sekisho.server.gate.xds import ADS_METHOD, Board, Subscription
 from support.gate_house import free_port, wait_for
+from support.h2 import PREFACE
 from support.upstream import read_head, upstreams
 
 _HOST = "wiki.localhost"
-_SHORT = Limits(header_seconds=1, body_seconds=1, handshake_seconds=1)
+_SHORT = Limits(header_seconds=1, body_seconds=1, handshake_seconds=1, unused_seconds=1)
 
 
 @dataclass
@@ -54,8 +55,9 @@ class Line:
         address = self.plan.doors[Door.BROWSER]
         return socket.create_connection((address.host, address.port), 10)
 
-    def secure(self) -> ssl.SSLSocket:
+    def secure(self, alpn: str = "http/1.1") -> ssl.SSLSocket:
         context = ssl.create_default_context(cadata=self.trusted)
+        context.set_alpn_protocols([alpn])
         return context.wrap_socket(self.dial(), server_hostname=_HOST)
 
     def visit(self) -> bytes:
@@ -222,9 +224,31 @@ def _echoes(address: Address, held: list[socket.socket]) -> bool:
         return False
 
 
+def _wait_for_end(sock: ssl.SSLSocket, first: bytes) -> Callable[[], float]:
+    """Send a little and then nothing; return what waits for the end of it."""
+    began = time.monotonic()
+    sock.sendall(first)
+    sock.settimeout(20)
+
+    def wait() -> float:
+        with sock:
+            try:
+                while sock.recv(1000):
+                    pass
+            except ConnectionError:
+                pass
+        return time.monotonic() - began
+
+    return wait
+
+
 def test_slow_peers_are_left_at_every_stage(line: Line) -> None:
     head = f"POST / HTTP/1.1\r\nHost: {_HOST}\r\nCookie: {line.cookie}\r\n".encode()
+    slow = line.secure("h2")
+    unfinished = b"\0\0\1\1\0\0\0\0\1\x82"  # HEADERS without their end (RFC 9113 section 6.2)
     waits = {
+        "headers of HTTP/2": _wait_for_end(slow, PREFACE + unfinished),
+        "no request": _wait_for_end(line.secure(), b""),
         "handshake": _drip(line.dial(), b"\x16\x03\x01"),
         "headers": _drip(line.secure(), head),
         "body": _drip(line.secure(), head + b"Content-Length: 1000\r\n\r\na"),

@@ -9,6 +9,7 @@ import pytest
 from sekisho.access.model import Door, Resource, ResourceID, ResourceKind, Trust, Upstream
 from sekisho.kernel.settings import Address
 from sekisho.server.gate import shapes, xds
+from sekisho.server.gate.bootstrap import make_bootstrap
 from sekisho.server.gate.plan import Limits, Plan, Secrets
 
 APP = Resource(
@@ -154,3 +155,11 @@ def test_one_resource_may_have_every_tunnel_there_is() -> None:
     for cluster in shapes.make_shapes(_plan())[shapes.CLUSTER]:
         (limit,) = cluster["circuit_breakers"]["thresholds"]
         assert set(limit.values()) == {Limits().connections}
+
+
+def test_a_decision_process_that_hangs_is_noticed() -> None:
+    """Tried by hand with SIGSTOP: tunnels end after 14 s, nothing new opens, all comes back."""
+    (cluster,) = make_bootstrap(Limits())["static_resources"]["clusters"]
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    kept = options["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"]
+    assert kept == {"interval": "5s", "timeout": "10s"}

@@ -7,7 +7,9 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""The connection's beginning, with settings that change nothing (RFC 9113 section 3.4)."""
+_PREFACE = PREFACE[:24]
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _WIDE = (1 << 30).to_bytes(4)

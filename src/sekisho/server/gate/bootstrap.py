@@ -18,6 +18,8 @@ BOOTSTRAP = "envoy.json"
 # Until Envoy has come back to a restarted decision process nobody can call a cookie back; by itself
 # it would wait up to 30 seconds.
 _COME_BACK_SOON = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}}
+# One that hangs looks alive: what it holds open would live on although nobody could cut it.
+_STILL_THERE = {"interval": "5s", "timeout": "10s"}
 _H2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MONITORS = "envoy.extensions.resource_monitors.downstream_connections.v3"
 
@@ -73,7 +75,12 @@ def _shares(limits: Limits) -> dict[str, int]:
 def _decision_cluster() -> dict[str, Any]:
     options = {
         "@type": f"type.googleapis.com/{_H2}",
-        "explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": 100_000}},
+        "explicit_http_config": {
+            "http2_protocol_options": {
+                "max_concurrent_streams": 100_000,
+                "connection_keepalive": _STILL_THERE,
+            }
+        },
     }
     end = {"endpoint": {"address": {"pipe": {"path": DECISION_SOCKET}}}}
     return {

@@ -58,6 +58,7 @@ class Limits:
     body_seconds: int = 3600  # a whole upload; whoever sends nothing is idle much sooner
     handshake_seconds: int = 10
     idle_seconds: int = 300
+    unused_seconds: int = 60  # of a connection without a request, half a head of HTTP/2 included
     header_kib: int = 48
     headers: int = 100
     kept_seconds: int = 12 * 3600  # of a tunnel that may outlive the decision process

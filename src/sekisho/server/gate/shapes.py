@@ -134,7 +134,7 @@ def _connection_manager(door: Door, plan: Plan) -> Shape:
         common_http_protocol_options={
             "headers_with_underscores_action": "REJECT_REQUEST",
             "max_headers_count": limits.headers,
-            "idle_timeout": f"{limits.idle_seconds}s",
+            "idle_timeout": f"{limits.unused_seconds}s",
         },
         http2_protocol_options={
             "max_concurrent_streams": 128,
