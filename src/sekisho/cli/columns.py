@@ -6,6 +6,7 @@ mark (、。」) nor ends with an opening one (「), as Japanese typesetting wan
 
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 _SMALL = "ぁぃぅぇぉっゃゅょァィゥェォッャュョー々"
 _NOT_FIRST = frozenset("、。，．・：；？！」』）］｝】〉》”’,.:;?!)]}" + _SMALL)
@@ -14,6 +15,8 @@ _NOT_LAST = frozenset("「『（［｛【〈《“‘([{")
 
 def measure(text: str) -> int:
     """Return how many columns a terminal needs for ``text``."""
+    if text.isascii():
+        return len(text)  # what nearly all is that logs hold
     return sum(_width(character) for character in text)
 
 
@@ -57,6 +60,7 @@ def _may_part(before: str, after: str) -> bool:
     return before == " " or _width(before) > 1 or _width(after) > 1
 
 
+@lru_cache(maxsize=4096)
 def _width(character: str) -> int:
     if unicodedata.combining(character):
         return 0

@@ -77,6 +77,8 @@ def cut(text: str, width: int) -> str:
     """Return ``text`` cut to ``width`` columns, with an ellipsis where something is missing."""
     if measure(text) <= width:
         return text
+    if text.isascii():
+        return text[: max(width - 1, 0)] + "…"
     kept, used = "", 0
     for character in text:
         used += measure(character)

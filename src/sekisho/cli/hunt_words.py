@@ -80,4 +80,6 @@ def say_bytes(size: float) -> str:
 
 def clean(text: str) -> str:
     """Return text of a log fit for a terminal: nothing in it moves the cursor or colours."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else " " if c in "\r\n\t" else "�" for c in text)

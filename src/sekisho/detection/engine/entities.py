@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 USERS, HOSTS, ADDRESSES, PROCESSES, HASHES = KINDS = (
@@ -37,6 +38,7 @@ _RDP_MANAGER = "microsoft-windows-terminalservices-remoteconnectionmanager/opera
 _ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
 _LETTERS_OF_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 _LONGEST = 260
+_LONGEST_ADDRESS = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 _HASH = re.compile(r"(?:(MD5|SHA1|SHA256)=)?([0-9A-Fa-f]{32,64})\b")
 
 
@@ -104,6 +106,7 @@ def _is_version(name: str) -> bool:
     return "ersion" in name
 
 
+@lru_cache(maxsize=4096)
 def _is_local(address: str) -> bool:
     made = ipaddress.ip_address(address)
     return made.is_loopback or made.is_unspecified or made.is_multicast
@@ -121,6 +124,11 @@ def read_address(text: str) -> str | None:
     text = text.partition("%")[0]
     if not _LETTERS_OF_ADDRESS.fullmatch(text):
         return None  # nearly all that is asked about, and a refusal of the reader is dear
+    return _in_usual_form(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=4096)
+def _in_usual_form(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
