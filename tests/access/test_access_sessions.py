@@ -22,6 +22,8 @@ from sekisho.kernel.errors import NotPermittedError
 from sekisho.kernel.i18n import translate
 from sekisho.kernel.ids import DeviceID
 from sekisho.kernel.principal import SYSTEM, Principal
+from sekisho.notices.model import Kind
+from sekisho.notices.store import posts
 
 
 @pytest.fixture
@@ -249,5 +251,8 @@ def test_a_refused_configuration_is_an_alarm_until_all_is_well(database: Databas
         assert found is not None
         assert (found.kind, found.since) == ("Listener", tx.now)
         assert len(found.why) == 2000
+        service.raise_alarm(tx, "type.googleapis.com/envoy.x.Listener", "no " * 5_000)
         service.raise_alarm(tx, "", "")
         assert service.find_alarm(tx) is None
+        (told,) = posts.list_open(tx, 10)  # the same again within a day is not told
+        assert told.post.kind is Kind.GATE_REFUSED

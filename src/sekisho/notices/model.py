@@ -78,6 +78,7 @@ class Kind(StrEnum):
     SUPPRESSION_ENDS = "suppression.ends"
     ACCESS_ASKED = "access.asked"
     ACCESS_DECIDED = "access.decided"
+    GATE_REFUSED = "gate.refused"
     EVIDENCE_BROKEN = "evidence.verification_failed"
     NOTICE_TEST = "notice.test"
 
@@ -108,6 +109,7 @@ TOPIC_OF_KIND: Mapping[Kind, Topic] = {
     Kind.SUPPRESSION_ENDS: Topic.TASK,
     Kind.ACCESS_ASKED: Topic.TASK,
     Kind.ACCESS_DECIDED: Topic.TASK,
+    Kind.GATE_REFUSED: Topic.SECURITY,
     Kind.EVIDENCE_BROKEN: Topic.SECURITY,
     Kind.NOTICE_TEST: Topic.SYSTEM,
 }

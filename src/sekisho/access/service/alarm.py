@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sekisho.access.service import telling
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.installation import get_fact, set_fact
 
@@ -20,9 +21,11 @@ class GateAlarm:
 
 
 def raise_alarm(tx: Transaction, kind: str, why: str) -> None:
-    """Keep that an update was refused; "" for ``kind`` says that all is well again."""
+    """Keep and tell that an update was refused; "" for ``kind`` says that all is well again."""
     told = {"kind": kind, "why": why[:2000], "since": tx.now.isoformat()} if kind else {}
     set_fact(tx, ALARM, told)
+    if kind:
+        telling.tell_gate_refused(tx, _short(kind), why)
 
 
 def find_alarm(tx: Transaction) -> GateAlarm | None:
@@ -32,4 +35,8 @@ def find_alarm(tx: Transaction) -> GateAlarm | None:
     if not told:
         return None
     since = datetime.fromisoformat(told["since"]) if "since" in told else tx.now
-    return GateAlarm(told["kind"].rpartition(".")[2], told["why"], since)
+    return GateAlarm(_short(told["kind"]), told["why"], since)
+
+
+def _short(kind: str) -> str:
+    return kind.rpartition(".")[2]

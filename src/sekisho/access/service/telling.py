@@ -1,5 +1,7 @@
 """Who is told what about access."""
 
+import hashlib
+
 from sekisho.access.model import Resource
 from sekisho.access.policies import PolicyVersion
 from sekisho.access.store.requests import Ask
@@ -8,7 +10,7 @@ from sekisho.kernel.db import Transaction
 from sekisho.kernel.i18n import Localized, Text, msg
 from sekisho.kernel.ids import PersonID
 from sekisho.notices import service as notices
-from sekisho.notices.model import Holders, Kind, People, Reach
+from sekisho.notices.model import Holders, Kind, People, Reach, Urgency
 
 
 def tell_proposed(tx: Transaction, version: PolicyVersion) -> None:
@@ -67,6 +69,23 @@ def tell_decided(tx: Transaction, ask: Ask, resource: Resource, *, granted: bool
         body=msg("Your apps show until when, or why."),
         link="/my/apps",
     )
+
+
+def tell_gate_refused(tx: Transaction, what: str, why: str) -> None:
+    """Tell those who look after access that what they decide does not reach the gate."""
+    same = hashlib.sha256(f"{what}\0{why}".encode()).hexdigest()[:16]
+    notices.queue_notice(
+        tx,
+        to=Holders("access.write"),
+        kind=Kind.GATE_REFUSED,
+        subject="gate",
+        title=msg("The gate does not take its configuration (%(what)s)", what=what),
+        body=msg("It goes on with the last one it took: what was changed or revoked since then "
+                 "may not hold. Envoy says: %(why)s", why=why[:300]),
+        urgency=Urgency.URGENT,
+        link="/access/sessions",
+        dedupe_key=f"gate.refused:{tx.now:%Y-%m-%d}:{same}",
+    )  # fmt: skip
 
 
 def tell_cut_all(tx: Transaction, reason: str) -> None:
