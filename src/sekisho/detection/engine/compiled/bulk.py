@@ -38,6 +38,9 @@ _ONLY_RAW = frozenset((msgspec.Raw,))
 _BLANK = b" \t\r\n\x00\x1e"
 NO_FIELDS = "no object"
 _DEFENDER = "windows defender"
+_SECURITY = b'"Security":'
+"""A name that each record has, and a text that rules look for; with the colon it is no value."""
+
 _MOST_KINDS = 1 << 16
 
 
@@ -110,6 +113,7 @@ class Bulk:
             self.matcher.group(channel, event_id)
             if channel
             else self.matcher.source_group(WINDOWS),
+            event_id,
             watched=(folded, event_id) in self._watched,
             # Blanks in the names of these records come and go; only the slow way knows how.
             slow=_DEFENDER in folded,
@@ -241,7 +245,7 @@ def _judge_by_sieve(kind: Kind, sieve: Sieve, places: Sequence[int], batch: Batc
     """
     texts = _datas(places, batch) if sieve.always or sieve.searches else []
     if kind.loose:
-        texts = [batch.lines[at] for at in places]
+        texts = [batch.lines[at].replace(_SECURITY, b"") for at in places]
     found = sieve.find(texts)
     events, lines, odd = batch.events, batch.lines, batch.odd
     for number in range(len(places)) if sieve.always else found:

@@ -1,6 +1,6 @@
 """One kind of event at run time: which of its rules to try, and which of those hold."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -8,32 +8,34 @@ import msgspec
 from sekisho.detection.engine.compiled.classes import Classes
 from sekisho.detection.engine.compiled.remembered import Room
 from sekisho.detection.engine.compiled.sieve import Sieve, write_whole
-from sekisho.detection.engine.compiled.terms import FIRM, GroupPlan
+from sekisho.detection.engine.compiled.terms import FIRM, ColumnGate, GroupPlan
 from sekisho.detection.engine.compiled.texts import ABSENT
 from sekisho.detection.engine.compiled.trial import NO_RULES, Trials
 from sekisho.detection.engine.values import MISSING, find
 
+Fire = Callable[[tuple[Any, ...]], tuple[int, ...]]
+"""From values of fields to the rules that hold."""
+
 _NONE: frozenset[int] = frozenset()
+_EVENT_ID = "EventID"
+_MOST_IDS = 64
 
 
 class Group:
     """The rules of one kind of event; ``names`` are the fields that they look at.
 
-    ``sieve`` says by the data of a record which rules to try (by position); ``steady_names`` are
-    the fields of those that are tried always.
+    ``sieve`` says by the data of a record which rules to try (by position).
     """
 
     def __init__(self, plan: GroupPlan, room: Room) -> None:
         self.names = _names_of(plan, range(len(plan.tests)))
-        self.steady_names = _names_of(
-            plan, {number for at in plan.sieve.always for number in plan.trees[at].numbers}
-        )
+        self._plan, self._room = plan, room
         self.sieve = Sieve(plan.sieve)
         self.blind = frozenset(plan.blind)
         self._words = Sieve(plan.words)
         self._everything = range(len(plan.rules))
         self._trials = Trials(plan, self.names, room)
-        self._steady = Trials(plan, self.steady_names, room)
+        self._steady: dict[int | None, tuple[tuple[str, ...], Fire]] = {}
         self.classes: Classes | None = None
         if plan.classes is not None and not plan.blind:
             self.classes = Classes(plan, plan.classes)
@@ -48,9 +50,21 @@ class Group:
         """
         return self._trials.judge(worth, values)
 
-    def fire_steady(self, values: tuple[Any, ...]) -> tuple[int, ...]:
-        """Do the same where the sieve found none; ``values`` of ``steady_names``."""
-        return self._steady.judge(_NONE, values)
+    def steady(self, event_id: int | None = None) -> tuple[tuple[str, ...], Fire]:
+        """Return what does the same where the sieve found none, and the fields it looks at.
+
+        With an id it is for records of that id alone, which matters where the group has many.
+        """
+        if event_id not in self._steady:
+            if len(self._steady) >= _MOST_IDS:
+                event_id = None
+            plan = self._plan if event_id is None else _narrow(self._plan, event_id)
+            tried = {*plan.free, *(at for gate in plan.gates for at in _rules_of(gate))}
+            gates = {name for gate in plan.gates for name in plan.columns[gate.place].names}
+            names = _names_of(plan, {n for at in tried for n in plan.trees[at].numbers}, gates)
+            trials = Trials(plan, names, self._room)
+            self._steady[event_id] = names, lambda values: trials.judge(_NONE, values)
+        return self._steady[event_id]
 
     def fire_sifted(self, worth: frozenset[int], values: tuple[Any, ...]) -> tuple[int, ...]:
         """Do the same with the rules that ``classes`` found: there are no others to try."""
@@ -72,9 +86,27 @@ class Group:
         return {*self.sieve.find((text,)).get(0, ()), *self._words.find((text,)).get(0, ())}
 
 
-def _names_of(plan: GroupPlan, terms: Iterable[int]) -> tuple[str, ...]:
+def _rules_of(gate: ColumnGate) -> set[int]:
+    return set().union(*gate.texts.values())
+
+
+def _narrow(plan: GroupPlan, event_id: int) -> GroupPlan:
+    """Return the plan for events of one id: what asks for others is not tried always."""
+    free, gates = list(plan.free), list[ColumnGate]()
+    for gate in plan.gates:
+        if plan.columns[gate.place].sources == (_EVENT_ID,):
+            free += gate.texts.get(str(event_id), ())
+        else:
+            gates.append(gate)
+    return msgspec.structs.replace(plan, free=tuple(free), gates=tuple(gates))
+
+
+def _names_of(
+    plan: GroupPlan, terms: Iterable[int], besides: Iterable[str] = ()
+) -> tuple[str, ...]:
     places = dict.fromkeys(plan.places[number] for number in terms)
     names = dict.fromkeys(name for place in places for name in plan.columns[place].names)
+    names.update(dict.fromkeys(besides))
     return tuple(sorted(names, key=lambda name: name in FIRM))
 
 

@@ -20,7 +20,7 @@ class Kind:
     """
 
     def __init__(
-        self, group: Group | None, *, watched: bool, slow: bool, loose: bool = False
+        self, group: Group | None, event_id: int, *, watched: bool, slow: bool, loose: bool
     ) -> None:
         self.watched, self.slow, self.loose = watched, slow, loose
         self.sieve = None if group is None else group.sieve
@@ -28,11 +28,12 @@ class Kind:
         self._strange = 0
         if group is None:
             return
-        self._whole, self._part = Reader(group.names), Reader(group.steady_names)
+        # Without a channel all ids share one group.
+        names, self._fire_steady = group.steady(event_id if loose else None)
+        self._whole, self._part = Reader(group.names), Reader(names)
         sees = group.blind.isdisjoint(group.sieve.always)
         self._able, self._able_part = self._whole.able and sees, self._part.able and sees
-        self._fire, self._fire_steady, self._blind = group.fire, group.fire_steady, group.blind
-        self._fire_sifted = group.fire_sifted
+        self._fire, self._fire_sifted, self._blind = group.fire, group.fire_sifted, group.blind
         if self._able:
             self.classes = group.classes
 
