@@ -41,7 +41,7 @@ class Shelf:
         return load_ready([self.rules], self.cache, self.build, asked=asked)
 
     def kept(self) -> Path:
-        (path,) = self.cache.iterdir()
+        (path,) = self.cache.glob("*.rules")
         return path
 
 
@@ -140,4 +140,38 @@ def test_a_cache_that_cannot_be_written_is_no_error(shelf: Shelf) -> None:
 def test_old_caches_are_dropped(shelf: Shelf) -> None:
     for number in range(12):
         shelf.load([number])
-    assert len(list(shelf.cache.iterdir())) == 8
+    assert len(list(shelf.cache.glob("*.rules"))) == 8
+    for number in range(40):
+        os.utime(shelf.rules / "one.yml", (number, number))
+        shelf.load([11])
+    assert len(list(shelf.cache.iterdir())) <= 40
+
+
+def test_rules_that_were_only_touched_are_known_again(shelf: Shelf) -> None:
+    shelf.load()
+    content = (shelf.rules / "one.yml").read_bytes()
+    (shelf.rules / "one.yml").unlink()
+    (shelf.rules / "one.yml").write_bytes(content)
+    os.utime(shelf.rules / "broken.yml", (1, 1))
+    assert shelf.load().warm
+    assert shelf.built == 1
+
+
+def test_a_damaged_mark_only_costs_time(shelf: Shelf) -> None:
+    shelf.load()
+    (mark,) = shelf.cache.glob("*.mark")
+    mark.write_bytes(mark.read_bytes()[:-1] + b"?")
+    assert shelf.load().warm
+    assert fires(shelf.load(), "whoami")
+
+
+def test_rules_that_change_while_they_are_read_are_not_kept(shelf: Shelf) -> None:
+    def build() -> RuleSet:
+        shelf.write("net.exe")
+        return shelf.build()
+
+    load_ready([shelf.rules], shelf.cache, build)
+    shelf.write("whoami")
+    back = shelf.load()
+    assert not back.warm
+    assert fires(back, "whoami")

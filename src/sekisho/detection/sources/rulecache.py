@@ -1,5 +1,8 @@
 """Compiled rules kept on disk, so that the second start does not read thousands of files.
 
+Rules are known again by what their files hold. To read thousands of files for that takes a while
+too, so a *mark* of their sizes, times and inodes leads there while nothing was touched.
+
 What is kept is data, never code: msgpack behind a digest, in a folder that only this user can
 open, written whole or not at all. Whatever is damaged, foreign, open to others or of another
 version is not used, and the rules are compiled anew.
@@ -7,12 +10,13 @@ version is not used, and the rules are compiled anew.
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -27,10 +31,13 @@ from sekisho.kernel.i18n import pack_text, unpack_text
 FORM = 12
 """Counts up whenever what is kept, or what it means, changes."""
 
+_T = TypeVar("_T")
 _MAGIC = b"sekisho rules\n"
 _DIGEST = 32
+_HEX = re.compile(r"[0-9a-f]{64}").fullmatch
 _KEPT = 8
 _NOTHING = AllOf(())
+_File = tuple[str, os.stat_result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +73,51 @@ def load_ready(
     """Return the rules of ``paths`` out of the cache in ``folder``, or ``build`` and keep them.
 
     ``asked`` is whatever else the result depends on (values of placeholders, a choice); it has to
-    be plain data. Files count as unchanged while size, times and inode are. A cache that cannot be
+    be plain data. Files count as untouched while size, times and inode are. A cache that cannot be
     written is no error: it only costs the next start its time.
     """
-    mark = _mark(paths, asked)
-    path = folder / f"{mark}.rules"
-    kept = _read(path)
+    files = list(_files([*paths, own_table()]))
+    mark = folder / f"{_mark(paths, asked, files)}.mark"
+    content = _read(mark, str)
+    if content is None or not _HEX(content):
+        content = _content(paths, asked, files)
+        _write(mark, msgspec.msgpack.encode(content))
+    path = folder / f"{content}.rules"
+    kept = _read(path, _Kept)
     if kept is not None:
         return Ready(_rule_set(kept), kept.plan, warm=True)
     rule_set = build()
     made = _keep(rule_set, make_plan(rule_set.rules, own_routing()))
-    _write(path, msgspec.msgpack.encode(made))
+    if _content(paths, asked, files) == content:  # else somebody wrote to them meanwhile
+        _write(path, msgspec.msgpack.encode(made))
     return Ready(_rule_set(made), made.plan, warm=False)
 
 
-def _mark(paths: Sequence[Path], asked: object) -> str:
+def _begin(paths: Sequence[Path], asked: object) -> "hashlib.blake2b":
     digest = hashlib.blake2b(digest_size=_DIGEST)
     digest.update(f"{FORM} {sekisho.__version__}".encode())
     digest.update(msgspec.json.encode([asked, [str(path) for path in paths]]))
-    for name, said in _files([*paths, Path(str(own_table()))]):
+    return digest
+
+
+def _mark(paths: Sequence[Path], asked: object, files: Iterable[_File]) -> str:
+    digest = _begin(paths, asked)
+    for name, said in files:
         what = f"{name} {said.st_size} {said.st_mtime_ns} {said.st_ctime_ns} {said.st_ino}\n"
         digest.update(what.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _content(paths: Sequence[Path], asked: object, files: Iterable[_File]) -> str:
+    digest = _begin(paths, asked)
+    for name, _ in files:
+        try:
+            with open(name, "rb") as file:  # noqa: PTH123 # as above
+                content = file.read()
+        except OSError:
+            content = b""
+        digest.update(f"\n{name} {len(content)}\n".encode("utf-8", "surrogateescape"))
+        digest.update(content)
     return digest.hexdigest()
 
 
@@ -95,7 +126,7 @@ def own_table() -> Path:
     return Path(sekisho.__file__).parent / "content" / "detection" / "logsources.yaml"
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[str, os.stat_result]]:
+def _files(paths: Iterable[Path]) -> Iterator[_File]:
     """Yield every file with what tells whether it changed; what is not there is left out."""
     waiting = [str(path) for path in paths]
     while waiting:
@@ -145,7 +176,7 @@ def _rule_set(kept: _Kept) -> RuleSet:
     return RuleSet(kept.rules, kept.correlations, kept.filters, faults, kept.digest)
 
 
-def _read(path: Path) -> _Kept | None:
+def _read(path: Path, form: type[_T]) -> _T | None:
     """Return what is kept in ``path``, None where that cannot be trusted or understood."""
     try:
         with path.open("rb") as file:
@@ -156,7 +187,7 @@ def _read(path: Path) -> _Kept | None:
         payload = memoryview(content)[start:]
         if content[:start] != _MAGIC + _digest(payload):
             return None
-        return msgspec.msgpack.decode(payload, type=_Kept)
+        return msgspec.msgpack.decode(payload, type=form)
     except (OSError, msgspec.MsgspecError, ValueError, TypeError):
         return None
 
@@ -191,6 +222,7 @@ def _write(path: Path, payload: bytes) -> None:
 
 def _prune(folder: Path) -> None:
     """Drop the oldest beyond what is kept: each changed rule makes a new file."""
-    kept = sorted(folder.glob("*.rules"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[_KEPT:]:
-        path.unlink(missing_ok=True)
+    for pattern, most in (("*.rules", _KEPT), ("*.mark", 4 * _KEPT)):
+        kept = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in kept[most:]:
+            path.unlink(missing_ok=True)
