@@ -143,7 +143,7 @@ def main() -> None:
     asked.add_argument("--rules", nargs="+", required=True)
     asked.add_argument("--evtx", nargs="*", default=[])
     asked.add_argument("--events", type=int, default=1_000_000)
-    asked.add_argument("--copies", type=int, default=5)
+    asked.add_argument("--copies", type=int, default=116)
     asked.add_argument("--times", type=int, default=2)
     said = asked.parse_args()
     with tempfile.TemporaryDirectory() as folder:

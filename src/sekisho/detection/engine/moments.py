@@ -45,15 +45,15 @@ TIME_FIELDS = (
 
 def parse_moment(value: Any, zone: tzinfo = UTC) -> int | None:
     """Return ``value`` (text, number of seconds, milliseconds and so on) in microseconds."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return _from_number(value)
     if type(value) is str and len(value) == _USUAL and value[10::16] == "TZ":
         try:
             return _since(datetime.fromisoformat(value))
         except ValueError:
             pass
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return _from_number(value)
     text = str(value).strip().strip('"[]')
     return _from_text(text, zone) if text and len(text) < 60 else None  # noqa: PLR2004 - no time is longer
 

@@ -32,7 +32,9 @@ def find_system(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def shape_windows(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flat fields of an event that has ``System`` and data in the EVTX shape."""
     system = flatten_system(event["System"])
-    data = flatten_data(event)
+    data: Any = event.get("EventData")
+    if type(data) is not dict or not _is_flat(data):
+        data = flatten_data(event)
     if _DEFENDER in str(system.get("Channel", "")).lower():
         data = {name.replace(" ", ""): value for name, value in data.items()}
     firm = [(name, system[name]) for name in _FIRM if name in system]
@@ -71,6 +73,8 @@ def _system_value(name: str, value: Mapping[str, Any]) -> Any:
 
 def read_event_id(value: Any) -> int | None:
     """Return an event id that came as a number, as text or with qualifiers beside it."""
+    if type(value) is int:
+        return value
     if isinstance(value, Mapping):
         value = value.get("#text", value.get("Value"))
     if isinstance(value, bool):
@@ -99,7 +103,7 @@ def flatten_data(event: Mapping[str, Any]) -> dict[str, Any]:
 def _flatten_items(data: Any) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         return {"Data": data}
-    if _PLAIN.issuperset(map(type, data.values())) and _ATTRIBUTES not in data:
+    if _is_flat(data):
         return dict(data)
     flat: dict[str, Any] = {}
     for name, value in data.items():
@@ -108,6 +112,10 @@ def _flatten_items(data: Any) -> dict[str, Any]:
         part = type(value) not in _PLAIN and isinstance(value, Mapping) and "#text" in value
         flat[name] = _text_of(value) if part else value
     return flat
+
+
+def _is_flat(data: Mapping[str, Any]) -> bool:
+    return _PLAIN.issuperset(map(type, data.values())) and _ATTRIBUTES not in data
 
 
 def _text_of(value: Any) -> Any:
