@@ -224,6 +224,17 @@ def test_a_record_without_a_channel_is_held_against_every_rule() -> None:
     assert log.hunter.tally.by == {(None, "PC-1"): 4}
 
 
+@pytest.mark.parametrize("channel", [b"null", b'"System"'])
+def test_data_called_as_a_part_of_system_is_found(channel: bytes) -> None:
+    rule = RULES.replace(b", category: process_creation", b"").replace(
+        b"CommandLine|", b"Security|"
+    )
+    log = Log(rules=rule.replace(b"whoami", b"explorer.exe"))
+    text = line(1, {"Security": "C:\\explorer.exe"})
+    log.lines(text.replace(json.dumps(SYSMON).encode(), channel))
+    assert log.found == [("a.jsonl", 1, ["Whoami"])]
+
+
 def test_unnamed_data_is_found_under_its_name() -> None:
     rule = RULES.replace(b"CommandLine|contains: whoami", b"Data|contains: svchost.exe")
     log = Log(rules=rule)

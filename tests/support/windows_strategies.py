@@ -54,7 +54,7 @@ _DERIVED = (
     "ProcessId", "NewProcessId", "ParentProcessName", "SubjectUserName", "SubjectDomainName",
     "TargetUserName", "MandatoryLabel", "ObjectName", "ObjectValueName", "NewValue",
     "NewValueType", "OperationType", "ObjectType", "ProcessName", "Application", "Direction",
-    "Protocol", "DestPort",
+    "Protocol", "DestPort", "Security", "Provider", "System",
 )  # fmt: skip
 _WORDS = (
     "whoami", "\\cmd.exe", "c:\\windows\\", "-enc", "\u017fkip", "\u0130x", "straße",
@@ -262,6 +262,7 @@ _ASKED = (
     "Details", "EventType", "DestinationPort", "Initiated", "Data", "Computer", "Task", "n",
     "OriginalFileName", "Hashes", "Provider", "Provider_Name", "Channel", "EventID",
     "Security_UserID", "Execution_ThreadID", "FileName", "ObjectName", "ThreatName", "Threat Name",
+    "Security", "Provider", "System", "Event",
 )  # fmt: skip
 _ASKED_HOW = (
     "",

@@ -28,7 +28,7 @@ from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import AllOf, Correlation, Filter, Rule, RuleFault, RuleSet
 from sekisho.kernel.i18n import pack_text, unpack_text
 
-FORM = 12
+FORM = 13
 """Counts up whenever what is kept, or what it means, changes."""
 
 _T = TypeVar("_T")

@@ -47,8 +47,10 @@ _IN_A_NAME = 400.0
 _COMMON = 4.0
 _SELDOM = 3.0
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_\-]+")
-_RENAMED = IN_SYSTEM | {"Data"}
-"""Names that stand otherwise in a record: those of System, and that of data without a name."""
+_RENAMED = IN_SYSTEM | {"Data", "Security"}
+"""Names that stand otherwise in a record: those of System, that of data without a name, and what
+is taken out before a record without a channel is searched (``bulk``).
+"""
 
 _MANY_DIGITS = re.compile(r"[0-9]{4,}")
 _LEAST_RUN, _MOST_RUN = 32, 512
