@@ -33,7 +33,6 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
-    exc,
     func,
     literal,
     select,
@@ -46,9 +45,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
 from sekisho.kernel.clock import Clock
-from sekisho.kernel.errors import InvalidInputError, UnavailableError
-from sekisho.kernel.i18n import Text as Words
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.db_faults import translated
 from sekisho.kernel.principal import Principal
 
 metadata = MetaData(
@@ -197,7 +194,7 @@ class Database:
     @contextlib.contextmanager
     def read(self, principal: Principal) -> Iterator[Transaction]:
         """Open a unit of work that only reads; it sees one state of the data throughout."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 connection.exec_driver_sql("BEGIN")
             else:
@@ -210,7 +207,7 @@ class Database:
     @contextlib.contextmanager
     def write(self, principal: Principal) -> Iterator[Transaction]:
         """Open a unit of work that commits at the end of the block, or not at all."""
-        with _translated(), self._writer, self.engine.connect() as connection:
+        with translated(), self._writer, self.engine.connect() as connection:
             _become_writer(connection)
             transaction = Transaction(connection, self.clock.now(), principal)
             yield transaction
@@ -232,51 +229,6 @@ def _become_writer(connection: Connection) -> None:
         return
     connection.execute(select(func.set_config("lock_timeout", str(_BUSY_MILLISECONDS), True)))
     connection.execute(select(func.pg_advisory_xact_lock(_WRITER_LOCK)))
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the driver's words for "not now" and "not this" into ours.
-
-    Constraint errors pass as they are. What cannot be stored came in with the request: a number
-    beyond 64 bits, or on PostgreSQL a text with a NUL in it.
-    """
-    try:
-        yield
-    except exc.DataError as error:
-        raise _unstorable() from error
-    except OverflowError as error:
-        if "SQLite" not in str(error):
-            raise
-        raise _unstorable() from error
-    except exc.OperationalError as error:
-        raise UnavailableError(
-            msg("The database cannot be used now. %(why)s", why=_say_reason(error.orig)),
-            hint=msg("Check the disk space and that the database runs; nothing was changed."),
-        ) from error
-
-
-def _unstorable() -> InvalidInputError:
-    return InvalidInputError(
-        msg("The request holds a number or a character that no database keeps."),
-        hint=msg("Numbers have at most 18 digits, texts no control characters such as NUL."),
-    )
-
-
-# What SQLite and PostgreSQL say most, in words for whoever reads the page.
-_REASONS: Mapping[str, Words] = {
-    "database is locked": msg("It is busy with other work."),
-    "lock timeout": msg("It is busy with other work."),
-    "disk is full": msg("The disk is full."),
-    "No space left": msg("The disk is full."),
-    "readonly database": msg("It may only be read."),
-    "disk I/O error": msg("The disk does not answer."),
-}
-
-
-def _say_reason(said: object) -> Words | str:
-    found = (text for part, text in _REASONS.items() if part in str(said))
-    return next(found, str(said))
 
 
 def _make_engine(url: str) -> Engine:
