@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -296,3 +298,10 @@ def test_a_picture_that_is_not_there_is_a_fault() -> None:
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda c: c.id)
 def test_a_picture_is_for_a_system_that_the_rule_knows(control: Control) -> None:
     assert set(control.picture) <= set(control.fix)
+
+
+def test_controls_are_read_where_nothing_can_be_drawn() -> None:
+    """The base package, which is the agent and ``check``, brings in no way to make pages."""
+    reads = "import sys, sekisho.controls.catalogue as c; c.load_catalogue(); print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", reads], capture_output=True, text=True, check=True)
+    assert not {"markupsafe", "jinja2", "sqlalchemy", "litestar"} & set(told.stdout.split())
