@@ -19,23 +19,23 @@ _HEADS = struct.Struct("<96I").unpack_from
 _NEXT = struct.Struct("<I").unpack_from
 _LAST_PLACE = CHUNK - 24
 _MOST_NODES = 1024
+_AT_ONCE = 16 * CHUNK
 
 
-def is_sound(chunk: bytes | bytearray) -> bool:
-    """Say whether the lists of a chunk's tables end soon, and within it.
+def is_sound(block: bytes | bytearray, begin: int = 0) -> bool:
+    """Say whether the lists of the tables of the chunk at ``begin`` end soon, and within it.
 
     The bound is far above what Windows writes, and what lies beyond it loses nothing.
     """
-    if len(chunk) < CHUNK or not chunk.startswith(_MAGIC):
+    if len(block) - begin < CHUNK or not block.startswith(_MAGIC, begin):
         return True  # nobody follows them there
     left = _MOST_NODES
-    for head in _HEADS(chunk, _TABLES.start):
-        at = head
+    for at in _HEADS(block, begin + _TABLES.start):
         while at:
             left -= 1
             if left < 0 or at > _LAST_PLACE:
                 return False
-            (at,) = _NEXT(chunk, at)
+            (at,) = _NEXT(block, begin + at)  # noqa: PLW2901 # along the list
     return True
 
 
@@ -48,7 +48,7 @@ def guard(file: BinaryIO) -> BinaryIO | None:
 
 def guard_path(path: Path) -> BinaryIO | None:
     """Do the same for the file at ``path``; what is returned closes it when it is closed."""
-    file = path.open("rb")
+    file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 # every log is opened so
     guarded = guard(file)
     if guarded is None:
         file.close()
@@ -57,12 +57,14 @@ def guard_path(path: Path) -> BinaryIO | None:
 
 def _find_unsound(file: BinaryIO) -> Iterator[int]:
     """Yield where the tables of unsound chunks begin."""
-    file.seek(EVTX_HEAD)
-    at = EVTX_HEAD
-    while chunk := file.read(CHUNK):
-        if not is_sound(chunk):
-            yield at + _TABLES.start
-        at += CHUNK
+    size = file.seek(0, io.SEEK_END)
+    at = file.seek(EVTX_HEAD)
+    # No more is asked for than there is: room for it would be made and given back.
+    while block := file.read(max(min(_AT_ONCE, size - at), 0)):
+        for begin in range(0, len(block), CHUNK):
+            if not is_sound(block, begin):
+                yield at + begin + _TABLES.start
+        at += len(block)
 
 
 class _Guarded(io.RawIOBase):
