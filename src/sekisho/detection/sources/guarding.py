@@ -17,25 +17,34 @@ _MAGIC = b"ElfChnk\x00"
 _TABLES = slice(128, 512)
 _HEADS = struct.Struct("<96I").unpack_from
 _NEXT = struct.Struct("<I").unpack_from
+_NEXT_SIZE = 4
+_BODY, _END = 512, 48
+"""Where a chunk's data begins, and where in its head their end is told."""
+
 _LAST_PLACE = CHUNK - 24
 _MOST_NODES = 1024
-_AT_ONCE = 16 * CHUNK
 
 
-def is_sound(block: bytes | bytearray, begin: int = 0) -> bool:
-    """Say whether the lists of the tables of the chunk at ``begin`` end soon, and within it.
+def is_sound(chunk: bytes) -> bool:
+    """Say whether the lists of a chunk's tables end soon, and within it.
 
     The bound is far above what Windows writes, and what lies beyond it loses nothing.
     """
-    if len(block) - begin < CHUNK or not block.startswith(_MAGIC, begin):
+    if len(chunk) < CHUNK or not chunk.startswith(_MAGIC):
         return True  # nobody follows them there
-    left = _MOST_NODES
-    for at in _HEADS(block, begin + _TABLES.start):
-        while at:
-            left -= 1
-            if left < 0 or at > _LAST_PLACE:
-                return False
-            (at,) = _NEXT(block, begin + at)  # noqa: PLW2901 # along the list
+    return _end_soon(chunk[:_BODY], chunk[_BODY:])
+
+
+def _end_soon(head: bytes, data: bytes) -> bool:
+    """Say whether the lists that begin in a chunk's head end soon, and within its data."""
+    left, next_of = _MOST_NODES, _NEXT
+    last = min(_BODY + len(data) - _NEXT_SIZE, _LAST_PLACE)
+    nodes = [at for at in _HEADS(head, _TABLES.start) if at]
+    while nodes:  # one step along all lists at once
+        left -= len(nodes)
+        if left < 0 or min(nodes) < _BODY or max(nodes) > last:
+            return False
+        nodes = [at for node in nodes if (at := next_of(data, node - _BODY)[0])]
     return True
 
 
@@ -56,15 +65,19 @@ def guard_path(path: Path) -> BinaryIO | None:
 
 
 def _find_unsound(file: BinaryIO) -> Iterator[int]:
-    """Yield where the tables of unsound chunks begin."""
+    """Yield where the tables of unsound chunks begin.
+
+    Read is only what a chunk says that it holds; most of a short log is empty.
+    """
     size = file.seek(0, io.SEEK_END)
-    at = file.seek(EVTX_HEAD)
-    # No more is asked for than there is: room for it would be made and given back.
-    while block := file.read(max(min(_AT_ONCE, size - at), 0)):
-        for begin in range(0, len(block), CHUNK):
-            if not is_sound(block, begin):
-                yield at + begin + _TABLES.start
-        at += len(block)
+    for at in range(EVTX_HEAD, size - CHUNK + 1, CHUNK):
+        file.seek(at)
+        head = file.read(_BODY)
+        if not head.startswith(_MAGIC):
+            continue
+        (end,) = _NEXT(head, _END)
+        if not _end_soon(head, file.read(min(max(end, _BODY), CHUNK) - _BODY)):
+            yield at + _TABLES.start
 
 
 class _Guarded(io.RawIOBase):
