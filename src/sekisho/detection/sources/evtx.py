@@ -28,7 +28,8 @@ def read_batches(
     Raises UnreadableError if it is no EVTX file at all.
     """
     tail = _read_tail(source)
-    texts = map(_DATA, chain(_open(source), _open(io.BytesIO(tail)) if tail else ()))
+    records = chain(_open(source), _open(io.BytesIO(tail))) if tail else _open(source)
+    texts = map(_DATA, records)
     number, faults = first - 1, 0
     numbers: list[int] = []
     batch: list[str] = []

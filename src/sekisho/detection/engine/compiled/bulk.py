@@ -79,8 +79,10 @@ class Bulk:
     def feed(self, lines: Lines, place: Place) -> list[Seen | Unread]:
         """Match records, each one JSON text; return what was found and what was unreadable."""
         batch = Batch(lines)
-        sorts = self._sort(batch)
-        for at, channels in self._keywords.find(lines).items():
+        kinds = batch.by_kind()
+        sorts = self._sort(batch, kinds)
+        here = {channel for channel, _ in kinds}
+        for at, channels in self._keywords.find(lines, here).items():
             if at not in batch.odd and _matters(batch.events[at], channels):
                 batch.odd[at] = True
         for kind, places in sorts:
@@ -94,9 +96,11 @@ class Bulk:
                 out.append(Seen(shape_value(value, self.shaping, *place(at)), batch.fired[at]))
         return out
 
-    def _sort(self, batch: "Batch") -> list[tuple[Kind, list[int]]]:
+    def _sort(
+        self, batch: "Batch", kinds: Mapping[tuple[str | None, int], list[int]]
+    ) -> list[tuple[Kind, list[int]]]:
         """Count the records and return their places by kind."""
-        kinds, events = batch.by_kind(), batch.events
+        events = batch.events
         for (channel, _), here in kinds.items():
             self.tally.count(channel, [events[at] for at in here])
         if batch.odd:
@@ -311,10 +315,13 @@ def _datas(places: Sequence[int], batch: Batch) -> list[Any]:
     return datas
 
 
+_decode = msgspec.json.Decoder().decode
+
+
 def read_json(text: bytes) -> Any:
     """Return the value of a JSON text; wrong UTF-8, NaN and half surrogates are no hindrance."""
     try:
-        return msgspec.json.decode(text)
+        return _decode(text)
     except (msgspec.DecodeError, UnicodeError):
         return json.loads(text.decode("utf-8", "replace").strip("\x00\x1e"))
 

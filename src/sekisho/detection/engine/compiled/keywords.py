@@ -6,12 +6,13 @@ others by casefolding count as hits too.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import hyperscan
 
 from sekisho.detection.engine.compiled.lines import Lines
 
+_MOST_SEARCHES = 16
 _FOLD_TO_ASCII = (
     "\u212a\u017f\u0130\u0131\u00df\u1e9e\u0149\u01f0\u1e96\u1e97\u1e98\u1e99\u1e9a"
     "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
@@ -20,6 +21,39 @@ _FOLD_TO_ASCII = (
 
 class Keywords:
     """Looks for ``pieces`` (text → the channels it matters in, None: all) in batches of records."""
+
+    def __init__(self, pieces: Mapping[str, frozenset[str] | None]) -> None:
+        self._pieces = pieces
+        self._told = frozenset[str]().union(*(told for told in pieces.values() if told))
+        self._searches: dict[frozenset[str] | None, _Search] = {}
+
+    def find(
+        self, lines: Lines, channels: Collection[str | None]
+    ) -> dict[int, frozenset[str] | None]:
+        """Return the records (by place) with a hit, and the channels in which it matters.
+
+        ``channels`` are those of the records; what matters in no other is not looked for.
+        """
+        known = [channel.casefold() for channel in channels if channel]
+        asked = self._told.intersection(known) if len(known) == len(channels) else None
+        search = self._searches.get(asked)
+        if search is None:
+            if len(self._searches) >= _MOST_SEARCHES:
+                asked = None
+            search = self._searches[asked] = _Search(self._among(asked))
+        return search.find(lines)
+
+    def _among(self, asked: frozenset[str] | None) -> dict[str, frozenset[str] | None]:
+        """Return the pieces that matter in these channels."""
+        return {
+            piece: told
+            for piece, told in self._pieces.items()
+            if told is None or asked is None or not asked.isdisjoint(told)
+        }
+
+
+class _Search:
+    """Looks for all of its pieces in every record."""
 
     def __init__(self, pieces: Mapping[str, frozenset[str] | None]) -> None:
         self._channels = list(pieces.values())
