@@ -102,7 +102,7 @@ class Hunter:
         self._records, self._lines, self._places = [], [], []
         self._count = self._size = 0
         if records:
-            self._feed(Lines("\n".join(records).encode()), places)
+            self._feed(Lines.of(records), places)
         if lines:
             self._feed(Lines(b"\n".join([text.removesuffix(b"\n") for text in lines])), places)
 

@@ -6,13 +6,16 @@ chunk. Without the tables the same records come out, so such tables are read as 
 """
 
 import io
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 
+_BINARY = getattr(os, "O_BINARY", 0)
 _MAGIC = b"ElfChnk\x00"
 _TABLES = slice(128, 512)
 _HEADS = struct.Struct("<96I").unpack_from
@@ -50,33 +53,44 @@ def _end_soon(head: bytes, data: bytes) -> bool:
 
 def guard(file: BinaryIO) -> BinaryIO | None:
     """Return ``file`` as it can be read safely, None where it can be read as it is."""
-    unsound = list(_find_unsound(file))
+
+    def read(length: int, at: int) -> bytes:
+        file.seek(at)
+        return file.read(length)
+
+    unsound = list(_find_unsound(file.seek(0, io.SEEK_END), read))
     file.seek(0)
     return io.BufferedReader(_Guarded(file, unsound), CHUNK) if unsound else None
 
 
 def guard_path(path: Path) -> BinaryIO | None:
     """Do the same for the file at ``path``; what is returned closes it when it is closed."""
-    file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 # every log is opened so
-    guarded = guard(file)
-    if guarded is None:
-        file.close()
-    return guarded
+    handle = os.open(path, os.O_RDONLY | _BINARY)  # thousands of files: no object for each
+    try:
+        unsound = list(_find_unsound(os.fstat(handle).st_size, partial(_read_at, handle)))
+    finally:
+        os.close(handle)
+    if not unsound:
+        return None
+    return io.BufferedReader(_Guarded(path.open("rb"), unsound), CHUNK)
 
 
-def _find_unsound(file: BinaryIO) -> Iterator[int]:
+def _read_at(handle: int, length: int, at: int) -> bytes:
+    os.lseek(handle, at, os.SEEK_SET)
+    return os.read(handle, length)
+
+
+def _find_unsound(size: int, read: Callable[[int, int], bytes]) -> Iterator[int]:
     """Yield where the tables of unsound chunks begin.
 
     Read is only what a chunk says that it holds; most of a short log is empty.
     """
-    size = file.seek(0, io.SEEK_END)
     for at in range(EVTX_HEAD, size - CHUNK + 1, CHUNK):
-        file.seek(at)
-        head = file.read(_BODY)
+        head = read(_BODY, at)
         if not head.startswith(_MAGIC):
             continue
         (end,) = _NEXT(head, _END)
-        if not _end_soon(head, file.read(min(max(end, _BODY), CHUNK) - _BODY)):
+        if not _end_soon(head, read(min(max(end, _BODY), CHUNK) - _BODY, at + _BODY)):
             yield at + _TABLES.start
 
 

@@ -1,6 +1,8 @@
 """Records that stand one a line in one text: cut out of it only where one is asked for (pure)."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
 
 _OPEN, _CLOSE = b"{}"
 
@@ -18,6 +20,18 @@ class Lines:
     def __init__(self, whole: bytes) -> None:
         self.whole = whole
         self._ends, self.even = _cut(whole)
+
+    @classmethod
+    def of(cls, records: Sequence[str]) -> "Lines":
+        """Return the lines of objects in JSON, each written on one line."""
+        lines = cls.__new__(cls)
+        text = "\n".join(records)
+        lines.whole = text.encode()
+        if not text.isascii():
+            return cls(lines.whole)
+        lines._ends = [to - 1 for to in accumulate([len(record) + 1 for record in records])]  # noqa: SLF001 # it is one
+        lines.even = True
+        return lines
 
     def __len__(self) -> int:
         return len(self._ends)
