@@ -6,16 +6,17 @@ operations on numbers whose bits stand for rules. See ``classplan`` and ADR 0022
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import attrgetter, or_
 from typing import Any, NamedTuple
 
 import msgspec
 
-from sekisho.detection.engine.compiled.classplan import LAYERS, MAIN_TEXT, is_low
+from sekisho.detection.engine.compiled.classplan import FEW_VALUES, LAYERS, MAIN_TEXT, is_low
 from sekisho.detection.engine.compiled.sieve import by_text, make_search
 from sekisho.detection.engine.compiled.terms import (
+    IN_SYSTEM,
     KEYWORDS,
     Branch,
     ClassPlan,
@@ -38,15 +39,29 @@ Low = tuple[str | msgspec.UnsetType | None, ...]
 Verdict = tuple[int, ...]
 """The rules (by number) that a record matches."""
 
+Key = tuple[bytes, int] | tuple[bytes, int, bytes]
+"""The main text, the needs found satisfied beside it, and what else decided if anything did."""
+
 _MAIN = (MAIN_TEXT,)
 _QUOTE = b'"'
 _NO_TEXT = re.compile(rb'\n[^"]').search
-_EMPTY = msgspec.Raw(b'""')
 _NOT_THERE = msgspec.Raw(b'"" ')
 """Searched as an empty text, and remembered as what no value is: a rule may tell the two apart."""
 _MOST_KEPT = 20_000
 _LONGEST = 2_000
 _MOST_MASKS = 4_096
+
+
+class Others:
+    """Takes the fields that decide out of a row, as they stand in the record."""
+
+    def __init__(self, attributes: Sequence[str]) -> None:
+        self._get: Callable[[Any], Any] = attrgetter(*attributes)
+        self._alone = len(attributes) == 1
+
+    def of(self, row: Any) -> bytes:
+        """Return all of them in one text; none holds a line feed."""
+        return bytes(self._get(row)) if self._alone else b"\n".join(self._get(row))
 
 
 class Standing(NamedTuple):
@@ -55,22 +70,24 @@ class Standing(NamedTuple):
     ``sure`` (by number) hold whatever else the record says, ``steady`` (by position) are to be
     tried on each such record. ``low`` are the needs that these values satisfy. As far as that was
     asked already, ``known`` are the rules to be tried by what the searches found, ``verdicts``
-    what records came to by the main text and what was found beside it.
+    what records came to by the main text and what was found beside it; where other fields decided
+    too, what takes them out of a row stands there, and the verdict under all three.
     """
 
     sure: frozenset[int]
     steady: frozenset[int]
     low: int
     known: dict[int, frozenset[int]]
-    verdicts: dict[tuple[bytes, int], Verdict]
+    verdicts: dict[Key, Verdict | Others]
 
 
 class Open(NamedTuple):
     """A record (by place) that has to be tried: the rules ``worth`` it; it is kept as ``key``."""
 
     at: int
+    row: Any
     standing: Standing
-    key: tuple[bytes, int]
+    key: Key
     worth: frozenset[int]
 
 
@@ -79,9 +96,12 @@ class Classes:
 
     def __init__(self, plan: GroupPlan, classes: ClassPlan) -> None:
         self._plan, self._size = plan, len(plan.rules)
-        self._row, self._lows, self._main_of = _decoder(classes)
+        raw = _raw_names(plan, classes)
+        self._raw = {name: f"r{at}" for at, name in enumerate(raw)}
+        self._row, self._lows = _decoder(classes, self._raw)
+        self._main_of: Callable[[Any], msgspec.Raw] = attrgetter(self._raw[MAIN_TEXT])
         self._main = next((_Search(one) for one in classes.searches if one.names == _MAIN), None)
-        self._beside = [_Beside(one, classes) for one in classes.searches if one.names != _MAIN]
+        self._beside = [_Beside(one, self._raw) for one in classes.searches if one.names != _MAIN]
         self._searched = bits_of(classes.searched)
         self._base = bits_of(
             layer * self._size + rule
@@ -96,7 +116,7 @@ class Classes:
         ]
         self._standings: dict[Low, Standing] = {}
         self._settled: dict[tuple[int, ...], Standing] = {}
-        self._closed: dict[frozenset[int], bool] = {}
+        self._deciding: dict[frozenset[int], Others | tuple[()] | None] = {}
         self._kept = 0
 
     def sift(self, datas: Iterable[Any]) -> tuple[dict[int, Verdict], list[Open]]:
@@ -109,43 +129,66 @@ class Classes:
         for search in self._beside:
             beside.update(search.find(rows))
         known: dict[int, Verdict] = {}
-        left: list[tuple[int, Standing, tuple[bytes, int]]] = []
+        left: list[tuple[int, Standing, Key]] = []
         for at, text in enumerate(map(bytes, map(self._main_of, rows))):
-            standing, key = self._standing(rows[at]), (text, beside.get(at, 0))
+            standing = self._standing(rows[at])
+            key: Key = (text, beside.get(at, 0))
             verdict = standing.verdicts.get(key)
+            if type(verdict) is Others:
+                key = (*key, verdict.of(rows[at]))
+                verdict = standing.verdicts.get(key)
             if verdict is None:
                 left.append((at, standing, key))
             elif verdict:
-                known[at] = verdict
+                known[at] = verdict  # type: ignore[assignment] # under three there are no others
         masks = {} if self._main is None else self._main.find([key[0] for _, _, key in left])
         return known, [
-            Open(at, standing, key, self._worth(standing, masks.get(number, 0) | key[1]))
+            Open(at, rows[at], standing, key, self._worth(standing, masks.get(number, 0) | key[1]))
             for number, (at, standing, key) in enumerate(left)
         ]
 
     def keep(self, one: Open, verdict: Verdict) -> None:
-        """Keep what a record came to, if its values alone decided it."""
-        if len(one.key[0]) > _LONGEST or not self._is_closed(one.worth):
+        """Keep what a record came to, if fields of its data alone decided it."""
+        others = self._others(one.worth)
+        if others is None or len(one.key[0]) > _LONGEST:
             return
         self._kept += 1
         if self._kept > _MOST_KEPT:
             self._standings.clear()
             self._settled.clear()
             self._kept = 0
-        one.standing.verdicts[one.key] = verdict
+        text, beside = one.key[:2]
+        if not others:
+            one.standing.verdicts[text, beside] = verdict
+            return
+        found = others.of(one.row)
+        if len(found) <= _LONGEST:
+            one.standing.verdicts[text, beside] = others
+            one.standing.verdicts[text, beside, found] = verdict
 
-    def _is_closed(self, worth: frozenset[int]) -> bool:
-        """Say whether rules look at nothing but the classes and the main text."""
-        known = self._closed.get(worth)
-        if known is None:
-            if len(self._closed) >= _MOST_MASKS:
-                self._closed.clear()
-            plan = self._plan
-            places = {plan.places[number] for rule in worth for number in plan.trees[rule].numbers}
-            columns = [plan.columns[place] for place in places]
-            known = all(is_low(one) or one.names in {(), _MAIN} for one in columns)
-            self._closed[worth] = known
-        return known
+    def _others(self, worth: frozenset[int]) -> Others | tuple[()] | None:
+        """Return what rules look at besides the classes and the main text, () if at nothing.
+
+        None where that does not stand in the row.
+        """
+        if worth not in self._deciding:
+            if len(self._deciding) >= _MOST_MASKS:
+                self._deciding.clear()
+            self._deciding[worth] = self._look_besides(worth)
+        return self._deciding[worth]
+
+    def _look_besides(self, worth: Iterable[int]) -> Others | tuple[()] | None:
+        plan, names = self._plan, set[str]()
+        for place in {plan.places[n] for rule in worth for n in plan.trees[rule].numbers}:
+            if not is_low(plan.columns[place]):
+                names.update(plan.columns[place].names)
+        names.discard(MAIN_TEXT)
+        if not names:
+            return ()
+        # One of few values beside another field: the class does not say which value it is.
+        if not names.issubset(self._raw):
+            return None
+        return Others([self._raw[name] for name in sorted(names)])
 
     def _standing(self, row: Any) -> Standing:
         low = self._lows(row)
@@ -231,9 +274,8 @@ class _Search:
 class _Beside:
     """Looks for texts in the other fields of rows, taken together."""
 
-    def __init__(self, search: ClassSearch, classes: ClassPlan) -> None:
-        fresh = _fresh(classes)
-        names = [f"f{len(classes.names) + fresh.index(name)}" for name in search.names]
+    def __init__(self, search: ClassSearch, raw: Mapping[str, str]) -> None:
+        names = [raw[name] for name in search.names]
         self._texts: Callable[[Any], Any] = attrgetter(*names)
         self._alone = len(names) == 1
         self._search = _Search(search)
@@ -244,25 +286,26 @@ class _Beside:
         return self._search.find(taken if self._alone else list(map(b"\n".join, taken)))
 
 
-def _fresh(classes: ClassPlan) -> list[str]:
-    return list(dict.fromkeys([*_MAIN, *(n for one in classes.searches for n in one.names)]))
+def _raw_names(plan: GroupPlan, classes: ClassPlan) -> list[str]:
+    """Return the fields of the data that are taken as they stand, the main text first."""
+    searched = [name for one in classes.searches for name in one.names]
+    asked = [name for column in plan.columns for name in column.names]
+    names = dict.fromkeys([MAIN_TEXT, *searched, *asked])
+    return [name for name in names if name not in FEW_VALUES | IN_SYSTEM and "." not in name]
 
 
 def _decoder(
-    classes: ClassPlan,
-) -> tuple[Callable[[Any], Any], Callable[[Any], Low], Callable[[Any], msgspec.Raw]]:
-    """Return the decoder of data to rows, and what takes the values and the main text of a row."""
-    low, fresh = classes.names, _fresh(classes)
-    names = [f"f{at}" for at in range(len(low) + len(fresh))]
+    classes: ClassPlan, raw: Mapping[str, str]
+) -> tuple[Callable[[Any], Any], Callable[[Any], Low]]:
+    """Return the decoder of data to rows, and what takes the values of few out of a row."""
+    low = {name: f"f{at}" for at, name in enumerate(classes.names)}
     text = str | msgspec.UnsetType | None
-    fields: list[tuple[str, Any, Any]] = [(name, text, ABSENT) for name in names[: len(low)]]
-    main, *others = names[len(low) :]
-    fields += [(main, msgspec.Raw, _NOT_THERE), *((name, msgspec.Raw, _EMPTY) for name in others)]
-    rename = dict(zip(names, [*low, *fresh], strict=True))
+    fields: list[tuple[str, Any, Any]] = [(name, text, ABSENT) for name in low.values()]
+    fields += [(name, msgspec.Raw, _NOT_THERE) for name in raw.values()]
+    rename = {attribute: name for name, attribute in [*low.items(), *raw.items()]}
     row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
-    get: Callable[[Any], Any] = attrgetter(*names[: len(low)])
-    lows = get if len(low) > 1 else lambda row: (get(row),)
-    return msgspec.json.Decoder(row).decode, lows, attrgetter(names[len(low)])
+    get: Callable[[Any], Any] = attrgetter(*low.values())
+    return msgspec.json.Decoder(row).decode, get if len(low) > 1 else lambda row: (get(row),)
 
 
 def _truth(plan: GroupPlan, branch: Branch, holding: frozenset[int]) -> bool | None:
