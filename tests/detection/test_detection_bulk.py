@@ -393,3 +393,11 @@ def test_what_is_remembered_has_a_bound() -> None:
     assert known[-1] == (99,)
     kinds[0].keep(key := kinds[0].key(worth, ("x" * 10_000,)), (1,))
     assert kinds[0].get(key) is None
+
+
+def test_a_provider_without_a_name_leaves_the_word_to_the_data() -> None:
+    log = Log(rules=RULES.replace(b"CommandLine|contains: whoami", b"Provider_Name: who"))
+    record = json.loads(line(1, {"Provider_Name": "WHO"}))
+    record["Event"]["System"]["Provider"] = {"#attributes": {}}
+    log.lines(json.dumps(record).encode())
+    assert [number for _, number, _ in log.found] == [1]

@@ -180,8 +180,11 @@ def _firm_values(names: Sequence[str], system: SystemOf) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _provider_name(text: bytes) -> Any:
-    return _provider_of(text).attributes.Name
+def _provider_name(text: bytes) -> str:
+    name = _provider_of(text).attributes.Name
+    if name is MISSING:
+        raise ValueError  # the data may have one of that name
+    return name
 
 
 _FIRM_VALUES: dict[str, Callable[[SystemOf], Any]] = {
