@@ -1,5 +1,6 @@
 """Temporary access, policy versions, and who would lose access if: by two people and the clock."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -114,6 +115,14 @@ def test_a_stale_proof_and_a_faulty_policy_change_nothing(
     clock.advance(minutes=16)
     with pytest.raises(StepUpNeededError), town.database.write(boss) as tx:
         service.propose_policies(tx, [], note="", based_on=0)
+
+
+def test_whoever_signed_in_long_ago_changes_no_resource(
+    town: Town, boss: Principal, ledger: Resource, clock: FakeClock
+) -> None:
+    clock.advance(minutes=16)
+    with pytest.raises(StepUpNeededError), town.database.write(boss) as tx:
+        service.change_resource(tx, replace(ledger, guards_admins=True), ledger.version)
 
 
 def test_a_policy_that_shuts_out_every_administrator_is_refused(

@@ -49,8 +49,13 @@ def add_resource(tx: Transaction, resource: Resource) -> Resource:
 
 
 def change_resource(tx: Transaction, resource: Resource, version: int) -> Resource:
-    """Replace a resource; ``version`` is what the change was made from. Needs ``access.write``."""
+    """Replace a resource; ``version`` is what the change was made from.
+
+    Needs ``access.write`` and a fresh proof: what it asks of devices and where it leads, its pinned
+    certificate too, may change by it.
+    """
     tx.principal.require("access.write")
+    tx.principal.require_fresh(tx.now)
     before = _found(tx, resource.id)
     made = replace(resource, id=before.id, key=before.key, version=version + 1)
     _check(tx, made)
