@@ -20,7 +20,7 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.pages import Frame, Page, PageRenderer, Tab, Tabs
 from sekisho.kernel.principal import Principal, PrincipalKind
 from support.browser import running_chromium
-from ui.made_up import decisions, devices, lists, own, records, rules, today
+from ui.made_up import decisions, devices, hosts, lists, own, records, rules, today
 from ui.made_up.common import NOW
 
 POLICY = (
@@ -56,6 +56,9 @@ PAGES: dict[str, tuple[str, Context]] = {
     "evidence": ("evidence/list.html", records.evidence),
     "record": ("evidence/record.html", records.record),
     "settings": ("pages/settings.html", records.settings),
+    "host_unknown": ("pages/host_certificate.html", hosts.unknown),
+    "host_other": ("pages/host_certificate.html", hosts.other),
+    "host_silent": ("pages/host_certificate.html", hosts.silent),
     "my": ("pages/my.html", own.my),
     "my_private": ("pages/my.html", own.my_private),
     "my_consent": ("pages/my.html", own.my_consent),
