@@ -127,7 +127,8 @@ class Classes:
         rows = list(map(self._row, datas))
         beside: dict[int, int] = {}
         for search in self._beside:
-            beside.update(search.find(rows))
+            for at, mask in search.find(rows).items():
+                beside[at] = beside.get(at, 0) | mask
         known: dict[int, Verdict] = {}
         left: list[tuple[int, Standing, Key]] = []
         for at, text in enumerate(map(bytes, map(self._main_of, rows))):
