@@ -15,9 +15,15 @@ from sekisho.server.gate.bootstrap import gate_folder
 from sekisho.server.gate.figures import Figures, read_figures
 from support.gate_desktop import come_in, open_screen, serving_desktop
 from support.gate_house import wait_for
-from support.gate_scene import Scene, Stream
+from support.gate_scene import Scene, Stream, gate_scene
 
 _TUNNELS = 12
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with gate_scene(tmp_path_factory.mktemp("gate")) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Each theft and forgery in every form of a request: HTTP/1.1, HTTP/2, a WebSocket of both."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -14,11 +14,9 @@ from sekisho.server.gate.bootstrap import gate_folder
 from sekisho.server.gate.cookies import CookieKey
 from sekisho.server.gate.plan import CLAIMED_HEADERS
 from support.gate_house import wait_for
-from support.gate_scene import Scene, Stream
+from support.gate_scene import Scene, Stream, gate_scene
 from support.h2 import H2, RESET
 from support.upstream import read_head
-
-pytestmark = pytest.mark.usefixtures("hang_up")
 
 _WEBSOCKET = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -26,6 +24,23 @@ _WEBSOCKET = (
 )
 _IN = {200, 101}
 Ask = Callable[[Scene, Resource, str, Mapping[str, str]], int]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with gate_scene(tmp_path_factory.mktemp("gate")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _hang_up(scene: Scene) -> Iterator[None]:
+    yield
+    scene.hang_up()
+
+
+@pytest.fixture
+def cookie(scene: Scene) -> str:
+    return scene.home.enter(scene.hanako, scene.app)
 
 
 def _old(

@@ -24,7 +24,7 @@ from support.gate_scene import Scene, Stream, gate_scene
 from support.h2 import H2, RESET, Headers
 from support.postgres import run_sql
 
-pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("hang_up")]
+pytestmark = pytest.mark.postgres
 _WEBSOCKET = [
     ("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-version", "13"),
     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
@@ -38,6 +38,17 @@ def scene(postgres_template: str, tmp_path_factory: pytest.TempPathFactory) -> I
     with gate_scene(tmp_path_factory.mktemp("gate"), **chosen) as made:
         yield made
     run_sql(postgres_template, "DROP DATABASE gate WITH (FORCE)")
+
+
+@pytest.fixture(autouse=True)
+def _hang_up(scene: Scene) -> Iterator[None]:
+    yield
+    scene.hang_up()
+
+
+@pytest.fixture
+def cookie(scene: Scene) -> str:
+    return scene.home.enter(scene.hanako, scene.app)
 
 
 def _aged(scene: Scene, cookie: str, seconds: float, **changes: object) -> str:

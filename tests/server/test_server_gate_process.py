@@ -13,9 +13,24 @@ from sekisho.kernel.principal import SYSTEM
 from sekisho.server.gate.bootstrap import gate_folder
 from sekisho.server.gate.cookies import CookieKey
 from support.gate_house import SECRET, wait_for
-from support.gate_scene import Scene, Stream
+from support.gate_scene import Scene, Stream, gate_scene
 
-pytestmark = pytest.mark.usefixtures("hang_up")
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with gate_scene(tmp_path_factory.mktemp("gate")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _hang_up(scene: Scene) -> Iterator[None]:
+    yield
+    scene.hang_up()
+
+
+@pytest.fixture
+def cookie(scene: Scene) -> str:
+    return scene.home.enter(scene.hanako, scene.app)
 
 
 @pytest.fixture
