@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import random
 import sys
 import tarfile
 import zipfile
@@ -80,6 +81,49 @@ def test_a_torn_archive_is_told_and_nothing_else_fails(packing: str) -> None:
     packed = PACKINGS[packing](LOG * 500)
     _, troubles = read_bytes(packed[: len(packed) // 2], "logs")
     assert troubles
+
+
+def noisy_lines(count: int) -> list[dict[str, object]]:
+    """Return events that hardly pack, so that half of the packed bytes is half of them."""
+    noise = random.Random(5)  # noqa: S311 - noise, no secret
+    return [windows_event(Noise=f"{noise.getrandbits(2048):x}") for _ in range(count)]
+
+
+@pytest.mark.parametrize("packing", ["gz", "bz2", "xz", "zst", "tar", "tar.gz"])
+@pytest.mark.parametrize("count", [60, 3_000])
+def test_all_that_stands_before_the_damage_is_read(packing: str, count: int) -> None:
+    packed = PACKINGS[packing](json_lines(noisy_lines(count)))
+    events, troubles = read_bytes(packed[: len(packed) * 3 // 4], "logs.log")
+    least = 0.5 if count < 100 or packing == "bz2" else 0.7
+    assert len(events) >= count * least or (count < 100 and packing in {"bz2", "zst"})  # in blocks
+    assert all("fault of this program" not in str(one.what) for one in troubles)
+    assert any("damaged or ends" in str(one.what) for one in troubles)
+
+
+def test_a_bad_member_costs_no_other() -> None:
+    packed = bytearray(as_zip({"a.log": json_lines(noisy_lines(200)), "b.log": LOG * 3}))
+    packed[len(packed) // 2] ^= 0xFF
+    events, troubles = read_bytes(bytes(packed), "logs.zip")
+    assert sum(one.file.endswith("a.log") for one in events) >= 80
+    assert sum(one.file.endswith("b.log") for one in events) == 3
+    assert any("damaged" in str(one.what) for one in troubles)
+
+
+def test_what_a_damaged_7z_gave_out_is_read() -> None:
+    packed = bytearray(as_seven({"a.log": json_lines(noisy_lines(6_000))}))
+    packed[len(packed) * 9 // 10] ^= 0xFF
+    events, troubles = read_bytes(bytes(packed), "logs.7z")
+    assert len(events) >= 1_000
+    assert any("damaged" in str(one.what) for one in troubles)
+
+
+def test_an_archive_without_its_directory_is_not_said_to_be_read() -> None:
+    packed = as_zip({"a.log": LOG * 50})
+    events, troubles = read_bytes(packed[:-30], "logs.zip")
+    assert not events
+    assert [str(one.hint) for one in troubles] == [
+        "Nothing in it could be read; fetch the file again if you can."
+    ]
 
 
 def test_every_member_is_named_after_its_archive() -> None:

@@ -31,16 +31,31 @@ class Faulty(Hunter):
         super().jsonl(stream, name, begin)
 
 
-def test_a_fault_of_ours_in_one_file_costs_no_other(tmp_path: Path) -> None:
+def hunt_through(files: list[Found]) -> Collector:
     loaded = load_rules([RuleText("rules.yml", FAILED)])
     collector = Collector({rule.id: rule for rule in loaded.rules}, {}, Wanted())
     matcher = Matcher(make_plan(loaded.rules, own_routing()))
     hunter = Faulty(matcher, collector.found, collector.report)
+    Worker(hunter, collector, Reading(), lambda _: None).run(files)
+    return collector
+
+
+def test_a_file_that_the_system_does_not_give_out_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_bytes(json_lines([windows_event(4625)]))
+    files = [Found(tmp_path / name, 1) for name in ("gone.jsonl", "b.jsonl")]
+    collector = hunt_through(files)
+    assert len(collector.part.sightings) == 1
+    (trouble,) = collector.part.troubles
+    assert str(trouble.what) == "It cannot be opened: No such file or directory."
+    assert "read it" in str(trouble.hint)
+
+
+def test_a_fault_of_ours_in_one_file_costs_no_other(tmp_path: Path) -> None:
     files = []
     for name in ("a.jsonl", "bad.jsonl", "c.jsonl"):
         (tmp_path / name).write_bytes(json_lines([windows_event(4625)]))
         files.append(Found(tmp_path / name, 1))
-    Worker(hunter, collector, Reading(), lambda _: None).run(files)
+    collector = hunt_through(files)
     found = [Path(one.match.record.file).name for one in collector.part.sightings]
     assert found == ["a.jsonl", "c.jsonl"]
     (trouble,) = collector.part.troubles

@@ -13,7 +13,14 @@ from sekisho.detection.sources.chunks import read_chunks
 from sekisho.detection.sources.limits import Allowance, Trouble, UnreadableError
 from sekisho.detection.sources.reading import OpenLog, Reading, open_log, read_log
 from sekisho.detection.sources.sniffing import Format
-from sekisho.detection.sources.streams import Counted, buffered, look_into, say_broken, seekable
+from sekisho.detection.sources.streams import (
+    Counted,
+    buffered,
+    look_into,
+    say_broken,
+    say_unopened,
+    seekable,
+)
 from sekisho.detection.sources.stretches import Between, Stretch
 from sekisho.detection.sources.walking import Found
 from sekisho.kernel.i18n import msg
@@ -55,7 +62,7 @@ class Worker:
         if found.path is None:
             self._take_stream(found, buffered(Counted(sys.stdin.buffer, self._told)))
             return
-        with found.path.open("rb") as opened:
+        with _open(found.path) as opened:
             if found.stretch is not None:
                 self._take_stretch(found, found.stretch, opened)
             else:
@@ -94,3 +101,10 @@ class Worker:
         except (OSError, EOFError) as error:
             told = say_broken(error)
             log.tell(None, told.what, told.hint)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise say_unopened(error) from error

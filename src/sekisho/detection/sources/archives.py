@@ -77,19 +77,21 @@ def _list_members(unit: Unit, allowance: Allowance, report: Report) -> Iterator[
     if head.startswith(b"7z\xbc\xaf\x27\x1c"):
         return _seven_members(unit, allowance)
     if head[_TAR_MAGIC] == b"ustar":
-        return _tar_members(unit, allowance)
+        return _tar_members(unit, allowance, report)
     unpacked = unpack_stream(head, unit.stream, allowance)
     return None if unpacked is None else _one_member(unit, unpacked)
 
 
-def _one_member(unit: Unit, unpacked: BinaryIO) -> Iterator[Unit]:
+def _one_member(unit: Unit, unpacked: Unpacked) -> Iterator[Unit]:
     """Yield the one file that a gz, bz2, xz or zst holds, under the archive's own name."""
-    head, stream = look_into(unpacked)
+    head, stream = look_into(buffered(unpacked))
     yield Unit(unit.name, head, stream, unit.changed, unit.named)
+    if unpacked.fault is not None:
+        raise say_broken(unpacked.fault)
 
 
 def _zip_members(unit: Unit, allowance: Allowance, report: Report) -> Iterator[Unit]:
-    with seekable(unit.stream) as source, zipfile.ZipFile(source) as archive:
+    with seekable(unit.stream) as source, _open_zip(source) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
@@ -100,33 +102,70 @@ def _zip_members(unit: Unit, allowance: Allowance, report: Report) -> Iterator[U
                 continue
             try:
                 with archive.open(info) as member:
-                    packed = Counted(io.BytesIO())
-                    packed.count = info.compress_size
-                    counted = buffered(Unpacked(cast("BinaryIO", member), packed, allowance))
-                    head, stream = look_into(counted)
-                    yield Unit(name, head, stream, None, unit.named)
+                    size = info.compress_size
+                    yield from _read_member(
+                        unit, name, cast("BinaryIO", member), size, allowance, report
+                    )
             except (zipfile.BadZipFile, NotImplementedError, *BROKEN) as error:
-                told = say_broken(error)
-                report(Trouble(name, None, told.what, told.hint))
+                _tell(report, name, error)
+
+
+def _open_zip(source: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(source)
+    except zipfile.BadZipFile as error:  # its directory stands at its end
+        raise say_broken(error, kept=False) from error
+
+
+def _read_member(
+    unit: Unit, name: str, member: BinaryIO, size: int, allowance: Allowance, report: Report,
+    changed: float | None = None,
+) -> Iterator[Unit]:  # fmt: skip
+    """Yield a member of ``size`` packed bytes, and tell where it turned out to be damaged."""
+    packed = Counted(io.BytesIO())
+    packed.count = size
+    unpacked = Unpacked(member, packed, allowance)
+    head, stream = look_into(buffered(unpacked))
+    yield Unit(name, head, stream, changed, unit.named)
+    if unpacked.fault is not None:
+        _tell(report, name, unpacked.fault)
+
+
+def _tell(report: Report, name: str, error: Exception) -> None:
+    told = say_broken(error)
+    report(Trouble(name, None, told.what, told.hint))
 
 
 _UNPACK_IT = msg("Unpack it with its password and name the result.")
 
 
-def _tar_members(unit: Unit, allowance: Allowance) -> Iterator[Unit]:
-    with tarfile.open(fileobj=unit.stream, mode="r|") as archive:
-        for info in archive:
-            member = archive.extractfile(info) if info.isreg() else None
-            if member is None:
-                continue
-            allowance.enter()
-            packed = Counted(io.BytesIO())
-            packed.count = info.size
-            head, stream = look_into(
-                buffered(Unpacked(cast("BinaryIO", member), packed, allowance))
-            )
-            name = unit.name + INSIDE + show_name(info.name)
-            yield Unit(name, head, stream, float(info.mtime), unit.named)
+def _tar_members(unit: Unit, allowance: Allowance, report: Report) -> Iterator[Unit]:
+    told: list[str] = []
+
+    def tell(trouble: Trouble) -> None:
+        told.append(trouble.file)
+        report(trouble)
+
+    try:
+        with tarfile.open(fileobj=unit.stream, mode="r|") as archive:
+            yield from _read_tar(unit, archive, allowance, tell)
+    except tarfile.TarError:
+        if not told:  # else its last member said so already
+            raise
+
+
+def _read_tar(
+    unit: Unit, archive: tarfile.TarFile, allowance: Allowance, report: Report
+) -> Iterator[Unit]:
+    for info in archive:
+        member = archive.extractfile(info) if info.isreg() else None
+        if member is None:
+            continue
+        allowance.enter()
+        name, changed = unit.name + INSIDE + show_name(info.name), float(info.mtime)
+        yield from _read_member(
+            unit, name, cast("BinaryIO", member), info.size, allowance, report, changed
+        )
 
 
 def _seven_members(unit: Unit, allowance: Allowance) -> Iterator[Unit]:
@@ -136,14 +175,19 @@ def _seven_members(unit: Unit, allowance: Allowance) -> Iterator[Unit]:
     from sekisho.detection.sources.seven import Shelf  # noqa: PLC0415 - the same
 
     with seekable(unit.stream) as source, Shelf(allowance, _measure(source)) as shelf:
+        fault: Exception | None = None
         try:
             with py7zr.SevenZipFile(source, mode="r") as archive:
                 archive.extractall(factory=shelf)  # noqa: S202 - to the shelf, to no path
         except PasswordRequired as error:
             raise UnreadableError(msg("It is encrypted."), _UNPACK_IT) from error
+        except Exception as error:  # noqa: BLE001 - whatever damage makes its reader raise
+            fault = error  # what lies on the shelf by then is read all the same
         for name, place in shelf.places:
             head, stream = look_into(place.open())
             yield Unit(unit.name + INSIDE + show_name(name), head, stream, None, unit.named)
+        if fault is not None:
+            raise say_broken(fault, kept=bool(shelf.places)) from fault
 
 
 def _measure(source: BinaryIO) -> int:

@@ -9,20 +9,25 @@ import gzip
 import io
 import lzma
 import sys
+import tarfile
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol, cast
 
 from sekisho.detection.sources.limits import MEBI, Allowance, UnreadableError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import msg, system_reason
 
 HEAD = 64 * 1024
 BLOCK = 256 * 1024
 IN_MEMORY = 64 * MEBI
+_STEP = 8 * 1024
+"""Asked for more at once, unpackers throw all of it away when they come upon damage."""
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 """What the unpackers of the standard library raise on damaged input."""
+_TORN = (*BROKEN, zipfile.BadZipFile, tarfile.TarError)
 
 
 class Readable(Protocol):
@@ -44,9 +49,13 @@ class Counted(io.RawIOBase):
         """Say yes: that is what it is for."""
         return True
 
+    def take(self, size: int) -> bytes:
+        """Return the next bytes, at most ``size``."""
+        return self.inner.read(size)
+
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override] # always bytes here
         """Fill ``buffer`` and count what came."""
-        block = self.inner.read(len(buffer))
+        block = self.take(len(buffer))
         buffer[: len(block)] = block
         self.count += len(block)
         if self._tell is not None and block:
@@ -55,10 +64,30 @@ class Counted(io.RawIOBase):
 
 
 class Unpacked(Counted):
-    """The unpacked side of ``packed``; ends with an UnreadableError once the limits are spent."""
+    """The unpacked side of ``packed``; ends with an UnreadableError once the limits are spent.
+
+    Damage ends it too, but as a file ends, so that all before it is read, whatever buffers lie in
+    front; whoever opened it asks for ``fault`` afterwards.
+    """
 
     def __init__(self, inner: Readable, packed: Counted, allowance: Allowance) -> None:
         super().__init__(inner, lambda size: allowance.spend(size, packed.count, self.count))
+        self.fault: Exception | None = None
+        self._step = cast("Callable[[int], bytes]", getattr(inner, "read1", inner.read))
+
+    def take(self, size: int) -> bytes:
+        """Return what one step of the unpacker gives."""
+        return self._step(min(size, _STEP))
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override] # always bytes here
+        """Fill ``buffer``; nothing more comes once the packed bytes turned out to be damaged."""
+        if self.fault is not None:
+            return 0
+        try:
+            return super().readinto(buffer)
+        except _TORN as error:
+            self.fault = error
+            return 0
 
 
 class Prefixed(io.RawIOBase):
@@ -103,14 +132,14 @@ def read_fully(stream: Readable, size: int) -> bytes:
     return b"".join(blocks)
 
 
-def unpack_stream(head: bytes, stream: BinaryIO, allowance: Allowance) -> BinaryIO | None:
+def unpack_stream(head: bytes, stream: BinaryIO, allowance: Allowance) -> Unpacked | None:
     """Return what a gz, bz2, xz or zst stream unpacks to, or None where it is none of them."""
     opener = next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
     if opener is None:
         return None
     packed = Counted(stream)
     inner = cast("Readable", opener(cast("BinaryIO", io.BufferedReader(packed, BLOCK))))
-    return buffered(Unpacked(inner, packed, allowance))
+    return Unpacked(inner, packed, allowance)
 
 
 @contextmanager
@@ -156,11 +185,22 @@ _OPENERS: tuple[tuple[bytes, Callable[[BinaryIO], object]], ...] = (
 )
 
 
-def say_broken(error: BaseException) -> UnreadableError:
-    """Say that the bytes end too early or are damaged."""
+def say_broken(error: BaseException, *, kept: bool = True) -> UnreadableError:
+    """Say that the bytes end too early or are damaged; ``kept``: what stood before it is read."""
     if isinstance(error, UnreadableError):
         return error
+    why = system_reason(error) if isinstance(error, OSError) else str(error)
     return UnreadableError(
-        msg("The file is damaged or ends in the middle (%(why)s).", why=str(error)),
-        msg("What stood before the damage was read; fetch the file again if you can."),
+        msg("The file is damaged or ends in the middle (%(why)s).", why=why),
+        msg("What stood before the damage was read; fetch the file again if you can.")
+        if kept
+        else msg("Nothing in it could be read; fetch the file again if you can."),
+    )
+
+
+def say_unopened(error: OSError) -> UnreadableError:
+    """Say that the system does not give a file out."""
+    return UnreadableError(
+        msg("It cannot be opened: %(why)s.", why=system_reason(error)),
+        msg("Check the path and your right to read it."),
     )
