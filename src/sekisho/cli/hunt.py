@@ -7,12 +7,11 @@ it was stopped before anything was found).
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from sekisho.cli.hunt_asking import add_arguments, read_request
 from sekisho.cli.hunt_files import csv_lines, json_lines
+from sekisho.cli.hunt_output import check_output, opened
 from sekisho.cli.hunt_progress import showing_progress
 from sekisho.cli.hunt_request import Request
 from sekisho.cli.hunt_text import Sheet, draw_summary, draw_timeline
@@ -51,6 +50,7 @@ def hunt(arguments: argparse.Namespace) -> int:
     say = Speaker(request.language)
     troubles: list[Trouble] = []
     files = list(find_files(request.paths, troubles.append))
+    check_output(request.output, files)
     with showing_progress(request, files) as progress:
         kept = _read_library(arguments) if arguments.library else None
         loaded = load_for_hunt(
@@ -86,7 +86,7 @@ def _read_library(arguments: argparse.Namespace) -> "Kept":
 def _finish(part: Part, timeline: Sequence[Sighting], request: Request, say: "Speaker") -> int:
     logons = summarise_logons(part.logons)
     summary = summarise(timeline, part.read, logons, request.latest, request.zone)
-    with _opened(request.output) as out:
+    with opened(request.output) as out:
         _write(out, timeline, summary, request)
     _write_aside(summary, request)
     if part.read.interrupted:
@@ -94,15 +94,6 @@ def _finish(part: Part, timeline: Sequence[Sighting], request: Request, say: "Sp
     if timeline:
         return 1
     return 2 if part.read.interrupted or not part.read.files else 0
-
-
-@contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    if output is None:
-        yield sys.stdout
-    else:
-        with output.open("w", encoding="utf-8", newline="") as file:
-            yield file
 
 
 def _write(out: TextIO, timeline: Sequence[Sighting], summary: Summary, request: Request) -> None:
@@ -137,7 +128,14 @@ def _write_aside(summary: Summary, request: Request) -> None:
     aside = request.format != "text" or request.output is not None
     if not aside or not request.summary or request.quiet:
         return
-    stream = sys.stdout if request.output is not None else sys.stderr
+    if request.output is None:
+        _write_summary(summary, request, sys.stderr)
+        return
+    with opened(None) as out:
+        _write_summary(summary, request, out)
+
+
+def _write_summary(summary: Summary, request: Request, stream: TextIO) -> None:
     sheet = Sheet(request.language, request.columns, stream.isatty(), request.zone)
     for line in draw_summary(summary, sheet):
         print(line, file=stream)

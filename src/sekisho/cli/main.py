@@ -123,7 +123,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return 2
     except Exception as error:  # noqa: BLE001 - whatever is not ours is raised again
-        return _explain(error)
+        return _explain(error, getattr(chosen, "language", "") or speaking())
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:
@@ -179,12 +179,11 @@ def _needs_server(noun: str, missing: str | None) -> int:
     return 2
 
 
-def _explain(error: Exception) -> int:
+def _explain(error: Exception, language: str) -> int:
     """Say an error that was raised on purpose; let any other one show its trace."""
     message, hint = getattr(error, "message", None), getattr(error, "hint", "")
     if message is None:
         raise error
-    language = speaking()
     print(f"sekisho: {_said(message, language)}", file=sys.stderr)
     if str(hint):
         print(f"  → {_said(hint, language)}", file=sys.stderr)
