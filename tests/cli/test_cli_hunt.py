@@ -98,6 +98,73 @@ def test_nothing_found_is_0_and_nothing_to_hunt_with_is_2(
     assert "bad.yml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.jsonl", b"", "It is empty."),
+        ("headless.evtx", b"ElfChnk\x00" + b"x" * 70_000, "It is no EVTX file"),
+        ("broken.jsonl", b'{"a": \n{"b": \n', "It is no JSON"),
+    ],
+)
+def test_where_nothing_could_be_read_it_is_no_all_clear(
+    name: str, content: bytes, said: str, rules: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / name).write_bytes(content)
+    assert hunt(tmp_path / name, "--rules", rules) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "No event was read." in captured.out
+    assert "Nothing matched." not in captured.out
+
+
+def test_empty_files_within_folders_are_no_matter(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (logs / "rotated.log").write_bytes(b"")
+    assert hunt(logs, "--rules", rules) == 1
+    assert "empty" not in capsys.readouterr().err
+
+
+def test_a_file_that_is_named_twice_is_read_once(
+    rules: Path, logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "link.jsonl").symlink_to(logs / "a.jsonl")
+    named = [logs / "a.jsonl", logs, tmp_path / "link.jsonl", logs / "a.jsonl"]
+    assert hunt(*named, "--rules", rules, "--format", "json", "--quiet") == 1
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--include", "nothing-like-it"], "No rule fits what --include"),
+        (["--rules", "."], "There is no rule file"),
+        (["--rules", "nowhere"], "nowhere:1: The file cannot be read: No such file or directory."),
+    ],
+)
+def test_nothing_to_hunt_with_says_why(
+    more: list[str], said: str, rules: Path, logs: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path / "none")
+    named = more if "--rules" in more else ["--rules", rules, *more]
+    assert hunt(logs, *named) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_span_goes_to_the_end_of_its_last_day(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = ("--rules", rules, "--format", "json", "--quiet", "--from", "2026-11-23")
+    assert hunt(logs, *day, "--to", "2026-11-23") == 1
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert hunt(logs, *day, "--to", "2026-11-23T01:00:00") == 0
+    assert hunt(logs, *day, "--to", "2026-11-22") == 2
+    assert "later than" in capsys.readouterr().err
+
+
 def test_a_bad_rule_is_told_and_the_others_hunt(
     rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,7 +252,10 @@ def test_level_time_and_names_narrow_what_is_shown(rules: Path, logs: Path) -> N
     [
         ("--logsource", "kind=linux"),
         ("--timezone", "Mars/Base"),
+        ("--timezone", "+99:99"),
+        ("--timezone", "+15:00"),
         ("--from", "yesterday"),
+        ("--jobs", "-3"),
         ("--values", "/nowhere/values.yml"),
     ],
 )

@@ -59,7 +59,7 @@ def hunt(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
         say.faults(loaded.rule_set)
         if not loaded.rule_set.rules:
-            say.line(msg("None of the rules could be loaded."))
+            say.no_rules(loaded.rule_set, request)
             return 2
         if not request.rules and not kept and not request.quiet:
             say.own_rules(len(loaded.rule_set.rules))
@@ -93,7 +93,7 @@ def _finish(part: Part, timeline: Sequence[Sighting], request: Request, say: "Sp
         say.line(msg("It was stopped; above stands what was found until then."))
     if timeline:
         return 1
-    return 2 if part.read.interrupted or not part.read.files else 0
+    return 2 if part.read.interrupted or part.read.is_nothing else 0
 
 
 def _write(out: TextIO, timeline: Sequence[Sighting], summary: Summary, request: Request) -> None:
@@ -150,6 +150,15 @@ class Speaker:
     def line(self, text: Text) -> None:
         """Say one sentence."""
         print(f"sekisho hunt: {translate(text, self._language)}", file=sys.stderr)
+
+    def no_rules(self, rule_set: RuleSet, request: Request) -> None:
+        """Say why there is nothing to hunt with."""
+        if request.include or request.exclude:
+            self.line(msg("No rule fits what --include and --exclude ask for."))
+        elif rule_set.faults:
+            self.line(msg("None of the rules could be loaded."))
+        else:
+            self.line(msg("There is no rule file (.yml, .yaml) in what --rules names."))
 
     def faults(self, rule_set: RuleSet) -> None:
         """Say which rules are not in force, each with file and line."""

@@ -1,9 +1,10 @@
 """The options of ``sekisho hunt`` and what they mean."""
 
 import argparse
+import re
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, date, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,7 +66,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     add("--from", dest="since", default="", metavar="TIME",
         help="only events from this time on")  # fmt: skip
     add("--to", dest="until", default="", metavar="TIME",
-        help="only events up to this time")  # fmt: skip
+        help="only events up to this time; a day alone means to its end")  # fmt: skip
     add("--jobs", type=int, default=0, metavar="N",
         help="number of processes (default: one a core)")  # fmt: skip
 
@@ -97,14 +98,10 @@ def read_request(arguments: argparse.Namespace, language: str) -> Request:
         include=arguments.include,
         exclude=arguments.exclude,
         reading=Reading(shaping, now=int(now.timestamp() * 1_000_000)),
-        wanted=Wanted(
-            Level(arguments.level),
-            read_time(arguments.since, zone),
-            read_time(arguments.until, zone),
-        ),
+        wanted=Wanted(Level(arguments.level), *read_span(arguments.since, arguments.until, zone)),
         format=arguments.format,
         output=arguments.output,
-        jobs=arguments.jobs or default_jobs(),
+        jobs=_check_jobs(arguments.jobs) or default_jobs(),
         zone=zone,
         language=language,
         columns=max(_NARROWEST, min(_WIDEST, columns)),
@@ -135,15 +132,26 @@ def read_zone(text: str) -> tzinfo:
     """Read a zone by its name or distance; nothing means that of this machine."""
     if not text:
         return _own_zone()
-    if text[0] in "+-" and text[1:3].isdigit() and text[-2:].isdigit():
-        return read_offset(text, UTC)
     try:
+        if text[0] in "+-":
+            return _read_distance(text)
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError) as error:
         raise InvalidInputError(
             msg("The time zone “%(name)s” is not known.", name=text),
             hint=msg("For example: --timezone Asia/Tokyo, --timezone +09:00"),
         ) from error
+
+
+def _read_distance(text: str) -> tzinfo:
+    found = _DISTANCE.fullmatch(text)
+    if found is None or int(found[1]) > _FARTHEST:
+        raise ValueError(text)
+    return read_offset(text, UTC)
+
+
+_DISTANCE = re.compile(r"[+-](\d\d):?[0-5]\d")
+_FARTHEST = 14  # hours: Kiribati
 
 
 def _own_zone() -> tzinfo:
@@ -153,6 +161,38 @@ def _own_zone() -> tzinfo:
         return ZoneInfo(target.partition("zoneinfo/")[2])
     except (OSError, KeyError, ValueError):
         return SystemClock().now().astimezone().tzinfo or UTC
+
+
+def _check_jobs(number: int) -> int:
+    if number < 0:
+        raise InvalidInputError(
+            msg("“%(number)s” is no number of processes.", number=number),
+            hint=msg("For example: --jobs 2; without it there is one a core."),
+        )
+    return number
+
+
+def read_span(since: str, until: str, zone: tzinfo) -> tuple[int | None, int | None]:
+    """Read from when to when events are asked for; None where nothing was said.
+
+    A day alone means all of it, at either end.
+    """
+    first, last = read_time(since, zone), read_time(until, zone)
+    if last is not None and _DAY.fullmatch(until):
+        last = (read_time(_next_day(until), zone) or last) - 1
+    if first is not None and last is not None and first > last:
+        raise InvalidInputError(
+            msg("--from %(first)s is later than --to %(last)s.", first=since, last=until),
+            hint=msg("Nothing could lie between; exchange them."),
+        )
+    return first, last
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _next_day(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def read_time(text: str, zone: tzinfo) -> int | None:

@@ -346,4 +346,4 @@ def _draw_read(summary: Summary, sheet: Sheet) -> Iterator[str]:
         )
         yield sheet.paint(sheet.say(text), _BOLD) + f"  {counts}"
     else:
-        yield sheet.say(msg("Nothing matched."))
+        yield sheet.say(msg("Nothing matched.") if read.events else msg("No event was read."))

@@ -78,6 +78,12 @@ class Read:
     unfinished: Counter[str] = field(default_factory=Counter)
     interrupted: bool = False
 
+    @property
+    def is_nothing(self) -> bool:
+        """Say whether nothing can be said: no file could be read, or no record of any."""
+        left_out = self.files_skipped or self.records_skipped
+        return not self.files or bool(left_out and not self.events)
+
     def add(self, other: "Read") -> None:
         """Count what another process read."""
         self.events += other.events

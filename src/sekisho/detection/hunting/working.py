@@ -82,12 +82,15 @@ class Worker:
         for inner in open_units(unit, Allowance(self._reading.limits), self._collector.report):
             log = open_log(inner, self._reading, self._collector.report)
             if log is not None:
-                self._take_log(log, found.path if inner is unit else None)
-                self._collector.part.read.files += 1
+                read = self._take_log(log, found.path if inner is unit else None)
+                self._collector.part.read.files += read
         self._told(found.size)
 
-    def _take_log(self, log: OpenLog, path: Path | None) -> None:
-        """Hunt through one log: EVTX and JSON lines in bulk, all else event by event."""
+    def _take_log(self, log: OpenLog, path: Path | None) -> bool:
+        """Hunt through one log: EVTX and JSON lines in bulk, all else event by event.
+
+        False means that it could not be read.
+        """
         try:
             if log.shape.format is Format.EVTX:
                 with seekable(log.unit.stream) as stream:
@@ -98,9 +101,12 @@ class Worker:
                 self._hunter.events(self._collector.tap(read_log(log)))
         except UnreadableError as error:
             log.tell(None, error.what, error.hint)
+            return False
         except (OSError, EOFError) as error:
             told = say_broken(error)
             log.tell(None, told.what, told.hint)
+            return False
+        return True
 
 
 def _open(path: Path) -> BinaryIO:

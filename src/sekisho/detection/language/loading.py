@@ -86,7 +86,7 @@ def _read_text(text: RuleText, notes: Notes, values: Placeholders) -> Iterator[D
     if text.unread is not None:
         notes.note(
             1,
-            msg("The file cannot be read: %(why)s", why=text.unread),
+            msg("The file cannot be read: %(why)s.", why=text.unread),
             msg("A rule file must be readable."),
             msg("Correct its rights, or leave it out."),
         )

@@ -74,7 +74,13 @@ def open_log(unit: Unit, reading: Reading, report: Report) -> OpenLog | None:
             msg("EVTX, JSON, CSV, XML and text can be read, and zip, 7z, tar, gz, bz2, xz, zst."),
         )
         return None
-    return None if shape.format is Format.EMPTY else log
+    if shape.format is not Format.EMPTY:
+        return log
+    if unit.named:  # in folders some always are
+        log.tell(
+            None, msg("It is empty."), msg("If it should not be, see how it was taken or exported.")
+        )
+    return None
 
 
 def read_log(log: OpenLog) -> Iterator[Event]:

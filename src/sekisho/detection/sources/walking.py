@@ -38,15 +38,22 @@ class Found:
 
 
 def find_files(paths: Sequence[str], report: Report) -> Iterator[Found]:
-    """List the files behind ``paths``; what cannot be listed is reported."""
-    for path in paths:
+    """List the files behind ``paths``, each once; what cannot be listed is reported."""
+    seen: set[tuple[int, int]] = set()
+    for path in dict.fromkeys(paths):
         if path == STDIN:
             yield Found(None)
-        else:
-            yield from _find_below(Path(path), report, named=True)
+            continue
+        for found, state in _find_below(Path(path), report, named=True):
+            same = (state.st_dev, state.st_ino)
+            if same not in seen or not state.st_ino:  # which some file systems do not number
+                seen.add(same)
+                yield found
 
 
-def _find_below(path: Path, report: Report, *, named: bool) -> Iterator[Found]:
+def _find_below(
+    path: Path, report: Report, *, named: bool
+) -> Iterator[tuple[Found, os.stat_result]]:
     try:
         state = path.stat() if named else path.lstat()
         if stat.S_ISDIR(state.st_mode):
@@ -55,9 +62,9 @@ def _find_below(path: Path, report: Report, *, named: bool) -> Iterator[Found]:
             for name in names:
                 yield from _find_below(path / name, report, named=False)
         elif stat.S_ISREG(state.st_mode):
-            yield Found(path, state.st_size, state.st_mtime, named)
+            yield Found(path, state.st_size, state.st_mtime, named), state
         elif named and stat.S_ISFIFO(state.st_mode):
-            yield Found(path)
+            yield Found(path), state
         else:
             _report_special(path, report, link=stat.S_ISLNK(state.st_mode))
     except OSError as error:
