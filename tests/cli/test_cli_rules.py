@@ -93,3 +93,27 @@ def test_a_hunt_with_the_library_follows_levels_and_suppressions(
         with house.database.write(who) as tx:
             service.tune_rule(tx, rule_id(1), "off", "no longer")
     assert run(capsys, *words)[0] in {0, 2}  # no other rule is for such logs
+
+
+def test_a_hunt_begins_no_installation_where_none_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    asked = ("hunt", str(tmp_path / "log.jsonl"), "--library", "--data", str(tmp_path / "typo"))
+    assert main(asked) == 2
+    assert "typo" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("named", ["T1562.001", "t1685"])
+@pytest.mark.parametrize("tag", ["t1562.001", "t1685"])
+def test_a_technique_is_found_by_its_id_of_any_version(
+    named: str, tag: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yml").write_bytes(write_rule(1, tag=tag))
+    asked = ("rules", "list", "--technique", named, "--format", "json")
+    code, out = run(capsys, *asked, "--rules", tmp_path / "a.yml")
+    assert (code, [json.loads(line)["id"] for line in out.splitlines()]) == (0, [rule_id(1)])
+    assert run(capsys, "rules", "import", tmp_path / "a.yml", "--data", data)[0] == 0
+    _, out = run(capsys, *asked, "--data", data, "--search", "Sample")
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [rule_id(1)]

@@ -6,12 +6,11 @@ from typing import TypeVar
 
 import msgspec
 
-from sekisho.cli.installation import add_data_option, read_settings
+from sekisho.cli.installation import add_data_option, read_settings, require_installation
 from sekisho.cli.main import speaking
 from sekisho.identity import service as identity
 from sekisho.kernel.clock import SystemClock
 from sekisho.kernel.db import Database, Transaction
-from sekisho.kernel.errors import NotFoundError
 from sekisho.kernel.i18n import msg, translate
 from sekisho.kernel.migrations import migrate
 from sekisho.kernel.secrets import SecretBox
@@ -77,11 +76,7 @@ def _issue(settings: Settings, email: str) -> tuple[identity.Purpose, str]:
 
 def _act(settings: Settings, act: Callable[[Transaction], T]) -> T:
     """Act in one transaction as whoever may read the key; raise NotFoundError without a house."""
-    if not settings.secret_key.is_file():
-        raise NotFoundError(
-            msg("There is no installation in %(path)s.", path=settings.data),
-            hint=msg("Name its folder with --data DIR, or begin with: sekisho up"),
-        )
+    require_installation(settings)
     box = SecretBox.load(settings.secret_key)
     database = Database(settings.database, SystemClock())
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sekisho.cli.installation import read_settings
+from sekisho.cli.installation import read_settings, require_installation
 from sekisho.detection import service
 from sekisho.detection.hunting.rulesets import cache_folder
 from sekisho.detection.library import Suppression, Tuning
@@ -31,8 +31,10 @@ def read_library(arguments: argparse.Namespace) -> Kept:
 
     The folder is named by its content, so that an unchanged library is compiled once.
     """
+    settings = read_settings(arguments)
+    require_installation(settings)
     with (
-        open_house(read_settings(arguments)) as house,
+        open_house(settings) as house,
         house.database.read(command_principal(house.box)) as tx,
     ):
         library = service.load_library(tx)

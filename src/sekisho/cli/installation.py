@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from sekisho.kernel.errors import NotFoundError
+from sekisho.kernel.i18n import msg
 from sekisho.kernel.settings import Settings, load_settings
 
 
@@ -31,3 +33,12 @@ def read_settings(arguments: argparse.Namespace, **overrides: object) -> Setting
     """Load the settings of the chosen data folder, with what the command line says on top."""
     data = (arguments.data or default_data()).expanduser().resolve()
     return load_settings(data, dict(os.environ), overrides)  # noqa: TID251 - read once, here
+
+
+def require_installation(settings: Settings) -> None:
+    """Raise NotFoundError where no server's data lies, for commands that must not begin one."""
+    if not settings.secret_key.is_file():
+        raise NotFoundError(
+            msg("There is no installation in %(path)s.", path=settings.data),
+            hint=msg("Name its folder with --data DIR, or begin with: sekisho up"),
+        )

@@ -18,6 +18,8 @@ import msgspec
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
 from sekisho.detection import service
+from sekisho.detection.attack import own_attack_table
+from sekisho.detection.engine.attack import read_tags
 from sekisho.detection.language.loading import load_folder
 from sekisho.detection.library import ListedRule, Plan, RuleWish, Source
 from sekisho.detection.model import Document, Level, RuleFault
@@ -75,9 +77,8 @@ def run_list(arguments: argparse.Namespace) -> int:
     """Print the rules; 1 if some of those asked for cannot be used."""
     if arguments.rules:
         return _list_files(arguments)
-    wish = RuleWish(
-        search=arguments.search, level=arguments.level, technique=arguments.technique.upper()
-    )
+    technique = own_attack_table().resolve_technique(arguments.technique)
+    wish = RuleWish(search=arguments.search, level=arguments.level, technique=technique)
     with open_house(read_settings(arguments)) as house:
         principal = command_principal(house.box)
         with house.database.read(principal) as tx:
@@ -110,11 +111,21 @@ def _list_files(arguments: argparse.Namespace) -> int:
 
 def _is_wanted(document: Document, arguments: argparse.Namespace) -> bool:
     said = f"{document.title} {document.id} {document.file}".casefold()
-    tag = f"attack.{arguments.technique}".casefold()
     return (
         all(word in said for word in arguments.search.casefold().split())
         and arguments.level in {"", document.level.value}
-        and (not arguments.technique or any(t.casefold().startswith(tag) for t in document.tags))
+        and (not arguments.technique or _is_about(document, arguments.technique))
+    )
+
+
+def _is_about(document: Document, technique: str) -> bool:
+    """Say whether a rule looks for a technique or a part of it, whatever version named either."""
+    table = own_attack_table()
+    wanted = table.resolve_technique(technique)
+    tagged = read_tags(document.tags, table)
+    return any(
+        found == wanted or found.startswith(f"{wanted}.")
+        for found in (*(each.id for each in tagged.techniques), *tagged.unknown)
     )
 
 

@@ -52,6 +52,11 @@ class AttackTable:
         wanted = id.upper()
         return self.techniques.get(self.aliases.get(wanted, wanted))
 
+    def resolve_technique(self, id: str) -> str:  # noqa: A002 - ATT&CK's own word
+        """Return the id under which this one is known today; what nobody knows stays itself."""
+        found = self.find_technique(id)
+        return found.id if found else id.upper()
+
     def find_tactics(self, name: str) -> tuple[str, ...]:
         """Return the ids of the tactics that this name, of whatever version, means today."""
         wanted = name.lower().replace("_", "-")

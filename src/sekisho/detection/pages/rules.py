@@ -70,8 +70,7 @@ def show_rules(
 
 def _technique(wanted: str) -> str:
     """Return the id under which a technique of any version is known today."""
-    found = own_attack_table().find_technique(wanted) if wanted else None
-    return found.id if found else wanted[:20]
+    return own_attack_table().resolve_technique(wanted[:20])
 
 
 def _reach(technique: str, tactic: str) -> str:
