@@ -35,12 +35,17 @@ def shape_windows(event: Mapping[str, Any]) -> dict[str, Any]:
     data: Any = event.get("EventData")
     if type(data) is not dict or not _is_flat(data):
         data = flatten_data(event)
-    if _DEFENDER in str(system.get("Channel", "")).lower():
+    if writes_blanks(str(system.get("Channel", ""))):
         data = {name.replace(" ", ""): value for name, value in data.items()}
     firm = [(name, system[name]) for name in _FIRM if name in system]
     system.update(data)
     system.update(firm)
     return system
+
+
+def writes_blanks(channel: str) -> bool:
+    """Say whether the data of a channel may have blanks in its names, which rules leave out."""
+    return _DEFENDER in channel.lower()
 
 
 def flatten_system(system: Mapping[str, Any]) -> dict[str, Any]:

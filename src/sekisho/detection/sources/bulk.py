@@ -26,7 +26,7 @@ _FromFile = tuple[int, str, Sequence[int]]
 
 _BEGIN = itemgetter(0)
 _ENOUGH = 3 << 17
-"""Fewer bytes than that wait for those of the next file."""
+"""Fewer bytes of JSON lines than that wait for those of the next file."""
 
 _PASSED = msg("It was passed over; the others are read.")
 
@@ -69,7 +69,9 @@ class Hunter:
             if self._lines:
                 self.finish()
             self._records += records
-            self._note(name, numbers, sum(map(len, records)))
+            self._note(name, numbers)
+            if self._count >= evtx.BATCH:
+                self.finish()
 
     def jsonl(self, stream: Readable, name: str, begin: int = 1) -> None:
         """Hunt through JSON lines in UTF-8; the number of a record is that of its line."""
@@ -79,7 +81,10 @@ class Hunter:
                 self.finish()
             if self._lines or len(lines.whole) < _ENOUGH:
                 self._lines.append(lines.whole)
-                self._note(name, numbers, len(lines.whole))
+                self._note(name, numbers)
+                self._size += len(lines.whole)
+                if self._size >= _ENOUGH:
+                    self.finish()
             else:
                 self._feed(lines, [(0, name, numbers)])
 
@@ -102,20 +107,20 @@ class Hunter:
         self._records, self._lines, self._places = [], [], []
         self._count = self._size = 0
         if records:
-            self._feed(Lines.of(records), places)
+            batch = Lines.of(records)
+            del records  # half of what a batch takes
+            self._feed(batch, places)
         if lines:
             self._feed(Lines(b"\n".join([text.removesuffix(b"\n") for text in lines])), places)
 
     def _feed(self, lines: Lines, places: Sequence[_FromFile]) -> None:
-        self._hand_out(self._bulk.feed(lines, partial(_place, places)))
+        begins = list(map(_BEGIN, places))
+        self._hand_out(self._bulk.feed(lines, partial(_place, begins, places)))
 
-    def _note(self, name: str, numbers: Sequence[int], size: int) -> None:
-        """Note where records that were just taken stand; hunt through them if there are enough."""
+    def _note(self, name: str, numbers: Sequence[int]) -> None:
+        """Note where records that were just taken stand."""
         self._places.append((self._count, name, numbers))
         self._count += len(numbers)
-        self._size += size
-        if self._size >= _ENOUGH:
-            self.finish()
 
     def _hand_out(self, results: Iterable[Seen | Unread]) -> None:
         for result in results:
@@ -135,9 +140,9 @@ def _too_deep(event: Event) -> Trouble:
     return Trouble(event.file, event.record, msg("Its values lie too deep."), _PASSED)
 
 
-def _place(places: Sequence[_FromFile], at: int) -> tuple[str, int]:
-    """Return the file of the line ``at`` and its number there."""
-    begin, name, numbers = places[bisect_right(places, at, key=_BEGIN) - 1]
+def _place(begins: Sequence[int], places: Sequence[_FromFile], at: int) -> tuple[str, int]:
+    """Return the file of the line ``at`` and its number there; ``begins`` are those of places."""
+    begin, name, numbers = places[bisect_right(begins, at) - 1]
     return name, numbers[at - begin]
 
 

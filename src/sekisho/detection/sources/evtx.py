@@ -2,18 +2,18 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sekisho.detection.sources.guarding import guard, guard_path
+from sekisho.detection.sources.guarding import Looked, look_over
 from sekisho.detection.sources.limits import Trouble, UnreadableError
-from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 from sekisho.kernel.i18n import Text, msg
 
-BATCH = 512
+BATCH = 160
+"""Records taken at once: a core's own cache holds them and what is made of them."""
+
 _GIVE_UP = 10_000
 _DATA = itemgetter("data")
 _CUT = msg("The file ends in the middle of a block; the records that are whole were read.")
@@ -27,9 +27,8 @@ def read_batches(
 
     Raises UnreadableError if it is no EVTX file at all.
     """
-    tail = _read_tail(source)
-    records = chain(_open(source), _open(io.BytesIO(tail))) if tail else _open(source)
-    texts = map(_DATA, records)
+    looked = look_over(source)
+    texts = map(_DATA, _open_all(source, looked))
     number, faults = first - 1, 0
     numbers: list[int] = []
     batch: list[str] = []
@@ -52,26 +51,8 @@ def read_batches(
             numbers, batch = [], []
     if batch:
         yield numbers, batch
-    if tail:
+    if looked.tail:
         tell(Trouble(name, number + 1, _CUT, _HINT))
-
-
-def _read_tail(source: Path | BinaryIO) -> bytes:
-    """Return a chunk that was cut off as a file of its own, filled up; b"" where none was.
-
-    The package passes over it, though most of its records may be whole.
-    """
-    size = source.stat().st_size if isinstance(source, Path) else source.seek(0, io.SEEK_END)
-    left = (size - EVTX_HEAD) % CHUNK if size > EVTX_HEAD else 0
-    if not left and isinstance(source, Path):
-        return b""  # nearly all files are such, and need not be opened for it
-    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-        file.seek(0)
-        head = file.read(EVTX_HEAD) if left else b""
-        file.seek(size - left)
-        tail = file.read(left)
-        file.seek(0)
-    return head + tail.ljust(CHUNK, b"\x00") if any(tail) else b""
 
 
 def count_records(content: bytes) -> int:
@@ -82,13 +63,12 @@ def count_records(content: bytes) -> int:
     return count + len(bad)
 
 
-def _open(source: Path | BinaryIO) -> Any:
+def _open(source: Path | BinaryIO, looked: Looked) -> Any:
     from evtx import PyEvtxParser  # noqa: PLC0415 # only who reads such files pays for it
 
-    safe = _guard(source)
     try:
         # One thread: several would take turns in handing over, and files already share the cores.
-        return PyEvtxParser(safe, 1).records_json()
+        return PyEvtxParser(looked.open(source), 1).records_json()
     except (RuntimeError, OSError, ValueError) as error:
         raise UnreadableError(
             msg("It is no EVTX file, or its head is damaged: %(why)s.", why=_short(error)),
@@ -96,11 +76,12 @@ def _open(source: Path | BinaryIO) -> Any:
         ) from error
 
 
-def _guard(source: Path | BinaryIO) -> str | BinaryIO:
-    """Return what the package may read: ``source`` itself unless its tables would hold it up."""
-    if isinstance(source, Path):
-        return guard_path(source) or str(source)
-    return guard(source) or source
+def _open_all(source: Path | BinaryIO, looked: Looked) -> Iterator[Any]:
+    records = _open(source, looked)
+    if not looked.tail:
+        return records  # type: ignore[no-any-return] # the package says nothing of types
+    tail = io.BytesIO(looked.tail)
+    return chain(records, _open(tail, look_over(tail)))
 
 
 def _say(error: Exception) -> Text:

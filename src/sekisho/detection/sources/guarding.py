@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 
@@ -51,36 +51,63 @@ def _end_soon(head: bytes, data: bytes) -> bool:
     return True
 
 
-def guard(file: BinaryIO) -> BinaryIO | None:
-    """Return ``file`` as it can be read safely, None where it can be read as it is."""
-
-    def read(length: int, at: int) -> bytes:
-        file.seek(at)
-        return file.read(length)
-
-    unsound = list(_find_unsound(file.seek(0, io.SEEK_END), read))
-    file.seek(0)
-    return io.BufferedReader(_Guarded(file, unsound), CHUNK) if unsound else None
+Read = Callable[[int, int], bytes]
+"""From how many bytes, and from where, to as many of them as a file has there."""
 
 
-def guard_path(path: Path) -> BinaryIO | None:
-    """Do the same for the file at ``path``; what is returned closes it when it is closed."""
-    handle = os.open(path, os.O_RDONLY | _BINARY)  # thousands of files: no object for each
+class Looked(NamedTuple):
+    """What was seen of a file before it is read.
+
+    ``unsound``: where the tables of unsound chunks begin. ``tail``: its last chunk, which was cut
+    off, as a file of its own, filled up; the package passes over it, though most of its records
+    may be whole.
+    """
+
+    unsound: list[int]
+    tail: bytes
+
+    def open(self, source: Path | BinaryIO) -> str | BinaryIO:
+        """Return what the package may read: ``source`` itself unless it would be held up there.
+
+        What is opened here closes its file when it is closed.
+        """
+        if not self.unsound:
+            return str(source) if isinstance(source, Path) else source
+        file = source.open("rb") if isinstance(source, Path) else source
+        return io.BufferedReader(_Guarded(file, self.unsound), CHUNK)
+
+
+def look_over(source: Path | BinaryIO) -> Looked:
+    """Look through a file, which is then at its beginning; raises OSError."""
+    if not isinstance(source, Path):
+        looked = _look(source.seek(0, io.SEEK_END), partial(_read_file, source))
+        source.seek(0)
+        return looked
+    handle = os.open(source, os.O_RDONLY | _BINARY)  # thousands of files: no object for each
     try:
-        unsound = list(_find_unsound(os.fstat(handle).st_size, partial(_read_at, handle)))
+        return _look(os.fstat(handle).st_size, partial(_read_at, handle))
     finally:
         os.close(handle)
-    if not unsound:
-        return None
-    return io.BufferedReader(_Guarded(path.open("rb"), unsound), CHUNK)
 
 
-def _read_at(handle: int, length: int, at: int) -> bytes:
+def _look(size: int, read: Read) -> Looked:
+    return Looked(list(_find_unsound(size, read)), _find_tail(size, read))
+
+
+def _read_file(file: BinaryIO, length: int, at: int) -> bytes:
+    file.seek(at)
+    return file.read(length)
+
+
+def _seek_and_read(handle: int, length: int, at: int) -> bytes:
     os.lseek(handle, at, os.SEEK_SET)
     return os.read(handle, length)
 
 
-def _find_unsound(size: int, read: Callable[[int, int], bytes]) -> Iterator[int]:
+_read_at: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)
+
+
+def _find_unsound(size: int, read: Read) -> Iterator[int]:
     """Yield where the tables of unsound chunks begin.
 
     Read is only what a chunk says that it holds; most of a short log is empty.
@@ -92,6 +119,12 @@ def _find_unsound(size: int, read: Callable[[int, int], bytes]) -> Iterator[int]
         (end,) = _NEXT(head, _END)
         if not _end_soon(head, read(min(max(end, _BODY), CHUNK) - _BODY, at + _BODY)):
             yield at + _TABLES.start
+
+
+def _find_tail(size: int, read: Read) -> bytes:
+    left = (size - EVTX_HEAD) % CHUNK if size > EVTX_HEAD else 0
+    tail = read(left, size - left) if left else b""
+    return read(EVTX_HEAD, 0) + tail.ljust(CHUNK, b"\x00") if any(tail) else b""
 
 
 class _Guarded(io.RawIOBase):

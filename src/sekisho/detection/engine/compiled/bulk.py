@@ -1,6 +1,5 @@
 """Many records in JSON at once: the way of most of them is a few look-ups long (pure)."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sekisho.detection.engine.compiled.classes import Classes
+from sekisho.detection.engine.compiled.found import read_event, read_json
 from sekisho.detection.engine.compiled.keywords import Keywords
 from sekisho.detection.engine.compiled.kinds import Kind
 from sekisho.detection.engine.compiled.lines import Lines
@@ -92,8 +92,8 @@ class Bulk:
             if at in batch.odd:
                 out += self._judge_odd(batch, at, *place(at))
             else:
-                value = read_json(lines[at])
-                out.append(Seen(shape_value(value, self.shaping, *place(at)), batch.fired[at]))
+                event = read_event(lines[at], self.shaping, *place(at))
+                out.append(Seen(event, batch.fired[at]))
         return out
 
     def _sort(
@@ -313,17 +313,6 @@ def _datas(places: Sequence[int], batch: Batch) -> list[Any]:
             data = b""
         datas[number] = data
     return datas
-
-
-_decode = msgspec.json.Decoder().decode
-
-
-def read_json(text: bytes) -> Any:
-    """Return the value of a JSON text; wrong UTF-8, NaN and half surrogates are no hindrance."""
-    try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeError):
-        return json.loads(text.decode("utf-8", "replace").strip("\x00\x1e"))
 
 
 def _matters(event: EventOf | None, channels: frozenset[str] | None) -> bool:

@@ -1,7 +1,7 @@
 """Records that stand one a line in one text: cut out of it only where one is asked for (pure)."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import accumulate
 
 _OPEN, _CLOSE = b"{}"
@@ -15,32 +15,36 @@ class Lines:
     with n values has one value on each of them.
     """
 
-    __slots__ = ("_ends", "even", "whole")
+    __slots__ = ("_apart", "_ends", "even", "whole")
 
     def __init__(self, whole: bytes) -> None:
         self.whole = whole
+        self._apart: list[bytes] | None = None
         self._ends, self.even = _cut(whole)
 
     @classmethod
-    def of(cls, records: Sequence[str]) -> "Lines":
+    def of(cls, records: Iterable[str]) -> "Lines":
         """Return the lines of objects in JSON, each written on one line."""
         lines = cls.__new__(cls)
-        text = "\n".join(records)
-        lines.whole = text.encode()
-        if not text.isascii():
-            return cls(lines.whole)
-        lines._ends = [to - 1 for to in accumulate([len(record) + 1 for record in records])]  # noqa: SLF001 # it is one
+        # One by one: a letter beyond ASCII in one of them would make all of them dear to encode.
+        lines._apart = list(map(str.encode, records))  # noqa: SLF001 # it is one
+        lines.whole = b"\n".join(lines._apart)  # noqa: SLF001
+        lines._ends = []  # noqa: SLF001 # seldom asked for
         lines.even = True
         return lines
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._ends if self._apart is None else self._apart)
 
     def __getitem__(self, at: int) -> bytes:
+        if self._apart is not None:
+            return self._apart[at]
         return self.whole[self._ends[at - 1] + 1 if at else 0 : self._ends[at]]
 
     def at(self, to: int) -> int:
         """Return in which line a text stands that ends before ``to``."""
+        if not self._ends and self._apart is not None:
+            self._ends = [end - 1 for end in accumulate([len(one) + 1 for one in self._apart])]
         return bisect_left(self._ends, to)
 
 

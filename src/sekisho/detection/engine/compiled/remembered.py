@@ -21,7 +21,10 @@ _LOOK = 512
 _PAUSE = 2_048
 _PAYS = 3
 _MOST_SETS = 4_096
-_PLAIN = frozenset((str, int, bool, type(None), type(ABSENT)))
+_APART = frozenset((str, int, type(None), type(ABSENT)))
+"""Kinds of value of which no two are equal that are not of one kind."""
+
+_PLAIN = _APART | {bool}
 
 Pick = Callable[[Any], Any]
 Worth = frozenset[int] | tuple[int, ...]
@@ -57,6 +60,8 @@ class Remembered:
     next to nothing comes again, looking is left for a while: it would cost and bring nothing.
     """
 
+    __slots__ = ("_asked", "_kept", "_known", "_picks", "_places", "_room")
+
     def __init__(self, room: Room, places: Callable[[Worth], Sequence[int]]) -> None:
         self._room, self._places, self._kept = room, places, room.open()
         self._picks: dict[Worth, Pick] = {}
@@ -69,8 +74,10 @@ class Remembered:
             return None
         pick = self._picks.get(worth) or self._pick(worth)
         picked = pick(values)
-        kinds = tuple(map(type, picked))
+        if _APART.issuperset(map(type, picked)):
+            return worth, picked
         # 1, 1.0 and True are one key of a dictionary, but not one value of a field.
+        kinds = tuple(map(type, picked))
         return (worth, picked, kinds) if _PLAIN.issuperset(kinds) else None
 
     def get(self, key: Hashable) -> Verdict | None:
