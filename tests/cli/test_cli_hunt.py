@@ -184,8 +184,8 @@ def test_a_bad_record_and_a_bad_file_are_told_and_counted(
     captured = capsys.readouterr()
     assert f"{logs / 'a.jsonl'}:1: " in captured.err
     assert f"{logs / 'c.zip'}: " in captured.err
-    assert "Left out: 1 files and 1 records" in captured.out
-    assert "2 matches of 1 rules" in captured.out
+    assert "Left out: 1 file and 1 record " in captured.out
+    assert "2 matches of 1 rule " in captured.out
 
 
 def test_searches_that_were_given_up_are_told_with_their_rule(
@@ -198,7 +198,7 @@ def test_searches_that_were_given_up_are_told_with_their_rule(
     assert hunt(logs, "--rules", rules, "--format", "json", "--quiet") == 1
     captured = capsys.readouterr()
     assert [json.loads(line)["record"] for line in captured.out.splitlines()] == [2]
-    assert f"{rules / 'failed.yml'}:1: 1 searches" in captured.err
+    assert f"{rules / 'failed.yml'}:1: Given up for taking too long: 1 search " in captured.err
     page = logs.parent / "page.html"
     hunt(logs, "--rules", rules, "--format", "html", "--output", page)
     assert "1 searches with expressions of rules took too long" in page.read_text("utf-8")
@@ -288,7 +288,7 @@ def test_the_page_runs_nothing_that_a_log_says(
     assert "<img" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert 'http-equiv="Content-Security-Policy" content="default-src \'none\'' in text
-    assert "1 matches of 1 rules" in capsys.readouterr().out
+    assert "1 match of 1 rule " in capsys.readouterr().out
 
 
 def test_text_of_a_log_cannot_steer_the_terminal(
@@ -327,6 +327,24 @@ def test_neighbours_are_drawn_once_and_lines_fit_in_japanese() -> None:
     assert all(measure(line) <= 80 for line in lines)
     assert sum("×3" in line for line in lines) == 1
     assert cut("太郎" * 10, 9) == "太郎太郎…"
+
+
+def test_left_out_says_only_what_was(
+    rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (logs / "a.jsonl").open("ab") as file:
+        file.write(b"{bad}\n")
+    hunt(logs, "--rules", rules)
+    assert "Left out: 1 record (see above why)" in capsys.readouterr().out
+
+
+def test_what_goes_into_a_file_or_pipe_is_not_cut(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    word = "x" * 300 + "-the-end"
+    (tmp_path / "a.jsonl").write_bytes(json_lines([windows_event(4625, TargetUserName=word)]))
+    assert hunt(tmp_path / "a.jsonl", "--rules", rules) == 1
+    assert f"TargetUserName={word}\n" in capsys.readouterr().out
 
 
 def test_own_rules_are_used_and_said_when_none_are_named(

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sekisho.cli.hunt_text import Sheet, draw_summary, draw_timeline
+from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.entities import find_entities, read_address
 from sekisho.detection.engine.logons import WATCHED, Outcome, read_windows, summarise_logons
 from sekisho.detection.engine.moments import parse_moment
@@ -126,7 +128,8 @@ def test_entities_leave_out_the_system_and_the_machine_itself() -> None:
             "TargetUserName": "SYSTEM", "SubjectUserName": "GATE-01$", "User": "CORP\\taro",
             "Computer": "GATE-01", "IpAddress": "127.0.0.1", "SourceIp": "203.0.113.9",
             "FileVersion": "10.0.0.1", "Image": "C:\\x.exe", "ParentImage": "c:\\X.exe",
-            "Hashes": "MD5=" + "a" * 32 + ",IMPHASH=" + "b" * 32,
+            "Hashes": "MD5=" + "a" * 32 + ",IMPHASH=" + "b" * 32 + ",SHA1=" + "0" * 40,
+            "AttributeSyntaxOID": "2.5.5.15",
         }
     )  # fmt: skip
     assert found == {
@@ -134,7 +137,7 @@ def test_entities_leave_out_the_system_and_the_machine_itself() -> None:
         "hosts": ("GATE-01",),
         "addresses": ("203.0.113.9",),
         "processes": ("C:\\x.exe",),
-        "hashes": ("A" * 32, "B" * 32),
+        "hashes": ("A" * 32,),
     }
 
 
@@ -144,12 +147,41 @@ def test_a_summary_ranks_the_worst_first() -> None:
         sighting(NOW, Level.LOW, "noisy", "A"),
         sighting(NOW - HOUR, Level.CRITICAL, "bad", "B", tags=("attack.t1003", "attack.impact")),
     ]
-    summary = summarise(found, Read(), [], NOW)
+    summary = summarise(found, Read(), [], NOW, table=own_attack_table())
     assert [row.rule_id for row in summary.rules] == ["bad", "noisy"]
     assert [name for name, _ in summary.hosts] == ["B", "A"]
     assert summary.tactics == (("impact", 1),)
     assert summary.techniques == (("T1003", 1),)
     assert summary.matches == 3
+
+
+def test_tactics_and_techniques_are_counted_as_they_are_called_today() -> None:
+    old = sighting(NOW, tags=("attack.t1562.001", "attack.defense-evasion"))
+    new = sighting(NOW, tags=("attack.t1685", "attack.stealth", "attack.g0016"))
+    summary = summarise([old, new], Read(), [], NOW, table=own_attack_table())
+    assert summary.techniques == (("T1685", 2),)
+    assert dict(summary.tactics)["stealth"] == 2
+    assert "defense-evasion" not in dict(summary.tactics)
+
+
+def test_what_a_histogram_leaves_out_is_counted_and_said() -> None:
+    found = [sighting(-11_644_473_600_000_000), sighting(None), sighting(NOW)]
+    summary = summarise(found, Read(), [], NOW, table=own_attack_table())
+    assert summary.out_of_time == 2
+    text = "\n".join(draw_summary(summary, Sheet("en", 100)))
+    assert "Not shown: 2 matches without a time" in text
+    assert "Mon 0001-01-01" in "\n".join(draw_timeline([sighting(_YEAR_1)], Sheet("en", 100)))
+
+
+_YEAR_1 = -62_135_596_800_000_000
+
+
+def test_log_ons_of_windows_are_grouped_whatever_the_case() -> None:
+    names = ("CORP\\Taro", "corp\\taro")
+    found = [windows("Security", 4624, LogonType=10, TargetUserName=n, IpAddress="203.0.113.9")
+             for n in names]  # fmt: skip
+    rows = summarise_logons([one for event in found for one in read_windows(event)])
+    assert [(row.user, row.count) for row in rows] == [("CORP\\Taro", 2)]
 
 
 def test_clocks_of_1601_and_of_the_future_do_not_stretch_the_histogram() -> None:
@@ -178,7 +210,7 @@ def test_pivots_count_each_value_once_a_match_whatever_its_case() -> None:
         sighting(NOW - HOUR, Level.LOW, entities={"users": ("Taro",)}),
         sighting(NOW, Level.HIGH, entities={"users": ("taro", "hanako")}),
     ]
-    pivots = summarise(found, Read(), [], NOW).pivots["users"]
+    pivots = summarise(found, Read(), [], NOW, table=own_attack_table()).pivots["users"]
     assert [(p.value, p.count, p.worst) for p in pivots] == [
         ("Taro", 2, Level.HIGH),
         ("hanako", 1, Level.HIGH),

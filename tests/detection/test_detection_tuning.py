@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from sekisho.cli.hunt_text import Sheet, draw_summary
+from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.correlation.plan import Hit
 from sekisho.detection.engine.planning import make_plan
 from sekisho.detection.engine.summary import summarise
@@ -166,5 +167,6 @@ def test_what_correlations_had_no_room_for_is_told(monkeypatch: pytest.MonkeyPat
     ])  # fmt: skip
     assert len(make_timeline(part, rules, Wanted())) == 1
     assert part.read.let_go > 0
-    lines = draw_summary(summarise([], part.read, [], 0, UTC), Sheet("en", 100))
+    summary = summarise([], part.read, [], 0, UTC, table=own_attack_table())
+    lines = draw_summary(summary, Sheet("en", 100))
     assert any("for want of room" in line for line in lines)

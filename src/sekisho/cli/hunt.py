@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from sekisho.cli.hunt_asking import add_arguments, read_request
+from sekisho.cli.hunt_counts import count_searches
 from sekisho.cli.hunt_files import csv_lines, json_lines
 from sekisho.cli.hunt_output import check_output, opened
 from sekisho.cli.hunt_progress import showing_progress
@@ -17,6 +18,7 @@ from sekisho.cli.hunt_request import Request
 from sekisho.cli.hunt_text import Sheet, draw_summary, draw_timeline
 from sekisho.cli.hunt_words import clean
 from sekisho.cli.main import speaking
+from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.logons import summarise_logons
 from sekisho.detection.engine.sightings import Sighting
 from sekisho.detection.engine.summary import Summary, summarise
@@ -85,7 +87,8 @@ def _read_library(arguments: argparse.Namespace) -> "Kept":
 
 def _finish(part: Part, timeline: Sequence[Sighting], request: Request, say: "Speaker") -> int:
     logons = summarise_logons(part.logons)
-    summary = summarise(timeline, part.read, logons, request.latest, request.zone)
+    table = own_attack_table()
+    summary = summarise(timeline, part.read, logons, request.latest, request.zone, table=table)
     with opened(request.output) as out:
         _write(out, timeline, summary, request)
     _write_aside(summary, request)
@@ -108,15 +111,15 @@ def _write(out: TextIO, timeline: Sequence[Sighting], summary: Summary, request:
 
         lines = [draw_page(timeline, summary, request)]
     else:
-        lines = _text_lines(timeline, summary, request, colour=out.isatty())
+        lines = _text_lines(timeline, summary, request, terminal=out.isatty())
     out.writelines(line + "\n" for line in lines)
     out.flush()
 
 
 def _text_lines(
-    timeline: Sequence[Sighting], summary: Summary, request: Request, *, colour: bool
+    timeline: Sequence[Sighting], summary: Summary, request: Request, *, terminal: bool
 ) -> Iterator[str]:
-    sheet = Sheet(request.language, request.columns, colour, request.zone)
+    sheet = Sheet(request.language, request.columns, terminal, request.zone, whole=not terminal)
     if not request.only_summary:
         yield from draw_timeline(timeline, sheet)
     if request.summary and request.output is None:
@@ -172,9 +175,9 @@ class Speaker:
         """Say which rules gave searches up, so that what they matched is not all."""
         for rule, count in find_unsure(ready.rule_set.rules, ready.plan, unfinished):
             text = msg(
-                "%(n)s searches with the expression of this rule took too long and were given up: "
-                "whether it matches there is not known.",
-                n=count,
+                "Given up for taking too long: %(searches)s with the expression of this rule. "
+                "Whether it matches there is not known.",
+                searches=count_searches(count),
             )
             print(clean(f"{rule.file}:{rule.line}: {translate(text, self._language)}"),
                   file=sys.stderr)  # fmt: skip

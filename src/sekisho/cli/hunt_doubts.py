@@ -2,25 +2,29 @@
 
 from collections.abc import Iterator
 
-from sekisho.detection.engine.summary import Read
+from sekisho.cli.hunt_counts import count_matches, count_searches
+from sekisho.detection.engine.summary import Read, Summary
 from sekisho.kernel.i18n import Text, msg
 
 
 def say_doubts(read: Read) -> Iterator[Text]:
     """Yield a sentence for everything because of which there may be more than is shown."""
     if read.undated:
-        yield msg("%(n)s matches without a time could not be correlated.", n=read.undated)
+        yield msg(
+            "%(matches)s without a time could not be correlated.",
+            matches=count_matches(read.undated),
+        )
     if read.let_go:
         yield msg(
-            "Correlations let %(n)s older matches go for want of room: what counts in windows so "
-            "full is not known exactly.",
-            n=f"{read.let_go:,}",
+            "Correlations let %(matches)s go for want of room, the oldest first: what counts in "
+            "windows so full is not known exactly.",
+            matches=count_matches(read.let_go),
         )
     if count := sum(read.unfinished.values()):
         yield msg(
-            "%(n)s searches with expressions of rules took too long and were given up: whether "
-            "those match there is not known.",
-            n=f"{count:,}",
+            "Given up for taking too long: %(searches)s with expressions of rules. Whether those "
+            "match there is not known.",
+            searches=count_searches(count),
         )
     if read.interrupted:
         yield msg("It was stopped before everything was read.")
@@ -29,4 +33,14 @@ def say_doubts(read: Read) -> Iterator[Text]:
 def say_held_back(read: Read) -> Iterator[Text]:
     """Yield a sentence where matches were held back by suppressions."""
     if read.held_back:
-        yield msg("%(n)s matches that are known and harmless were held back.", n=read.held_back)
+        yield msg(
+            "Held back as known and harmless: %(matches)s.", matches=count_matches(read.held_back)
+        )
+
+
+def say_out_of_time(summary: Summary) -> Text:
+    """Say how many matches a histogram leaves out."""
+    return msg(
+        "Not shown: %(matches)s without a time, or with one that cannot be true.",
+        matches=count_matches(summary.out_of_time),
+    )

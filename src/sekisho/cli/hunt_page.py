@@ -6,7 +6,8 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from sekisho import __version__
-from sekisho.cli.hunt_doubts import say_doubts, say_held_back
+from sekisho.cli.hunt_counts import count_matches, say_found
+from sekisho.cli.hunt_doubts import say_doubts, say_held_back, say_out_of_time
 from sekisho.cli.hunt_request import Request
 from sekisho.cli.hunt_words import (
     KIND_WORDS,
@@ -39,6 +40,9 @@ def draw_page(timeline: Sequence[Sighting], summary: Summary, request: Request) 
         "summary": summary,
         "rows": shown,
         "left_out": len(timeline) - len(shown),
+        "found": say_found(summary.matches, len(summary.rules)),
+        "lower": count_matches(len(timeline) - len(shown)),
+        "out_of_time": say_out_of_time(summary) if summary.out_of_time else None,
         "levels": LEVELS,
         "level_words": LEVEL_WORDS,
         "outcome_words": OUTCOME_WORDS,
@@ -91,7 +95,8 @@ def draw_histogram(summary: Summary, request: Request) -> Markup:
         for n, one in enumerate(summary.bins)
     ]
     label = translate(
-        msg("%(n)s matches over time, by level", n=f"{summary.matches:,}"), request.language
+        msg("%(matches)s over time, by level", matches=count_matches(summary.matches)),
+        request.language,
     )
     return draw_columns(columns, label)
 

@@ -6,7 +6,13 @@ from datetime import UTC, tzinfo
 from itertools import groupby
 
 from sekisho.cli.columns import measure, pad, wrap
-from sekisho.cli.hunt_doubts import say_doubts, say_held_back
+from sekisho.cli.hunt_counts import (
+    count_events,
+    count_files,
+    say_found,
+    say_left_out,
+)
+from sekisho.cli.hunt_doubts import say_doubts, say_held_back, say_out_of_time
 from sekisho.cli.hunt_words import (
     KIND_WORDS,
     LEVEL_WORDS,
@@ -47,12 +53,16 @@ _DIM, _BOLD = "2", "1"
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """How to draw: the language, the width in columns, whether in colour, the zone of times."""
+    """How to draw: the language, the width in columns, whether in colour, the zone of times.
+
+    ``whole``: what events say is not cut to the width, as for a file that is searched later.
+    """
 
     language: str
     columns: int = 100
     colour: bool = False
     zone: tzinfo = UTC
+    whole: bool = False
 
     def say(self, text: Text) -> str:
         """Say a text in the sheet's language."""
@@ -129,8 +139,9 @@ def _draw_run(run: Sequence[Sighting], sheet: Sheet) -> Iterator[str]:
     yield lead + sheet.paint(lines[0], _BOLD)
     for line in lines[1:]:
         yield " " * start + sheet.paint(line, _BOLD)
-    for line in _below(first, len(run), sheet.columns - start):
-        yield " " * start + sheet.paint(line, _DIM)
+    room = sheet.columns - start
+    for line in _below(first, len(run)):
+        yield " " * start + sheet.paint(line if sheet.whole else cut(line, room), _DIM)
 
 
 def _level_width(sheet: Sheet) -> int:
@@ -142,17 +153,17 @@ def _clock(time: int | None, sheet: Sheet) -> str:
     return moment.strftime("%H:%M:%S") if moment else "--:--:--"
 
 
-def _below(one: Sighting, count: int, width: int) -> Iterator[str]:
+def _below(one: Sighting, count: int) -> Iterator[str]:
     """Draw where it was and what the event says, one line each."""
     where = [one.computer, one.channel + (f" {one.event_id}" if one.event_id is not None else "")]
     record = one.match.record
     place = f"{record.file.rpartition('/')[2]}:{record.record}" + ("…" if count > 1 else "")
     if len(one.match.records) > 1:
         place += f" (+{len(one.match.records) - 1})"
-    yield cut(clean(" · ".join([*filter(None, where), place])), width)
+    yield clean(" · ".join([*filter(None, where), place]))
     said = "  ".join(f"{name}={value}" for name, value in one.details.items())
     if said:
-        yield cut(clean(said), width)
+        yield clean(said)
 
 
 def draw_summary(summary: Summary, sheet: Sheet) -> Iterator[str]:
@@ -181,6 +192,8 @@ def _draw_histogram(summary: Summary, sheet: Sheet) -> Iterator[str]:
     gap = max(2, len(summary.bins) - len(left) - len(right))
     margin = " " * (len(_INDENT) + _level_width(sheet) + 2)
     yield margin + sheet.paint(left + " " * gap + right, _DIM)
+    if summary.out_of_time:
+        yield _INDENT + sheet.paint(sheet.say(say_out_of_time(summary)), _DIM)
 
 
 def _draw_tactics(summary: Summary, sheet: Sheet) -> Iterator[str]:
@@ -324,13 +337,14 @@ def _draw_read(summary: Summary, sheet: Sheet) -> Iterator[str]:
     span = ""
     if read.first is not None:
         span = f"  {say_stamp(read.first, sheet.zone)} – {say_stamp(read.last, sheet.zone)}"
-    said = msg("%(events)s events in %(files)s files", events=f"{read.events:,}", files=read.files)
+    said = msg(
+        "%(events)s in %(files)s", events=count_events(read.events), files=count_files(read.files)
+    )
     yield sheet.say(said) + sheet.paint(span, _DIM)
     if read.files_skipped or read.records_skipped:
         left = msg(
-            "Left out: %(files)s files and %(records)s records (see above why)",
-            files=read.files_skipped,
-            records=read.records_skipped,
+            "Left out: %(what)s (see above why)",
+            what=say_left_out(read.files_skipped, read.records_skipped),
         )
         yield sheet.paint(sheet.say(left), "33")
     yield from map(sheet.say, say_held_back(read))
@@ -341,9 +355,7 @@ def _draw_read(summary: Summary, sheet: Sheet) -> Iterator[str]:
         for level, count in summary.levels.items()
     )
     if summary.matches:
-        text = msg(
-            "%(n)s matches of %(rules)s rules", n=f"{summary.matches:,}", rules=len(summary.rules)
-        )
+        text = say_found(summary.matches, len(summary.rules))
         yield sheet.paint(sheet.say(text), _BOLD) + f"  {counts}"
     else:
         yield sheet.say(msg("Nothing matched.") if read.events else msg("No event was read."))

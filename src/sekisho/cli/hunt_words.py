@@ -66,7 +66,7 @@ def to_datetime(time: int, zone: tzinfo) -> datetime | None:
 def say_stamp(time: int | None, zone: tzinfo) -> str:
     """Write a time to the second, the same in every language; a dash where there is none."""
     moment = to_datetime(time, zone) if time is not None else None
-    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else "—"
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds") if moment else "—"
 
 
 def say_bytes(size: float) -> str:

@@ -57,7 +57,7 @@ def say_day(moment: datetime, zone: tzinfo | None, language: str) -> str:
     """Say a date with its day of the week: ``2026-11-24 (火)``, ``Tue 2026-11-24``."""
     local = moment.astimezone(zone)
     weekday = WEEKDAYS["ja" if language == "ja" else "en"][local.weekday()]
-    date = local.strftime("%Y-%m-%d")
+    date = local.date().isoformat()  # four digits of the year everywhere, as strftime has not
     return f"{date} ({weekday})" if language == "ja" else f"{weekday} {date}"
 
 

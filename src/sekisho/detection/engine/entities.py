@@ -39,7 +39,8 @@ _ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
 _LETTERS_OF_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 _LONGEST = 260
 _LONGEST_ADDRESS = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
-_HASH = re.compile(r"(?:(MD5|SHA1|SHA256)=)?([0-9A-Fa-f]{32,64})\b")
+_HASH = re.compile(r"(?<!IMPHASH=)(?<![0-9A-Za-z])(?!0+\b)([0-9A-Fa-f]{32,64})\b")
+"""Not that of imports, by which many files are alike, nor zeros, which stand for none."""
 
 
 def find_entities(fields: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -66,7 +67,7 @@ def _read(kind: str, value: Any) -> Iterator[str]:
     if not isinstance(value, str) or not value or len(value) > _LONGEST * 4:
         return
     if kind == HASHES:
-        yield from (found[2].upper() for found in _HASH.finditer(value))
+        yield from (found[1].upper() for found in _HASH.finditer(value))
         return
     text = value.strip().strip('"')[:_LONGEST]
     if kind == USERS:
@@ -98,12 +99,12 @@ def _addresses(fields: Mapping[str, Any]) -> Iterator[str]:
             continue
         for candidate in candidates:
             address = read_address(candidate)
-            if address and not _is_local(address) and not _is_version(name):
+            if address and not _is_local(address) and not _NO_ADDRESS.search(name):
                 yield address
 
 
-def _is_version(name: str) -> bool:
-    return "ersion" in name
+_NO_ADDRESS = re.compile(r"ersion|OID|Oid\b|\boid\b")
+"""In fields of such names four numbers with dots between them are something else."""
 
 
 @lru_cache(maxsize=4096)

@@ -214,6 +214,8 @@ class LogonRow(msgspec.Struct):
 
 
 _MOST_DETAILS = 6
+_CASELESS = frozenset(("RDP", "Windows"))
+"""Services to which TARO and taro are one."""
 
 
 def summarise_logons(logons: Iterable[Logon]) -> list[LogonRow]:
@@ -224,7 +226,10 @@ def summarise_logons(logons: Iterable[Logon]) -> list[LogonRow]:
     rows: dict[tuple[str, ...], LogonRow] = {}
     seen: set[tuple[object, ...]] = set()
     for one in logons:
-        key = (one.service, one.user, one.source, one.destination, one.outcome.value)
+        names = (one.user, one.source, one.destination)
+        if one.service in _CASELESS:
+            names = (one.user.casefold(), one.source.casefold(), one.destination.casefold())
+        key = (one.service, *names, one.outcome.value)
         if one.service == "SoftEther" and one.time is not None:
             told = (*key, one.time)
             if told in seen:

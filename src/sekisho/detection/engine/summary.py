@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 
+from sekisho.detection.engine.attack import AttackTable, read_tags
 from sekisho.detection.engine.entities import KINDS
 from sekisho.detection.engine.logons import LogonRow
 from sekisho.detection.engine.moments import EPOCH, SECOND, is_plausible
@@ -126,6 +127,11 @@ class Summary:
         """All matches together."""
         return sum(self.levels.values())
 
+    @property
+    def out_of_time(self) -> int:
+        """How many are in no stretch of time: without one, or with one that cannot be true."""
+        return self.matches - sum(one.total for one in self.bins)
+
 
 def summarise(
     sightings: Sequence[Sighting],
@@ -133,10 +139,12 @@ def summarise(
     logons: Iterable[LogonRow],
     latest: int,
     zone: tzinfo = UTC,
+    *,
+    table: AttackTable,
 ) -> Summary:
     """Sum up the lines of a timeline; ``latest`` is the last time that can be true."""
     levels = Counter(one.match.level for one in sightings)
-    tactics, techniques = _count_tags(sightings)
+    tactics, techniques = _count_tags(sightings, table)
     bins, step = make_histogram(sightings, latest, zone)
     return Summary(
         read=read,
@@ -178,20 +186,16 @@ def _rank_hosts(sightings: Iterable[Sighting]) -> tuple[tuple[str, dict[Level, i
 
 
 def _count_tags(
-    sightings: Iterable[Sighting],
+    sightings: Iterable[Sighting], table: AttackTable
 ) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
-    """Count ATT&CK tactics (names) and techniques (ids) over all matches."""
+    """Count ATT&CK tactics (names) and techniques (ids) over all matches, as they are today."""
     tactics: Counter[str] = Counter()
     techniques: Counter[str] = Counter()
-    for one in sightings:
-        for tag in one.tags:
-            namespace, _, name = tag.lower().partition(".")
-            if namespace != "attack" or not name:
-                continue
-            if name[0] == "t" and name[1:2].isdigit():
-                techniques[name.upper()] += 1
-            elif not name[1:].isdigit():
-                tactics[name.replace("_", "-")] += 1
+    for tags, count in Counter(one.tags for one in sightings).items():
+        tagged = read_tags(tags, table)
+        ids = (*(each.id for each in tagged.techniques), *tagged.unknown)
+        tactics.update(dict.fromkeys(tagged.tactics, count))
+        techniques.update(dict.fromkeys(ids, count))
     return _ranked(tactics), _ranked(techniques)
 
 
