@@ -201,8 +201,8 @@ def test_searches_that_were_given_up_are_told_with_their_rule(
     assert f"{rules / 'failed.yml'}:1: Given up for taking too long: 1 search " in captured.err
     page = logs.parent / "page.html"
     hunt(logs, "--rules", rules, "--format", "html", "--output", page)
-    assert "1 searches with expressions of rules took too long" in page.read_text("utf-8")
-    assert "1 searches with expressions of rules took too long" in capsys.readouterr().out
+    assert "taking too long: 1 search with expressions of rules" in page.read_text("utf-8")
+    assert "taking too long: 1 search with expressions of rules" in capsys.readouterr().out
 
 
 def test_the_last_log_on_of_another_day_has_its_day(
