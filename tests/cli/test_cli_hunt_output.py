@@ -92,3 +92,37 @@ def test_an_error_is_said_in_the_language_asked_for(
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     assert main(["hunt", str(log), "--timezone", "Mars/Base", "--language", "ja"]) == 2
     assert "時間帯「Mars/Base」" in capsys.readouterr().err
+
+
+def test_the_whole_summary_is_there_for_machines(
+    rules: Path, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = [f"person{n}" for n in range(40)]
+    failed = [
+        windows_event(4625, TargetUserName=name, IpAddress="203.0.113.9", LogonType=10)
+        for name in people
+    ]
+    log.write_bytes(json_lines([*failed, windows_event(4624)]) + b"{bad}\n")
+    assert hunt(log, "--rules", rules, "--format", "json", "--only-summary") == 1
+    captured = capsys.readouterr()
+    said = json.loads(captured.out)
+    assert (said["matches"], said["levels"]) == (40, {"high": 40})
+    assert (said["read"]["events"], said["read"]["records_left_out"]) == (41, 1)
+    assert said["rules"][0]["hosts"] == {"GATE-01": 40}
+    assert sorted(one["user"] for one in said["logons"]) == sorted(people)
+    assert sorted(one["value"] for one in said["pivots"]["users"]) == sorted(people)
+    assert said["histogram"]["bins"][0]["levels"] == {"high": 40}
+    assert "■" not in captured.err
+
+
+def test_only_a_summary_leaves_the_timeline_out_of_a_page(
+    rules: Path, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = (log, "--rules", rules, "--format", "html", "--output", tmp_path / "page.html")
+    for more, there in (((), True), (("--only-summary",), False)):
+        assert hunt(*asked, *more) == 1
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert ('id="timeline"' in page) is there
+        assert "A Failed Log-on" in page
+    assert hunt(log, "--rules", rules, "--format", "csv", "--only-summary") == 2
+    assert "--format json" in capsys.readouterr().err

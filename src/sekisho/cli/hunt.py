@@ -15,6 +15,7 @@ from sekisho.cli.hunt_files import csv_lines, json_lines
 from sekisho.cli.hunt_output import check_output, opened
 from sekisho.cli.hunt_progress import showing_progress
 from sekisho.cli.hunt_request import Request
+from sekisho.cli.hunt_sums import summary_line
 from sekisho.cli.hunt_text import Sheet, draw_summary, draw_timeline
 from sekisho.cli.hunt_words import clean
 from sekisho.cli.main import speaking
@@ -102,14 +103,17 @@ def _finish(part: Part, timeline: Sequence[Sighting], request: Request, say: "Sp
 def _write(out: TextIO, timeline: Sequence[Sighting], summary: Summary, request: Request) -> None:
     """Write the result in the form that was asked for."""
     lines: Iterable[str]
-    if request.format == "json":
+    if request.format == "json" and request.only_summary:
+        lines = [summary_line(summary)]
+    elif request.format == "json":
         lines = json_lines(timeline)
     elif request.format == "csv":
         lines = csv_lines(timeline, request.zone)
     elif request.format == "html":
         from sekisho.cli.hunt_page import draw_page  # noqa: PLC0415 - templates only for pages
 
-        lines = [draw_page(timeline, summary, request)]
+        shown = () if request.only_summary else timeline
+        lines = [draw_page(shown, summary, request)]
     else:
         lines = _text_lines(timeline, summary, request, terminal=out.isatty())
     out.writelines(line + "\n" for line in lines)
@@ -129,6 +133,7 @@ def _text_lines(
 def _write_aside(summary: Summary, request: Request) -> None:
     """Say what it comes to on stderr (or stdout) where the result itself went elsewhere."""
     aside = request.format != "text" or request.output is not None
+    aside &= not (request.format == "json" and request.only_summary)
     if not aside or not request.summary or request.quiet:
         return
     if request.output is None:

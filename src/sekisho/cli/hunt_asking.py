@@ -78,13 +78,19 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="FILE", help="write the result into a file")
     add("--summary", action=argparse.BooleanOptionalAction, default=True,
         help="write what it comes to: top rules, log-ons, hosts, who and what")  # fmt: skip
-    add("--only-summary", action="store_true", help="leave the timeline out")
+    add("--only-summary", action="store_true",
+        help="leave the timeline out; json gives all of the summary as one object")  # fmt: skip
     add("--quiet", action="store_true", help="no progress, no hints, no summary on stderr")
     add("--language", choices=("ja", "en"), default="", help="language of what is written")
 
 
 def read_request(arguments: argparse.Namespace, language: str) -> Request:
     """Read and check what was asked for; raises InvalidInputError with what to do."""
+    if arguments.only_summary and arguments.format == "csv":
+        raise InvalidInputError(
+            msg("A summary is no table."),
+            hint=msg("With --format json it is one object, with all log-ons, users and hosts."),
+        )
     now = SystemClock().now()
     zone = read_zone(arguments.timezone)
     shaping = Shaping(
