@@ -310,3 +310,22 @@ def test_what_only_feeds_correlations_is_silent_unless_asked_for() -> None:
     loud = load_text("\n---\n".join([FILTERED, correlating("a", ["fail"], generate=True)]))
     assert quiet.rules[0].silent
     assert not loud.rules[0].silent
+
+
+SEVERAL_FAULTS = b"""title: Several faults
+logsource: {product: windows}
+detection:
+  one:
+    A|foo: 1
+    B|re: '('
+  two:
+    - C|cidr: nonsense
+    - D: 1
+  condition: one and three
+"""
+
+
+def test_all_faults_of_a_rule_are_told_at_once() -> None:
+    rule_set = load_rules([RuleText("several.yml", SEVERAL_FAULTS)])
+    assert not rule_set.rules
+    assert [fault.line for fault in rule_set.faults] == [5, 6, 8, 10]

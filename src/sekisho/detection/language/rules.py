@@ -13,6 +13,7 @@ from sekisho.detection.model import (
     AnyOf,
     AtLeast,
     Atom,
+    Exists,
     Filter,
     Named,
     Node,
@@ -78,56 +79,58 @@ def _read_detection(
     selections: dict[str, Node] = {}
     for name, value in block.items():
         if name not in _NOT_SELECTIONS:
-            _read_selection(block, name, value, (selections, notes, values))
-    if len(notes.faults) > before:
-        return None
-    return _conditioned(block, selections, line_of(doc, key))
+            selections[name] = _read_selection(block, name, value, notes, values)
+    read = _conditioned(block, selections, line_of(doc, key), notes)
+    return None if len(notes.faults) > before else read
 
 
 def _conditioned(
-    block: Block, selections: dict[str, Node], line: int
-) -> tuple[dict[str, Node], Node]:
+    block: Block, selections: dict[str, Node], line: int, notes: Notes
+) -> tuple[dict[str, Node], Node] | None:
     line = block.lines.get("condition", line)
     if "condition" not in block:
-        raise LanguageError(
-            msg("There is no condition."), msg("“condition” says how selections join."), line=line
+        notes.note(
+            line, msg("There is no condition."), msg("“condition” says how selections join.")
         )
+        return None
     try:
         condition = read_condition(block["condition"], selections)
         _refuse_growth(condition, selections)
     except LanguageError as error:
-        raise error.at(line) from None
+        notes.take(error, line)
+        return None
     return selections, condition
 
 
+_UNKNOWN = Atom("", Exists())
+"""Stands for what could not be read, so that what is around it is judged all the same."""
+
+
 def _read_selection(
-    block: Block,
-    name: str,
-    value: Any,
-    into: tuple[dict[str, Node], Notes, Placeholders],
-) -> None:
-    selections, notes, values = into
+    block: Block, name: str, value: Any, notes: Notes, values: Placeholders
+) -> Node:
     try:
-        selections[name] = _selection(value, values, line_of(block, name))
+        return _selection(value, values, line_of(block, name), notes)
     except LanguageError as error:
         notes.take(error, line_of(block, name))
+        return _UNKNOWN
 
 
-def _selection(value: Any, values: Placeholders, line: int) -> Node:
+def _selection(value: Any, values: Placeholders, line: int, notes: Notes) -> Node:
     """Read a selection: a mapping is AND, a list is OR, a bare value is a keyword."""
     if isinstance(value, Items):
         if not value:
             raise _empty(line)
         lines = value.lines
-        return any_of(_one(one, values, at) for one, at in zip(value, lines, strict=True))
-    return _one(value, values, line)
+        return any_of(_one(one, values, at, notes) for one, at in zip(value, lines, strict=True))
+    return _one(value, values, line, notes)
 
 
-def _one(value: Any, values: Placeholders, line: int) -> Node:
+def _one(value: Any, values: Placeholders, line: int, notes: Notes) -> Node:
     if isinstance(value, Block):
         if not value:
             raise _empty(value.line)
-        return all_of([_item(value, key, values) for key in value])
+        return all_of([_item(value, key, values, notes) for key in value])
     if isinstance(value, Items) or value is None:
         raise _empty(line)
     try:
@@ -136,11 +139,12 @@ def _one(value: Any, values: Placeholders, line: int) -> Node:
         raise error.at(line) from None
 
 
-def _item(block: Block, key: str, values: Placeholders) -> Node:
+def _item(block: Block, key: str, values: Placeholders, notes: Notes) -> Node:
     try:
         return read_item(key, block[key], values)
     except LanguageError as error:
-        raise error.at(line_of(block, key)) from None
+        notes.take(error, line_of(block, key))
+        return _UNKNOWN
 
 
 def _empty(line: int) -> LanguageError:
