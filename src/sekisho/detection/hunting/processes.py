@@ -1,21 +1,20 @@
 """A hunt over several processes: each reads some of the files, the parts become one.
 
-Interrupting (Ctrl-C) keeps what was found until then. Workers ignore it: the first process
-decides, so that no half-written part is lost or counted twice.
+Interrupting (Ctrl-C, SIGTERM) keeps what was found until then. The others ignore it: the first
+process decides, so that no half-written part is lost or counted twice.
 """
 
 import gc
-import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from sekisho.detection.engine.compiled.matcher import Matcher
 from sekisho.detection.engine.compiled.terms import Plan
@@ -25,6 +24,7 @@ from sekisho.detection.engine.moments import EPOCH
 from sekisho.detection.engine.regexes import count_unfinished
 from sekisho.detection.engine.suppressing import Suppressor
 from sekisho.detection.hunting.collecting import Collector, HitMaker, Part, Wanted
+from sekisho.detection.hunting.crew import Crew, Work
 from sekisho.detection.hunting.working import Worker
 from sekisho.detection.language.conditions_alone import read_condition
 from sekisho.detection.library import Suppression
@@ -74,9 +74,23 @@ def hunt_files(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Par
     if jobs > 1:
         files = [part for found in files for part in spread(found)]
     alone = jobs <= 1 or len(files) <= 1 or size < SMALL or any(f.path is None for f in files)
-    if alone:
-        return _hunt_alone(_prepare(hunt), files, told)
-    return _hunt_together(hunt, files, jobs, told)
+    with _stopping_as_asked():
+        if alone:
+            return _hunt_alone(_prepare(hunt), files, told)
+        return _hunt_together(hunt, files, jobs, told)
+
+
+@contextmanager
+def _stopping_as_asked() -> Iterator[None]:
+    """Let the signal by which services and ``timeout`` end a process count as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _hunt_alone(tools: Tools, files: Sequence[Found], told: Told) -> Part:
@@ -164,66 +178,24 @@ def _count_events(hunter: Hunter) -> int:
     return sum(hunter.tally.by.values())
 
 
-_here: dict[str, Any] = {}
-
-
-def _begin(hunt: Hunt, counted: Any) -> None:
-    """Set a worker process up; it lives for the whole hunt."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _here["tools"], _here["counted"] = _prepare(hunt), counted
-
-
-def _work(files: Sequence[Found]) -> Part:
-    return _hunt_alone(_here["tools"], files, _count)
-
-
-def _count(size: int, _events: int) -> None:
-    with _here["counted"].get_lock():
-        _here["counted"][0] += size
+def _make_work(hunt: Hunt) -> Work:
+    """Set a process up; what it opens and remembers serves all of its shares."""
+    tools = _prepare(hunt)
+    return lambda files, told: _hunt_alone(tools, files, lambda size, _events: told(size))
 
 
 def _hunt_together(hunt: Hunt, files: Sequence[Found], jobs: int, told: Told) -> Part:
-    context = multiprocessing.get_context(_method())
-    counted = context.Array("q", 1)
     whole = Part()
-    pool = context.Pool(jobs, _begin, (hunt, counted))
+    crew = Crew(partial(_make_work, hunt), lambda size: told(size, whole.read.events))
     try:
-        parts = pool.imap_unordered(_work, share(files, jobs))
-        while (part := _wait(parts, counted, whole, told)) is not None:
-            whole.add(part)
-        pool.close()
+        with closing(crew.run(share(files, jobs), jobs)) as parts:
+            for part in parts:
+                whole.add(part)
+                told(0, whole.read.events)
     except KeyboardInterrupt:
         whole.read.interrupted = True
-        pool.terminate()
-    except BaseException:
-        pool.terminate()
-        raise
-    pool.join()
     whole.troubles.sort(key=lambda one: (one.file, one.record is None, one.record or 0))
     return whole
-
-
-def _wait(parts: Any, counted: Any, whole: Part, told: Told) -> Part | None:
-    """Return the next part, None after the last, and tell how far all are meanwhile."""
-    while True:
-        with counted.get_lock():
-            size, counted[0] = counted[0], 0
-        told(size, whole.read.events)
-        try:
-            return cast("Part", parts.next(timeout=_GLANCE))
-        except StopIteration:
-            return None
-        except multiprocessing.TimeoutError:
-            continue
-
-
-_GLANCE = 0.2
-
-
-def _method() -> str:
-    """Fork where that is safe (one thread, Linux): a matcher's rules need not be read again."""
-    safe = sys.platform == "linux" and threading.active_count() == 1
-    return "fork" if safe else "spawn"
 
 
 def share(files: Sequence[Found], jobs: int) -> list[list[Found]]:
