@@ -48,6 +48,8 @@ FORMS = {
     "csv": as_csv(",").encode(),
     "csv with a mark": as_csv(",").encode("utf-8-sig"),
     "csv by semicolons": as_csv(";").encode(),
+    "csv of PowerShell": b"#TYPE System.Diagnostics.Eventing.Reader\r\n" + as_csv(",").encode(),
+    "csv of Excel": b"sep=;\r\n" + as_csv(";").encode(),
     "tsv in UTF-16": as_csv("\t").encode("utf-16"),
 }
 
@@ -111,7 +113,9 @@ def test_json_within_a_line_changes_nothing_that_the_line_says() -> None:
     assert not troubles
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "cp932", "euc_jp", "utf-16", "utf-16-le", "utf-16-be"]
+)
 def test_japanese_text_is_read_in_the_encodings_of_japan(encoding: str) -> None:
     text = "日時,利用者,結果\n2026-11-23 10:20:55,太郎,認証に失敗しました\n"
     events, troubles = read_bytes((text * 1).encode(encoding), "ログ.csv")
@@ -119,6 +123,12 @@ def test_japanese_text_is_read_in_the_encodings_of_japan(encoding: str) -> None:
     assert [dict(e.fields) for e in events] == [
         {"日時": "2026-11-23 10:20:55", "利用者": "太郎", "結果": "認証に失敗しました"}
     ]
+
+
+def test_half_width_kana_of_windows_stay_what_they_are() -> None:
+    line = "Nov 23 01:20:55 gate app[7]: ﾛｸﾞｵﾝ ｼｯﾊﾟｲ ﾃﾞｽ\n"
+    (event,), _ = read_bytes(line.encode("cp932"))
+    assert event.fields["message"] == "ﾛｸﾞｵﾝ ｼｯﾊﾟｲ ﾃﾞｽ"
 
 
 def test_a_bad_line_is_told_with_its_number_and_the_others_are_read() -> None:

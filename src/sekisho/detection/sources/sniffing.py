@@ -74,7 +74,8 @@ def guess_encoding(head: bytes) -> str | None:
     """Return the encoding of ``head`` as Python names it, or None where it is no text.
 
     A byte order mark decides; then zero bytes tell UTF-16 without one; then UTF-8, code page 932
-    (what Japanese Windows writes) and Latin-1 in that order, the first that fits.
+    (what Japanese Windows writes), EUC-JP (what older Unix does) and Latin-1 in that order, the
+    first that fits.
     """
     for mark, encoding in _BOMS:
         if head.startswith(mark):
@@ -84,10 +85,15 @@ def guess_encoding(head: bytes) -> str | None:
         if wide or head.count(0) > len(head) * _MOST_ZEROS:
             return wide
         head = head.replace(b"\x00", b"")  # what a scanner sent stands in the log as it came
-    for encoding in ("utf-8", "cp932"):
-        if _fits(head, encoding):
-            return encoding
-    return "latin-1" if _looks_like_text(head.decode("latin-1")) else None
+    narrow = next((name for name in _in_order(head) if _fits(head, name)), None)
+    return narrow or ("latin-1" if _looks_like_text(head.decode("latin-1")) else None)
+
+
+def _in_order(head: bytes) -> tuple[str, ...]:
+    """Return the encodings to try; what would be half-width kana is rather EUC-JP."""
+    foreign = [c for c in head.decode("cp932", "replace") if not c.isascii()]
+    is_narrow = 2 * sum("｡" <= c <= "ﾟ" for c in foreign) > len(foreign)
+    return ("utf-8", "euc_jp", "cp932") if is_narrow else ("utf-8", "cp932", "euc_jp")
 
 
 def _guess_wide(head: bytes) -> str | None:
@@ -132,7 +138,7 @@ def _sniff_text(text: str, name: str) -> Shape:
         return Shape(Format.XML)
     if text.startswith("#") and re.search(r"^#Fields:", text, re.MULTILINE | re.IGNORECASE):
         return Shape(Format.W3C)
-    delimiter = "" if _SYSLOG.match(text) else find_delimiter(text, name)
+    delimiter = "" if _SYSLOG.match(text) else find_delimiter(PREAMBLE.sub("", text, 1), name)
     lines = Format.JSONL if name.lower().endswith(_LINES_OF_JSON) else Format.TEXT
     return Shape(Format.TABLE, delimiter=delimiter) if delimiter else Shape(lines)
 
@@ -163,6 +169,10 @@ def _is_whole_value(text: str) -> bool:
         # A first line that is damaged says nothing; the second one does.
         return bool(re.match(r"\{.*\}\s*$", line)) or text[len(line) :].lstrip().startswith('{"')
     return True
+
+
+PREAMBLE = re.compile(r'(#TYPE [^\r\n]*|"?sep=[^\r\n]?"?)(\r?\n|$)', re.IGNORECASE)
+"""What PowerShell (Export-Csv) and Excel write above the header of a table."""
 
 
 def find_delimiter(text: str, name: str) -> str:

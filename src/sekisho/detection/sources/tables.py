@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sekisho.detection.sources.lines import TooLong
+from sekisho.detection.sources.sniffing import PREAMBLE
 
 _EXTRA = "extra"
 
@@ -36,7 +37,7 @@ def read_table(
     """Yield the rows below the header."""
     names: list[str] = []
     number = 0
-    for joined in _join_quoted(lines, delimiter, longest):
+    for joined in _join_quoted(_without_preamble(lines), delimiter, longest):
         if isinstance(joined, TooLong):
             number += bool(names)
             yield BadRow(number, joined)
@@ -54,6 +55,14 @@ def read_table(
             continue
         number += 1
         yield Row(number, _put_together(names, cells))
+
+
+def _without_preamble(
+    lines: Iterable[tuple[int, str | TooLong]],
+) -> Iterator[tuple[int, str | TooLong]]:
+    for number, line in lines:
+        if number > 1 or isinstance(line, TooLong) or not PREAMBLE.fullmatch(line):
+            yield number, line
 
 
 def _cut(row: str, delimiter: str) -> list[str]:
