@@ -77,12 +77,13 @@ class Worker:
         self._told(found.size)
 
     def _take_stream(self, found: Found, opened: BinaryIO) -> None:
+        path = found.path if opened.seekable() else None  # a pipe gives its bytes only once
         head, stream = look_into(opened)
         unit = Unit(found.name, head, stream, found.changed, found.named)
         for inner in open_units(unit, Allowance(self._reading.limits), self._collector.report):
             log = open_log(inner, self._reading, self._collector.report)
             if log is not None:
-                read = self._take_log(log, found.path if inner is unit else None)
+                read = self._take_log(log, path if inner is unit else None)
                 self._collector.part.read.files += read
         self._told(found.size)
 

@@ -66,16 +66,21 @@ def _find_below(
         elif named and stat.S_ISFIFO(state.st_mode):
             yield Found(path), state
         else:
-            _report_special(path, report, link=stat.S_ISLNK(state.st_mode))
+            _report_special(path, report, named=named, link=stat.S_ISLNK(state.st_mode))
     except OSError as error:
         what = msg("It cannot be opened: %(why)s.", why=system_reason(error))
         report(Trouble(str(path), None, what, msg("Check the path and your right to read it.")))
 
 
-def _report_special(path: Path, report: Report, *, link: bool) -> None:
+def _report_special(path: Path, report: Report, *, named: bool, link: bool) -> None:
     what = (
         msg("It is a link, and links inside folders are not followed.")
         if link
         else msg("It is no regular file.")
     )
-    report(Trouble(str(path), None, what, msg("Name it itself if it is to be read.")))
+    hint = (
+        msg("Files, folders, archives and pipes can be read.")
+        if named
+        else msg("Name it itself if it is to be read.")
+    )
+    report(Trouble(str(path), None, what, hint))
