@@ -67,14 +67,16 @@ class Others:
 class Standing(NamedTuple):
     """What one combination of values leaves open.
 
-    ``sure`` (by number) hold whatever else the record says, ``steady`` (by position) are to be
-    tried on each such record. ``low`` are the needs that these values satisfy. As far as that was
+    ``sure`` (by number) hold whatever else the record says, in order they are the ``verdict`` where
+    nothing is left to be tried; ``steady`` (by position) are to be tried on each such record.
+    ``low`` are the needs that these values satisfy. As far as that was
     asked already, ``known`` are the rules to be tried by what the searches found, ``verdicts``
     what records came to by the main text and what was found beside it; where other fields decided
     too, what takes them out of a row stands there, and the verdict under all three.
     """
 
     sure: frozenset[int]
+    verdict: Verdict
     steady: frozenset[int]
     low: int
     known: dict[int, frozenset[int]]
@@ -82,7 +84,7 @@ class Standing(NamedTuple):
 
 
 class Open(NamedTuple):
-    """A record (by place) that has to be tried: the rules ``worth`` it; it is kept as ``key``."""
+    """A record (by place) on which the rules ``worth`` it are to be tried; kept as ``key``."""
 
     at: int
     row: Any
@@ -142,22 +144,35 @@ class Classes:
                 left.append((at, standing, key))
             elif verdict:
                 known[at] = verdict  # type: ignore[assignment] # under three there are no others
+        return known, self._search_left(left, rows, known)
+
+    def _search_left(
+        self,
+        left: Sequence[tuple[int, Standing, Key]],
+        rows: Sequence[Any],
+        known: dict[int, Verdict],
+    ) -> list[Open]:
+        """Return what has to be tried of the records ``left``; the others become ``known``."""
         masks = {} if self._main is None else self._main.find([key[0] for _, _, key in left])
-        return known, [
-            Open(at, rows[at], standing, key, self._worth(standing, masks.get(number, 0) | key[1]))
-            for number, (at, standing, key) in enumerate(left)
-        ]
+        found: list[Open] = []
+        for number, (at, standing, key) in enumerate(left):
+            worth = self._worth(standing, masks.get(number, 0) | key[1])
+            if worth:
+                found.append(Open(at, rows[at], standing, key, worth))
+                continue
+            if standing.verdict:
+                known[at] = standing.verdict
+            if len(key[0]) <= _LONGEST:
+                self._make_room()
+                standing.verdicts[key[:2]] = standing.verdict
+        return found
 
     def keep(self, one: Open, verdict: Verdict) -> None:
         """Keep what a record came to, if fields of its data alone decided it."""
         others = self._others(one.worth)
         if others is None or len(one.key[0]) > _LONGEST:
             return
-        self._kept += 1
-        if self._kept > _MOST_KEPT:
-            self._standings.clear()
-            self._settled.clear()
-            self._kept = 0
+        self._make_room()
         text, beside = one.key[:2]
         if not others:
             one.standing.verdicts[text, beside] = verdict
@@ -166,6 +181,13 @@ class Classes:
         if len(found) <= _LONGEST:
             one.standing.verdicts[text, beside] = others
             one.standing.verdicts[text, beside, found] = verdict
+
+    def _make_room(self) -> None:
+        self._kept += 1
+        if self._kept > _MOST_KEPT:
+            self._standings.clear()
+            self._settled.clear()
+            self._kept = 0
 
     def _others(self, worth: frozenset[int]) -> Others | tuple[()] | None:
         """Return what rules look at besides the classes and the main text, () if at nothing.
@@ -236,7 +258,7 @@ class Classes:
                 sure.append(self._plan.rules[rule])
             elif truth is None:
                 steady.append(rule)
-        return Standing(frozenset(sure), frozenset(steady), low, {}, {})
+        return Standing(frozenset(sure), tuple(sorted(sure)), frozenset(steady), low, {}, {})
 
 
 class _Search:

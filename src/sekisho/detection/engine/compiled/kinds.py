@@ -51,13 +51,9 @@ class Kind:
 
     def judge_open(self, one: Open, event: EventOf, lines: Lines, at: int) -> tuple[int, ...]:
         """Return the rules of the record in line ``at``, of which ``classes`` left some open."""
+        fired = self._fire_sifted(one.worth, self._whole.read(event, lines, at))
         sure = one.standing.sure
-        if one.worth:
-            fired = self._fire_sifted(one.worth, self._whole.read(event, lines, at))
-            if not sure:
-                return fired
-            sure = sure.union(fired)
-        return tuple(sorted(sure))
+        return tuple(sorted(sure.union(fired))) if sure else fired
 
     def note_strange(self) -> None:
         """Note a record of a form that ``classes`` cannot take; after many they are not asked."""
