@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
+import msgspec
+
 from sekisho.cli.hunt_words import to_datetime
 from sekisho.detection.engine.sightings import Sighting, describe
 from sekisho.kernel.sheets import harmless
@@ -19,8 +21,12 @@ _COLUMNS = (
 def json_lines(sightings: Iterable[Sighting]) -> Iterator[str]:
     """Yield one object a line."""
     for one in sightings:
-        text = json.dumps(describe(one), ensure_ascii=False)
-        yield text.encode("utf-8", "replace").decode()  # half a surrogate pair is in some logs
+        described = describe(one)
+        try:
+            yield msgspec.json.encode(described).decode()
+        except UnicodeEncodeError:  # half a surrogate pair is in some logs
+            text = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
+            yield text.encode("utf-8", "replace").decode()
 
 
 def csv_lines(sightings: Iterable[Sighting], zone: tzinfo) -> Iterator[str]:

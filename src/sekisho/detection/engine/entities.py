@@ -36,6 +36,11 @@ _NOBODY = frozenset(
 )  # fmt: skip
 _RDP_MANAGER = "microsoft-windows-terminalservices-remoteconnectionmanager/operational"
 _ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")
+_LETTERS = frozenset("abcdefABCDEF")
+_FIRST_OF_ADDRESS = _LETTERS.union("0123456789:[")
+_FEWEST_COLONS = 2
+"""Fewer are in no IPv6 address, and an IPv4 address begins with a digit."""
+
 _LETTERS_OF_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 _LONGEST = 260
 _LONGEST_ADDRESS = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
@@ -46,12 +51,19 @@ _HASH = re.compile(r"(?<!IMPHASH=)(?<![0-9A-Za-z])(?!0+\b)([0-9A-Fa-f]{32,64})\b
 def find_entities(fields: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the entities of one event by kind; kinds without any are left out."""
     found: dict[str, dict[str, str]] = {}
-    for kind, names in _FIELDS.items():
-        for name in names:
-            if name in fields and (name != "Param1" or _is_rdp(fields)):
-                _collect(found, kind, _read(kind, fields[name]))
+    for kind, name in _asked(tuple(fields)):
+        value = fields[name]
+        if type(value) is str and (name != "Param1" or _is_rdp(fields)):
+            _collect(found, kind, _read(kind, value))
     _collect(found, ADDRESSES, _addresses(fields))
     return {kind: tuple(found[kind].values()) for kind in KINDS if kind in found}
+
+
+@lru_cache(maxsize=1024)
+def _asked(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return which of an event's fields say who or what it is about, and what kind that is."""
+    has = frozenset(names)
+    return tuple((kind, name) for kind, asked in _FIELDS.items() for name in asked if name in has)
 
 
 def _is_rdp(fields: Mapping[str, Any]) -> bool:
@@ -63,17 +75,18 @@ def _collect(found: dict[str, dict[str, str]], kind: str, values: Iterable[str])
         found.setdefault(kind, {}).setdefault(value.casefold(), value)
 
 
-def _read(kind: str, value: Any) -> Iterator[str]:
-    if not isinstance(value, str) or not value or len(value) > _LONGEST * 4:
-        return
+@lru_cache(maxsize=1 << 14)
+def _read(kind: str, value: str) -> tuple[str, ...]:
+    if not value or len(value) > _LONGEST * 4:
+        return ()
     if kind == HASHES:
-        yield from (found[1].upper() for found in _HASH.finditer(value))
-        return
+        return tuple(found[1].upper() for found in _HASH.finditer(value))
     text = value.strip().strip('"')[:_LONGEST]
     if kind == USERS:
         text = tidy_user(text)
-    if text.casefold() not in _NOBODY and read_address(text) is None:
-        yield text.removeprefix("\\\\") if kind == HOSTS else text
+    if text.casefold() in _NOBODY or read_address(text) is not None:
+        return ()
+    return (text.removeprefix("\\\\") if kind == HOSTS else text,)
 
 
 def tidy_user(text: str) -> str:
@@ -89,7 +102,7 @@ def is_nobody(text: str) -> bool:
 
 def _addresses(fields: Mapping[str, Any]) -> Iterator[str]:
     for name, value in fields.items():
-        if not isinstance(value, str) or len(value) < len("::1"):
+        if type(value) is not str or len(value) < len("::1"):
             continue
         if name == "message":
             candidates: Iterable[str] = _ADDRESS.findall(value[:4096])
@@ -116,11 +129,15 @@ def _is_local(address: str) -> bool:
 def read_address(text: str) -> str | None:
     """Return an IPv4 or IPv6 address in its usual form, without a port or a mapping prefix."""
     text = text.strip()
-    if not text or not (text[0].isalnum() or text[0] in ":["):
+    first = text[:1]
+    if first not in _FIRST_OF_ADDRESS:
         return None
-    if text.startswith("["):
+    colons = text.count(":")
+    if colons < _FEWEST_COLONS and first in _LETTERS:
+        return None  # as most paths
+    if first == "[":
         text = text[1:].partition("]")[0]
-    elif text.count(":") == 1 and "." in text:
+    elif colons == 1 and "." in text:
         text = text.partition(":")[0]
     text = text.partition("%")[0]
     if not _LETTERS_OF_ADDRESS.fullmatch(text):

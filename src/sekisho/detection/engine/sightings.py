@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from sekisho.detection.engine.entities import find_entities
 from sekisho.detection.engine.moments import EPOCH
 from sekisho.detection.model import Document, Event, Level, Match, Record, Rule
 
@@ -43,8 +43,8 @@ class Sighting(msgspec.Struct, frozen=True):
         return (match.time is None, time, match.record.file, match.record.record)
 
 
-def see_event(rule: Rule, event: Event) -> Sighting:
-    """Make the line of a rule that matched an event."""
+def see_event(rule: Rule, event: Event, entities: dict[str, tuple[str, ...]]) -> Sighting:
+    """Make the line of a rule that matched an event, which is about these ``entities``."""
     record = Record(event.file, event.record)
     fields = event.fields
     match = Match(
@@ -54,7 +54,7 @@ def see_event(rule: Rule, event: Event) -> Sighting:
         event.time,
         record,
         (record,),
-        entities=find_entities(fields),
+        entities=entities,
     )
     return Sighting(
         match,
@@ -74,14 +74,20 @@ def _say_source(event: Event) -> str:
 def pick_details(wanted: Iterable[str], fields: Mapping[str, Any]) -> dict[str, str]:
     """Return the few fields of an event that say most, as text of bounded length."""
     picked: dict[str, str] = {}
-    for name in (*wanted, *_DETAIL_FIELDS):
-        if len(picked) >= _MOST_DETAILS:
-            break
-        if name in fields and name not in picked:
-            text = say_value(fields[name])
-            if text not in _EMPTY:
-                picked[name] = text
+    for name in _telling(tuple(wanted), tuple(fields)):
+        text = say_value(fields[name])
+        if text not in _EMPTY:
+            picked[name] = text
+            if len(picked) >= _MOST_DETAILS:
+                break
     return picked
+
+
+@lru_cache(maxsize=4096)
+def _telling(wanted: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of an event's fields say most, those that the rule names first."""
+    has = frozenset(names)
+    return tuple(dict.fromkeys(name for name in (*wanted, *_DETAIL_FIELDS) if name in has))
 
 
 def say_value(value: Any) -> str:
@@ -144,7 +150,9 @@ LEVELS = tuple(reversed(Level))
 """Worst first."""
 
 
+_RANK = {level: rank for rank, level in enumerate(Level)}
+
+
 def at_least(level: Level, lowest: Level) -> bool:
     """Say whether ``level`` is as bad as ``lowest`` or worse."""
-    order = tuple(Level)
-    return order.index(level) >= order.index(lowest)
+    return _RANK[level] >= _RANK[lowest]

@@ -13,7 +13,7 @@ from sekisho.detection.engine.attack import AttackTable, read_tags
 from sekisho.detection.engine.entities import KINDS
 from sekisho.detection.engine.logons import LogonRow
 from sekisho.detection.engine.moments import EPOCH, SECOND, is_plausible
-from sekisho.detection.engine.sightings import LEVELS, Sighting
+from sekisho.detection.engine.sightings import LEVELS, Sighting, at_least
 from sekisho.detection.model import Level
 
 Span = tuple[int | None, int | None]
@@ -164,12 +164,13 @@ def _rank_rules(sightings: Iterable[Sighting], latest: int) -> tuple[RuleRow, ..
     rows: dict[str, RuleRow] = {}
     for one in sightings:
         match = one.match
-        row = rows.setdefault(match.rule_id, RuleRow(match.rule_id, match.rule_title, match.level))
+        row = rows.get(match.rule_id)
+        if row is None:
+            row = rows[match.rule_id] = RuleRow(match.rule_id, match.rule_title, match.level)
         row.count += 1
         if one.computer:
             row.hosts[one.computer] += 1
-        if is_plausible(match.time, latest):
-            row.first, row.last = widen((row.first, row.last), (match.time, match.time))
+        _see(row, match.time, latest)
     return tuple(sorted(rows.values(), key=lambda r: (LEVELS.index(r.level), -r.count, r.title)))
 
 
@@ -177,8 +178,10 @@ def _rank_hosts(sightings: Iterable[Sighting]) -> tuple[tuple[str, dict[Level, i
     hosts: dict[str, tuple[str, Counter[Level]]] = {}
     for one in sightings:
         if one.computer:
-            _, counts = hosts.setdefault(one.computer.casefold(), (one.computer, Counter()))
-            counts[one.match.level] += 1
+            folded = one.computer.casefold()
+            if folded not in hosts:
+                hosts[folded] = one.computer, Counter()
+            hosts[folded][1][one.match.level] += 1
     ranked = sorted(
         hosts.values(), key=lambda item: ([-item[1][level] for level in LEVELS], item[0])
     )
@@ -233,21 +236,31 @@ def _offset(time: int, zone: tzinfo) -> int:
 
 
 def _find_pivots(sightings: Iterable[Sighting], latest: int) -> dict[str, tuple[Pivot, ...]]:
-    found: dict[str, dict[str, Pivot]] = {}
+    found: dict[str, dict[str, Pivot]] = {kind: {} for kind in KINDS}
     for one in sightings:
-        for kind, values in one.match.entities.items():
+        match = one.match
+        for kind, values in match.entities.items():
+            known = found[kind]
             for value in values:
-                pivot = found.setdefault(kind, {}).setdefault(value.casefold(), Pivot(value))
-                _count_pivot(pivot, one, latest)
-    return {kind: _rank_pivots(found[kind].values()) for kind in KINDS if kind in found}
+                folded = value.casefold()
+                pivot = known.get(folded)
+                if pivot is None:
+                    pivot = known[folded] = Pivot(value)
+                pivot.count += 1
+                if pivot.worst is not match.level and at_least(match.level, pivot.worst):
+                    pivot.worst = match.level
+                _see(pivot, match.time, latest)
+    return {kind: _rank_pivots(pivots.values()) for kind, pivots in found.items() if pivots}
 
 
-def _count_pivot(pivot: Pivot, one: Sighting, latest: int) -> None:
-    pivot.count += 1
-    pivot.worst = min(pivot.worst, one.match.level, key=LEVELS.index)
-    if is_plausible(one.match.time, latest):
-        time = one.match.time
-        pivot.first, pivot.last = widen((pivot.first, pivot.last), (time, time))
+def _see(what: RuleRow | Pivot, time: int | None, latest: int) -> None:
+    """Note a time at which it was there, if that can be true."""
+    if time is None or not is_plausible(time, latest):
+        return
+    if what.first is None or time < what.first:
+        what.first = time
+    if what.last is None or time > what.last:
+        what.last = time
 
 
 def _rank_pivots(pivots: Iterable[Pivot]) -> tuple[Pivot, ...]:

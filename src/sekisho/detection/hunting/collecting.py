@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sekisho.detection.engine.correlation.plan import Hit
+from sekisho.detection.engine.entities import find_entities
 from sekisho.detection.engine.logons import Logon, read_windows
 from sekisho.detection.engine.reference import holds, passes, view_of
 from sekisho.detection.engine.routing import RoutingTable
@@ -98,6 +99,7 @@ class Collector:
         suppressor: Suppressor | None = None,
     ) -> None:
         self._rules, self._bases, self._wanted = rules, bases, wanted
+        self._levels = frozenset(one for one in Level if at_least(one, wanted.level))
         self._suppressor = suppressor
         self.part = Part()
 
@@ -107,8 +109,10 @@ class Collector:
             return
         if event.channel is not None:
             self.part.logons += read_windows(event)
-        for rule_id in rule_ids:
-            self._keep(self._rules[rule_id], event)
+        kept = [rule for rule in map(self._rules.__getitem__, rule_ids) if self._is_asked(rule)]
+        entities = find_entities(event.fields) if kept else {}
+        for rule in kept:
+            self._keep(rule, event, entities)
 
     def report(self, trouble: Trouble) -> None:
         """Keep one trouble and count what it cost."""
@@ -118,18 +122,22 @@ class Collector:
         else:
             self.part.read.records_skipped += 1
 
-    def _keep(self, rule: Rule, event: Event) -> None:
+    def _is_asked(self, rule: Rule) -> bool:
+        """Say whether a rule's matches are shown, or counted by a correlation."""
+        return rule.id in self._bases or self._is_shown(rule)
+
+    def _is_shown(self, rule: Rule) -> bool:
+        return not rule.silent and rule.level in self._levels
+
+    def _keep(self, rule: Rule, event: Event, entities: dict[str, tuple[str, ...]]) -> None:
+        if self._is_shown(rule):
+            if self._is_held_back(rule, event):
+                self.part.read.held_back += 1
+            else:
+                self.part.sightings.append(see_event(rule, event, entities))
         base = self._bases.get(rule.id)
-        shown = not rule.silent and at_least(rule.level, self._wanted.level)
-        if base is None and not shown:
-            return
-        sighting = see_event(rule, event)
-        if shown and self._is_held_back(rule, event):
-            self.part.read.held_back += 1
-        elif shown:
-            self.part.sightings.append(sighting)
         if base is not None:
-            self._hit(base, event, sighting.match.entities)
+            self._hit(base, event, entities)
 
     def _is_held_back(self, rule: Rule, event: Event) -> bool:
         """Say whether a match is known and harmless; its event is seen as the rule sees it."""
