@@ -266,6 +266,15 @@ def test_a_wrong_option_says_what_would_be_right(
     assert "→" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("values", ["- a", "a: {b: c}", "a: null", "a: [[b]]", "a: ["])
+def test_values_that_are_none_are_refused(
+    values: str, logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "values.yml").write_text(values)
+    assert hunt(logs, "--values", tmp_path / "values.yml") == 2
+    assert "Administrators: [taro, hanako]" in capsys.readouterr().err
+
+
 def test_csv_is_safe_for_spreadsheets() -> None:
     record = Record("=cmd.csv", 1)
     match = Match("r", '=HYPERLINK("x")', Level.HIGH, None, record, (record,))

@@ -63,6 +63,17 @@ def test_a_rule_with_a_fault_is_named_with_file_and_line(
     assert run(capsys, "rules", "test", tmp_path / "nowhere")[0] == 2
 
 
+def test_rules_in_an_archive_are_tested_and_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = write_rule(2).replace(b"|contains", b"|contian")
+    (tmp_path / "r.zip").write_bytes(pack({"a.yml": write_rule(1), "deep/b.yml": bad}))
+    code, out = run(capsys, "rules", "test", tmp_path / "r.zip", "--format", "json")
+    assert (code, json.loads(out)["file"]) == (1, f"{tmp_path / 'r.zip'}!deep/b.yml")
+    _, out = run(capsys, "rules", "list", "--rules", tmp_path / "r.zip", "--format", "json")
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [rule_id(1)]
+
+
 def test_a_hunt_with_the_library_follows_levels_and_suppressions(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

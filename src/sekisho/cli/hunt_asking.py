@@ -233,10 +233,16 @@ def read_values(path: Path | None) -> Mapping[str, Sequence[str]]:
         raise InvalidInputError(
             msg("%(path)s must hold “name: value” lines.", path=path), hint=_VALUES
         )
-    return {
-        str(name): [str(v) for v in (value if isinstance(value, list) else [value])]
-        for name, value in found.items()
+    listed = {
+        str(name): value if isinstance(value, list) else [value] for name, value in found.items()
     }
+    for name, values in listed.items():
+        if any(value is None or isinstance(value, list | dict) for value in values):
+            raise InvalidInputError(
+                msg("%(path)s: “%(name)s” has neither a value nor a list of values.", path=path,
+                    name=name), hint=_VALUES,
+            )  # fmt: skip
+    return {name: [str(value) for value in values] for name, values in listed.items()}
 
 
 _VALUES = msg("For example: Administrators: [taro, hanako]")

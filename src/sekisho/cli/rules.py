@@ -20,7 +20,7 @@ from sekisho.cli.main import speaking
 from sekisho.detection import service
 from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.attack import read_tags
-from sekisho.detection.language.loading import load_folder
+from sekisho.detection.hunting.rulesets import load
 from sekisho.detection.library import ListedRule, Plan, RuleWish, Source
 from sekisho.detection.model import Document, Level, RuleFault
 from sekisho.detection.sources.fetching import WebFetcher
@@ -43,7 +43,7 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     listed = verbs.add_parser("list", help="the rules in force, or those in files")
     add_data_option(listed)
     listed.add_argument("--rules", type=Path, action="append", default=[], metavar="PATH",
-                        help="list the rules in these files and folders instead")  # fmt: skip
+                        help="list those in files, folders and ZIP archives instead")  # fmt: skip
     listed.add_argument("--search", default="", metavar="TEXT")
     listed.add_argument("--level", choices=[level.value for level in Level], default="")
     listed.add_argument("--technique", default="", metavar="ID", help="of ATT&CK, any version")
@@ -97,7 +97,7 @@ def _all_rules(tx: Transaction, wish: RuleWish) -> Iterable[ListedRule]:
 
 
 def _list_files(arguments: argparse.Namespace) -> int:
-    rule_set = load_folder(arguments.rules)
+    rule_set = load(arguments.rules, None)
     documents: Sequence[Document] = [
         *rule_set.rules, *rule_set.correlations, *rule_set.filters,
     ]  # fmt: skip
@@ -147,7 +147,7 @@ def run_test(arguments: argparse.Namespace) -> int:
                 msg("There is no file or folder %(path)s.", path=path),
                 hint=msg("Name rule files, or folders of them."),
             )
-    rule_set = load_folder(arguments.paths)
+    rule_set = load(arguments.paths, None)
     fine = len(rule_set.rules) + len(rule_set.correlations) + len(rule_set.filters)
     if arguments.format == "json":
         for fault in rule_set.faults:
