@@ -32,7 +32,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _NOBODY = frozenset(
     ("", "-", "n/a", "null", "none", "system", "local service", "network service", "local system",
-     "anonymous logon", "localhost", "unknown", "(null)", "システム")
+     "localsystem", "anonymous logon", "localhost", "unknown", "(null)", "システム")
 )  # fmt: skip
 _RDP_MANAGER = "microsoft-windows-terminalservices-remoteconnectionmanager/operational"
 _ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])")

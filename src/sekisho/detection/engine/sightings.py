@@ -1,28 +1,14 @@
 """A match with what a person needs beside it: where, on which host, what it says (pure)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from sekisho.detection.engine.details import pick_details
 from sekisho.detection.engine.moments import EPOCH
 from sekisho.detection.model import Document, Event, Level, Match, Record, Rule
-
-_DETAIL_FIELDS = (
-    "CommandLine", "Image", "NewProcessName", "ParentImage", "ParentProcessName", "TargetUserName",
-    "SubjectUserName", "User", "IpAddress", "WorkstationName", "LogonType", "SubStatus",
-    "TargetFilename", "TargetObject", "Details", "ServiceName", "ServiceFileName", "ImagePath",
-    "TaskName", "ShareName", "RelativeTargetName", "ImageLoaded", "TargetImage", "SourceImage",
-    "CallTrace", "QueryName", "DestinationIp", "DestinationPort", "DestinationHostname",
-    "PipeName", "ScriptBlockText", "Payload", "Hashes", "AccountName", "ClientAddress",
-    "MemberName", "MemberSid", "Data", "payload", "Param1", "Param3", "message", "cs-method",
-    "cs-uri", "sc-status", "c-ip", "cs-username", "action", "user", "remip", "msg",
-)  # fmt: skip
-_MOST_DETAILS = 6
-_LONGEST_DETAIL = 1_000
-_EMPTY = frozenset(("", "-", "None"))
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -43,8 +29,13 @@ class Sighting(msgspec.Struct, frozen=True):
         return (match.time is None, time, match.record.file, match.record.record)
 
 
-def see_event(rule: Rule, event: Event, entities: dict[str, tuple[str, ...]]) -> Sighting:
-    """Make the line of a rule that matched an event, which is about these ``entities``."""
+def see_event(
+    rule: Rule, event: Event, entities: dict[str, tuple[str, ...]], wanted: tuple[str, ...]
+) -> Sighting:
+    """Make the line of a rule that matched an event.
+
+    The event is about these ``entities``; ``wanted`` are the fields that the rule asks to show.
+    """
     record = Record(event.file, event.record)
     fields = event.fields
     match = Match(
@@ -62,41 +53,13 @@ def see_event(rule: Rule, event: Event, entities: dict[str, tuple[str, ...]]) ->
         event.channel or _say_source(event),
         event.event_id,
         str(fields.get("Computer") or fields.get("host") or fields.get("devname") or ""),
-        pick_details(rule.fields, fields),
+        pick_details(wanted, fields),
     )
 
 
 def _say_source(event: Event) -> str:
     source = event.source
     return "/".join(part for part in (source.product, source.category, source.service) if part)
-
-
-def pick_details(wanted: Iterable[str], fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return the few fields of an event that say most, as text of bounded length."""
-    picked: dict[str, str] = {}
-    for name in _telling(tuple(wanted), tuple(fields)):
-        text = say_value(fields[name])
-        if text not in _EMPTY:
-            picked[name] = text
-            if len(picked) >= _MOST_DETAILS:
-                break
-    return picked
-
-
-@lru_cache(maxsize=4096)
-def _telling(wanted: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which of an event's fields say most, those that the rule names first."""
-    has = frozenset(names)
-    return tuple(dict.fromkeys(name for name in (*wanted, *_DETAIL_FIELDS) if name in has))
-
-
-def say_value(value: Any) -> str:
-    """Return a value as one text; lists are joined, and what is long is cut."""
-    if isinstance(value, list | tuple):
-        text = ", ".join(map(str, value))
-    else:
-        text = "" if value is None else str(value)
-    return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
 
 
 def see_correlation(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sekisho.detection.engine.correlation.plan import Hit
+from sekisho.detection.engine.details import ask_rule
 from sekisho.detection.engine.entities import find_entities
 from sekisho.detection.engine.logons import Logon, read_windows
 from sekisho.detection.engine.reference import holds, passes, view_of
@@ -101,6 +102,7 @@ class Collector:
         self._rules, self._bases, self._wanted = rules, bases, wanted
         self._levels = frozenset(one for one in Level if at_least(one, wanted.level))
         self._suppressor = suppressor
+        self._asked: dict[str, tuple[str, ...]] = {}
         self.part = Part()
 
     def found(self, event: Event, rule_ids: Iterable[str]) -> None:
@@ -134,10 +136,18 @@ class Collector:
             if self._is_held_back(rule, event):
                 self.part.read.held_back += 1
             else:
-                self.part.sightings.append(see_event(rule, event, entities))
+                sighting = see_event(rule, event, entities, self._ask(rule))
+                self.part.sightings.append(sighting)
         base = self._bases.get(rule.id)
         if base is not None:
             self._hit(base, event, entities)
+
+    def _ask(self, rule: Rule) -> tuple[str, ...]:
+        """Return the fields to show of what a rule matched; rules are asked once each."""
+        asked = self._asked.get(rule.id)
+        if asked is None:
+            asked = self._asked[rule.id] = ask_rule(rule)
+        return asked
 
     def _is_held_back(self, rule: Rule, event: Event) -> bool:
         """Say whether a match is known and harmless; its event is seen as the rule sees it."""
