@@ -1,15 +1,17 @@
 """Correlations: what fires depends on the set of matches alone, not on how they came."""
 
 import random
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sekisho.detection.engine.correlation import correlator as correlating
+from sekisho.detection.engine.correlation import measuring
 from sekisho.detection.engine.correlation.correlator import Correlator, run
 from sekisho.detection.engine.correlation.plan import Entry, Fired, Hit, Plan, make_plan
 from sekisho.detection.engine.correlation.sweep import Sweep
@@ -18,7 +20,7 @@ from sekisho.detection.model import MICROSECONDS, Record
 from support.often import often
 
 MINUTE = 60 * MICROSECONDS
-_BASES = ("fail", "ok")
+_BASES = ("fail", "ok", "leave")
 
 
 def plan_of(*correlations: dict[str, Any]) -> Plan:
@@ -49,9 +51,11 @@ def hit(rule: str, seconds: float, number: int, **values: str) -> Hit:
     return Hit(rule, round(seconds * MICROSECONDS), Record("log", number), {"user": "u", **values})
 
 
-def standing(correlator: Correlator, hits: list[Hit], at_once: int = 1) -> list[Fired]:
-    """Step through hits and return what has fired and was not withdrawn."""
-    held: list[Fired] = []
+def standing(
+    correlator: Correlator, hits: list[Hit], at_once: int = 1, said: Iterable[Fired] = ()
+) -> list[Fired]:
+    """Step through hits and return what has fired, or was ``said``, and was not withdrawn."""
+    held = list(said)
     for begin in range(0, len(hits), at_once):
         outcome = correlator.step_all(hits[begin : begin + at_once])
         for gone in outcome.withdrawn:
@@ -80,8 +84,35 @@ EVERY_KIND = (
     correlation("temporal", rules=["ok", "fail"], aliases={"user": {"ok": "ip", "fail": "user"}}),
     correlation("event_count", rules=["fail", "ok"], condition={"gt": 2}),
     correlation("value_count", rules=["fail", "ok"], condition={"field": ["ip", "n"], "gte": 3}),
-)
+    correlation("value_count", condition={"field": "n", "gte": 0}),
+    correlation("value_sum", rules=["fail", "ok"], condition={"field": "n", "gte": -1, "lte": 3.5}),
+    correlation("value_sum", rules=["fail", "ok"], condition={"field": "n", "neq": 0.2}),
+    correlation("value_avg", rules=["fail", "ok"], condition={"field": "n", "gt": 0.1, "lt": 3}),
+    correlation("value_avg", condition={"field": "n", "eq": 1}),
+    correlation("value_median", rules=["fail", "ok"], condition={"field": "n", "gte": 1}),
+    correlation("value_median", rules=["fail", "ok"], condition={"field": "n", "lte": 1, "gt": 0}),
+    correlation("value_median", condition={"field": "n", "eq": 1}),
+    correlation("value_percentile", condition={"field": "n", "gte": 1, "percentile": 0}),
+    correlation("value_percentile", condition={"field": "n", "lt": 7, "percentile": 100}),
+    correlation("value_percentile", condition={"field": "n", "lte": 2, "percentile": 33.3}),
+    correlation("temporal_ordered", rules=["fail", "ok", "leave"]),
+    correlation("temporal_ordered", rules=["fail", "ok", "leave"], condition={"gte": 2}),
+    correlation("temporal_ordered", rules=["fail", "ok", "leave"], condition={"lt": 2}),
+    correlation("temporal_ordered", rules=["ok", "fail"], condition="fail or ok"),
+    correlation("temporal_ordered", rules=["ok", "fail"], condition="fail and not ok"),
+    correlation("temporal", name="quiet", rules=["fail", "ok"], condition="fail and not ok",
+                **{"group-by": ["user", "n"]}),
+    correlation("value_sum", rules=["quiet", "leave"], condition={"field": "n", "gt": 2}),
+)  # fmt: skip
 PLAN = plan_of(*(dict(one) for one in EVERY_KIND))
+_MEASURED = {"value_sum", "value_avg", "value_percentile", "value_median"}
+MEASURED = plan_of(
+    *(
+        {**one, "rules": ["fail", "ok"]}
+        for one in EVERY_KIND
+        if one["type"] in _MEASURED and "quiet" not in one["rules"]
+    )
+)
 
 _hits = st.lists(
     st.builds(
@@ -90,7 +121,7 @@ _hits = st.lists(
         st.one_of(st.integers(0, 400), st.integers(0, 40)),
         st.sampled_from(("a", "A", "b")),
         st.sampled_from(("1", "2", "a")),
-        st.sampled_from(("0", "1", "2.5", "7", "none")),
+        st.sampled_from(("0", "1", "2.5", "7", "none", "-3", "0.1", "1e16")),
     ),
     max_size=25,
 ).map(
@@ -99,6 +130,14 @@ _hits = st.lists(
         for number, (rule, seconds, values) in enumerate(drawn, 1)
     ]
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "MOST_A_BLOCK", 4)  # so that few entries make several
+        patch.setattr(measuring, "NEAR", 1)
+        yield
 
 
 @settings(max_examples=often(150), deadline=None)
@@ -110,6 +149,47 @@ def test_any_order_with_repeats_fires_the_same_as_one_clean_run(
     shuffled = [*hits, *seed.sample(hits, len(hits) // 2)]
     seed.shuffle(shuffled)
     assert standing(Correlator(PLAN, lateness=600 * MICROSECONDS), shuffled, at_once) == clean
+
+
+@settings(max_examples=often(30), deadline=None, phases=(Phase.generate,))
+@given(seed=st.randoms(use_true_random=False), at_once=st.sampled_from((1, 1, 5, 40)))
+def test_many_late_matches_in_one_group_fire_the_same_whatever_is_let_go(
+    seed: random.Random, at_once: int
+) -> None:
+    hits = [
+        hit(
+            seed.choice(_BASES),
+            seed.randrange(500),
+            number,
+            n=str(seed.choice((-4, 0, 0.5, 1, 1, 2, 2.5, 3, 40))),
+        )
+        for number in range(120)
+    ]
+    clean = ordered(run(MEASURED, hits))
+    hits.sort(key=lambda one: one.time + seed.choice((0, 0, 30, 100)) * MICROSECONDS)
+    live = Correlator(MEASURED, lateness=100 * MICROSECONDS)
+    said: list[Fired] = []
+    for begin in range(0, len(hits), 40):
+        said = standing(live, hits[begin : begin + 40], at_once, said)
+        live.save()  # lets go of what is too old
+    assert not live.late
+    assert said == clean
+
+
+@pytest.mark.parametrize("more", [{}, {"condition": {"lt": 2}}])
+def test_a_late_beginning_counts_for_what_comes_late_after_it(more: dict[str, Any]) -> None:
+    plan = plan_of(correlation("temporal_ordered", rules=["fail", "ok"], **more))
+    hits = [hit("ok", 67, 3), hit("ok", 107, 1), hit("fail", 42, 2), hit("fail", 88, 0)]
+    assert standing(Correlator(plan), hits) == ordered(run(plan, hits))
+
+
+@pytest.mark.parametrize("count", range(9, 14))  # wherever the blocks end
+@pytest.mark.parametrize(("last", "late"), [("-44", "-2"), ("-46", "2")])
+def test_what_came_last_is_judged_again_by_how_near_it_is(count: int, last: str, late: str) -> None:
+    plan = plan_of(correlation("value_sum", condition={"field": "n", "gt": 5}))
+    hits = [hit("fail", number, number, n="0" if number else "50") for number in range(count)]
+    hits += [hit("fail", 0.5, 50, n="0"), hit("fail", 20, 51, n=last), hit("fail", 0.6, 52, n=late)]
+    assert standing(Correlator(plan), hits) == ordered(run(plan, hits))
 
 
 @settings(max_examples=often(60), deadline=None)
@@ -153,6 +233,11 @@ def test_late_matches_do_not_cost_the_window_each(
         ("event_count", {"condition": {"gt": 5}, "rules": ["fail", "ok"]}),
         ("value_count", {"condition": {"gte": 9, "field": "n"}}),
         ("temporal", {"rules": ["fail", "ok"]}),
+        ("temporal_ordered", {"rules": ["fail", "ok", "leave"]}),
+        ("value_sum", {"condition": {"field": "n", "gt": 5990}, "rules": ["fail", "ok"]}),
+        ("value_avg", {"condition": {"field": "n", "gt": 3.01}, "rules": ["fail", "ok"]}),
+        ("value_median", {"condition": {"field": "n", "gt": 3}, "rules": ["fail", "ok"]}),
+        ("value_percentile", {"condition": {"field": "n", "lt": 5, "percentile": 80}}),
     ],
 )
 def test_a_match_late_by_half_a_window_passes_over_none_of_it(
@@ -166,14 +251,10 @@ def test_a_match_late_by_half_a_window_passes_over_none_of_it(
     said = standing(live, hits)
     advanced: list[Entry] = []
     monkeypatch.setattr(Sweep, "advance", lambda _sweep, entry: advanced.append(entry))
-    for one in late:
-        outcome = live.step(one)
-        for gone in outcome.withdrawn:
-            said.remove(gone)
-        said += outcome.fired
+    said = standing(live, late, said=said)
     monkeypatch.undo()
     assert not advanced
-    assert ordered(said) == ordered(run(plan, [*hits, *late]))
+    assert said == ordered(run(plan, [*hits, *late]))
 
 
 @settings(max_examples=often(100), deadline=None)
@@ -184,14 +265,11 @@ def test_a_run_saved_and_resumed_fires_the_same(
     clean = ordered(run(PLAN, hits))
     seed.shuffle(hits)
     first = Correlator(PLAN, lateness=600 * MICROSECONDS)
-    held = standing(first, hits[:at])
+    said = standing(first, hits[:at])
     resumed = Correlator.resume(PLAN, first.save())
-    for one in hits[at:]:
-        outcome = resumed.step(one)
-        for gone in outcome.withdrawn:
-            held.remove(gone)
-        held += outcome.fired
-    assert ordered(held) == clean
+    for one in (resumed, first):
+        assert standing(one, hits[at:], said=said) == clean
+    assert resumed.save() == first.save()
 
 
 @settings(max_examples=often(60), deadline=None)

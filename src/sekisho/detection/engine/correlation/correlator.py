@@ -184,8 +184,8 @@ class Correlator:
         self._forget_old()
         return msgspec.msgpack.encode(
             _Saved(1, self.newest, self.lateness, self.late, self.dropped, [
-                _SavedGroup(key[0], self.plan.digests[key[0]], key[1], group.entries, group.true,
-                            group.saved_fired())
+                _SavedGroup(key[0], self.plan.digests[key[0]], key[1], group.entries,
+                            list(map(bool, group.true)), group.saved_fired())
                 for key, group in self._groups.items()
             ])
         )  # fmt: skip

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from sekisho.detection.engine.correlation.late import Late, time_of
 from sekisho.detection.engine.correlation.plan import Entry
 from sekisho.detection.engine.correlation.sweep import record_of, rule_of, values_of
 from sekisho.detection.model import Bound, Correlation, CorrelationKind, Operator
@@ -20,12 +21,7 @@ _THINGS: dict[CorrelationKind, Callable[[Entry], object]] = {
 }
 
 
-def time_of(entry: Entry) -> int:
-    """Return when an entry was."""
-    return entry.time
-
-
-class Growing:
+class Growing(Late):
     """The things counted in a group, each at the place of its entry.
 
     ``least`` different ones within ``span`` make an entry true. Where all are ``single`` (the
@@ -41,20 +37,20 @@ class Growing:
         self._things: list[object] = []
 
     def insert(self, at: int, entry: Entry) -> None:
-        """Note the thing of an entry that is put in."""
+        """Note the thing of an entry."""
         if not self.single:
             self._things.insert(at, self._thing(entry))
 
-    def remove(self, begin: int, end: int) -> None:
-        """Forget the things of entries that are taken out."""
-        del self._things[begin:end]
+    def remove(self, begin: int, gone: Sequence[Entry]) -> None:
+        """Forget the things of entries that were taken out."""
+        del self._things[begin : begin + len(gone)]
 
     def begin(self, entries: Sequence[Entry]) -> None:
         """Note the things of entries that were saved."""
         self._things = [] if self.single else list(map(self._thing, entries))
 
     def holds(self, entries: Sequence[Entry], at: int) -> bool:
-        """Say whether the entry at the place ``at`` is true."""
+        """Say whether the window holds enough different things."""
         low = bisect_left(entries, entries[at].time - self.span, key=time_of)
         return self._count(low, at + 1) >= self.least
 
@@ -65,15 +61,19 @@ class Growing:
         found.discard(None)
         return len(found)
 
-    def turned(self, entries: Sequence[Entry], true: Sequence[bool], at: int) -> list[int]:
+    def admit(self, entries: Sequence[Entry], true: bytearray, at: int) -> list[int]:
+        """Note the thing of a late entry; return where the verdict changes by it."""
+        self.insert(at, entries[at])
+        turned = [at] if self.holds(entries, at) else []
+        return turned + self._turned(entries, true, at)
+
+    def _turned(self, entries: Sequence[Entry], true: bytearray, at: int) -> list[int]:
         """Return the places after ``at`` that turn true by the entry that was put in there."""
         begin, end = self._reach(entries, at)
-        held = true[begin:end]
-        if False not in held:
+        first, last = true.find(0, begin, end), true.rfind(0, begin, end)
+        if first < 0:
             return []
-        # one beyond the last that is false, and the first
-        end -= held[::-1].index(False)
-        begin += held.index(False)
+        begin, end = first, last + 1
         low = bisect_left(entries, entries[begin].time - self.span, key=time_of)
         if self._count(low, end) < self.least:
             return []
@@ -97,7 +97,7 @@ class Growing:
         return begin, max(begin, end)
 
     def _walk(
-        self, entries: Sequence[Entry], true: Sequence[bool], low: int, places: range
+        self, entries: Sequence[Entry], true: bytearray, low: int, places: range
     ) -> list[int]:
         """Go over ``places``, the first of whose windows begins at ``low``."""
         turned: list[int] = []
@@ -126,13 +126,20 @@ def growing(correlation: Correlation) -> Growing | None:
     """Return what counts for a correlation that more entries never make false, None for others."""
     if correlation.kind not in _THINGS or correlation.expression is not None:
         return None
-    bounds = correlation.bounds
-    if not bounds:
+    if not correlation.bounds:
         counted = correlation.kind is CorrelationKind.TEMPORAL
         return Growing(correlation, len(correlation.rules)) if counted else None
-    if any(bound.operator not in {Operator.GT, Operator.GTE} for bound in bounds):
+    least = least_of(correlation)
+    return None if least is None else Growing(correlation, least)
+
+
+def least_of(correlation: Correlation) -> int | None:
+    """Return how many the bounds ask for at least; None where that is not what they say."""
+    bounds = correlation.bounds
+    if not bounds or any(bound.operator not in {Operator.GT, Operator.GTE} for bound in bounds):
         return None
-    return Growing(correlation, max(1, *map(_least, bounds)))
+    least = max(map(_least, bounds))
+    return least if least > 0 else None  # none at all would do
 
 
 def _least(bound: Bound) -> int:

@@ -10,16 +10,16 @@ import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from sekisho.detection.engine.correlation.counting import Growing, growing
-from sekisho.detection.engine.correlation.plan import Entry, Fired
+from sekisho.detection.engine.correlation.counting import growing
+from sekisho.detection.engine.correlation.late import Late
+from sekisho.detection.engine.correlation.measuring import measured
+from sekisho.detection.engine.correlation.ordering import in_order
+from sekisho.detection.engine.correlation.plan import Entry, Fired, Order
 from sekisho.detection.engine.correlation.sweep import Sweep, latest_records
 from sekisho.detection.model import Correlation, Record
 
-Order = tuple[int, Record, str]
 Changed = tuple[list[Fired], list[Fired]]
 """What fired, and what fires no more."""
-_FEW = 8
-"""More late entries than that at once are judged in one pass."""
 
 
 def _order(entry: Entry) -> Order:
@@ -30,17 +30,19 @@ class Group:
     """The entries of one group. ``change`` says what fired and what fires no more.
 
     A sweep stands behind the last entry. For an entry that comes late it goes back just so far, so
-    that late ones cost what stands after them and not the window before. Where counts can only
-    grow (``growing``), a few late ones cost little more than what they change.
+    that late ones cost what stands after them and not the window before. Where something is kept
+    that judges late ones (``Late``), a few of them cost little more than what they change.
     """
 
     def __init__(self, correlation: Correlation) -> None:
         self.correlation = correlation
         self.entries: list[Entry] = []
-        self.true: list[bool] = []
+        self.true = bytearray()
         self.fired: dict[Order, Fired] = {}
         self._tail: Sweep | None = None
-        self._growing = growing(correlation)
+        self._late: Late | None = (
+            growing(correlation) or in_order(correlation) or measured(correlation)
+        )
 
     def change(self, puts: Iterable[Entry], takes: Iterable[Order] = ()) -> Changed:
         """Take entries out and others in, wherever they belong; what is here already stays.
@@ -56,14 +58,17 @@ class Group:
         last = self.entries[-1].order if self.entries else None
         late = [] if last is None else [order for order in orders if order <= last]
         outcome: Changed = ([], [])
-        few = self._growing is not None and len(late) <= _FEW and gone.isdisjoint(late)
-        if few and self._growing is not None:
-            self._admit_all([new[order] for order in late], self._growing, outcome)
-        for span in () if few else self._spans(late):
-            self._judge_again(span, gone, new, outcome)
+        if late and self._late and gone.isdisjoint(late) and self._prefers(self._late, late):
+            self._admit_all([new[order] for order in late], self._late, outcome)
+        else:
+            for span in self._spans(late):
+                self._judge_again(span, gone, new, outcome)
         for order in orders[len(late) :]:
             self._append(new[order], outcome)
         return outcome
+
+    def _prefers(self, late: Late, orders: Sequence[Order]) -> bool:
+        return late.prefers(len(orders), len(self.entries) - self._place(orders[0]))
 
     def _place(self, order: Order) -> int:
         return bisect.bisect_left(self.entries, order, key=_order)
@@ -83,27 +88,29 @@ class Group:
                 spans.append([order])
         return spans
 
-    def _admit_all(self, late: Iterable[Entry], counts: Growing, outcome: Changed) -> None:
+    def _admit_all(self, entries: Iterable[Entry], late: Late, outcome: Changed) -> None:
         """Put a few late entries in, and judge only where they can change anything."""
         changed: set[Order] = set()
-        for entry in late:
-            changed |= self._admit(entry, counts)
+        for entry in entries:
+            changed |= self._admit(entry, late)
         for order in sorted(changed):
             place = self._place(order)
             self._settle(place, partial(self._records, place), outcome)
 
-    def _admit(self, entry: Entry, counts: Growing) -> set[Order]:
+    def _admit(self, entry: Entry, late: Late) -> set[Order]:
         """Put one late entry in; return for which entries it may matter."""
         at = self._place(entry.order)
-        self._insert(at, entry)
-        self.true[at] = counts.holds(self.entries, at)
-        turned = [at, *counts.turned(self.entries, self.true, at)]
-        for place in turned[1:]:
-            self.true[place] = True
-        if self._tail is not None:
+        self.entries.insert(at, entry)
+        self.true.insert(at, False)
+        turned = late.admit(self.entries, self.true, at)
+        for place in turned:
+            self.true[place] = not self.true[place]
+        if late.alone:
+            self._tail = None
+        elif self._tail is not None:
             self._tail.admit(entry, len(self.entries) - at - 1)
         until = entry.time + self.correlation.timespan
-        places = {*turned, *(place + 1 for place in turned)} - {len(self.entries)}
+        places = {at, at + 1, *turned, *(place + 1 for place in turned)} - {len(self.entries)}
         return {self.entries[place].order for place in places}.union(
             order for order in self.fired if entry.order < order and order[0] <= until
         )
@@ -116,19 +123,22 @@ class Group:
     def _insert(self, at: int, entry: Entry) -> None:
         self.entries.insert(at, entry)
         self.true.insert(at, False)
-        if self._growing is not None:
-            self._growing.insert(at, entry)
+        if self._late is not None:
+            self._late.insert(at, entry)
 
     def _append(self, entry: Entry, outcome: Changed) -> None:
+        at = len(self.entries)
+        self._insert(at, entry)
+        self.true[at] = self._judge_last(entry, at)
+        self._settle(at, partial(self._records, at), outcome)
+
+    def _judge_last(self, entry: Entry, at: int) -> bool:
+        if self._late is not None and self._late.alone:
+            self._tail = None
+            return self._late.holds(self.entries, at)
         if self._tail is None:
-            self._tail = self._sweep_anew(len(self.entries))
-        true = self._tail.advance(entry)
-        rises = true and not self._held_before(len(self.entries), entry)
-        self._insert(len(self.entries), entry)
-        self.true[-1] = true
-        if rises:
-            fired = self.fired[entry.order] = self._make_fired(entry, self._tail.records())
-            outcome[0].append(fired)
+            self._tail = self._sweep_anew(at)
+        return self._tail.advance(entry)
 
     def _sweep_anew(self, at: int) -> Sweep:
         """Return a new sweep over the window before the place ``at``."""
@@ -158,7 +168,7 @@ class Group:
     def _held_before(self, at: int, entry: Entry) -> bool:
         if not at or self.entries[at - 1].time < entry.time - self.correlation.timespan:
             return False
-        return self.true[at - 1]
+        return bool(self.true[at - 1])
 
     def _judge_again(
         self,
@@ -194,9 +204,10 @@ class Group:
             self._insert(at, entry)
 
     def _remove(self, begin: int, end: int) -> None:
+        gone = self.entries[begin:end]
         del self.entries[begin:end], self.true[begin:end]
-        if self._growing is not None:
-            self._growing.remove(begin, end)
+        if self._late is not None:
+            self._late.remove(begin, gone)
 
     def _settle(
         self, place: int, records: Callable[[], tuple[Record, ...]], outcome: Changed
@@ -238,7 +249,7 @@ class Group:
         self, entries: list[Entry], true: list[bool], fired: Iterable[tuple[int, Fired]]
     ) -> None:
         """Put back what was saved."""
-        self.entries, self.true = entries, true
-        if self._growing is not None:
-            self._growing.begin(entries)
+        self.entries, self.true = entries, bytearray(true)
+        if self._late is not None:
+            self._late.begin(entries)
         self.fired = {entries[place].order: one for place, one in fired}

@@ -20,6 +20,10 @@ class Hit(msgspec.Struct, frozen=True):
     values: dict[str, str] = {}
 
 
+Order = tuple[int, Record, str]
+"""What orders entries, and makes a repeated one the same: time, record and rule."""
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """A match as one correlation sees it: its group's values as written, and what is measured."""
 
@@ -31,8 +35,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     records: tuple[Record, ...]
 
     @property
-    def order(self) -> tuple[int, Record, str]:
-        """Return what orders entries, and makes a repeated one the same."""
+    def order(self) -> Order:
+        """Return what orders it among others."""
         return (self.time, self.record, self.rule_id)
 
 

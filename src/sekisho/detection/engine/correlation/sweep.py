@@ -31,7 +31,7 @@ from sekisho.detection.model import (
 
 # Whole numbers stay int: exact like fractions, and far quicker.
 Figure = int | Fraction
-_OPERATORS: Mapping[Operator, Callable[[Figure, float], bool]] = {
+OPERATORS: Mapping[Operator, Callable[[Figure, float], bool]] = {
     Operator.EQ: operator.eq,
     Operator.NEQ: operator.ne,
     Operator.LT: operator.lt,
@@ -61,16 +61,16 @@ class Sweep:
 
     def retreat(self, count: int) -> bool:
         """Take the latest entries back; False, and nothing done, where that cannot be."""
-        if count > len(self.window) or not self._tally.can_undo(count):
+        if count > len(self.window) or not self._tally.forgets:
             return False
         for _ in range(count):
-            self._tally.undo(self.window.pop())
+            self._tally.remove(self.window.pop())
         return True
 
     def readmit(self, entry: Entry) -> None:
         """Take in again what lies just before the window, after a retreat."""
         self.window.appendleft(entry)
-        self._tally.readmit(entry)
+        self._tally.add(entry)
 
     def admit(self, entry: Entry, back: int) -> None:
         """Take an entry in before the latest ``back`` ones, where a count does not ask for order.
@@ -97,7 +97,12 @@ def latest_records(entries: Iterable[Entry]) -> tuple[Record, ...]:
 
 
 class _Tally(ABC):
-    """What is counted or measured in a window."""
+    """What is counted or measured in a window.
+
+    One that ``forgets`` knows nothing but what is in the window, in whatever order it came.
+    """
+
+    forgets = True
 
     def __init__(self, correlation: Correlation) -> None:
         self.correlation = correlation
@@ -108,19 +113,7 @@ class _Tally(ABC):
 
     @abstractmethod
     def remove(self, entry: Entry) -> None:
-        """Let the oldest entry go."""
-
-    def can_undo(self, count: int) -> bool:  # noqa: ARG002 # where order does not matter, all
-        """Say whether the latest entries can be taken back, so many of them."""
-        return True
-
-    def undo(self, entry: Entry) -> None:
-        """Let the latest entry go."""
-        self.remove(entry)
-
-    def readmit(self, entry: Entry) -> None:
-        """Take in what is older than all the others."""
-        self.add(entry)
+        """Let an entry go: the oldest, or where it ``forgets`` any."""
 
     @abstractmethod
     def value(self) -> Figure | None:
@@ -134,7 +127,7 @@ class _Tally(ABC):
 
 def within(bounds: tuple[Bound, ...], value: Figure) -> bool:
     """Say whether all bounds hold for a figure."""
-    return all(_OPERATORS[bound.operator](value, bound.number) for bound in bounds)
+    return all(OPERATORS[bound.operator](value, bound.number) for bound in bounds)
 
 
 class _Counting(_Tally):
@@ -171,24 +164,25 @@ class _Together(_Counting):
     def holds(self) -> bool:
         expression = self.correlation.expression
         if expression is not None:
-            return _expressed(expression, self.counts)
+            return expressed(expression, self.counts)
         if self.correlation.bounds:
             return super().holds()
         return len(self.counts) == len(self.correlation.rules)
 
 
-def _expressed(node: Node, seen: Mapping[object, int]) -> bool:
+def expressed(node: Node, seen: Mapping[object, int] | Mapping[str, int]) -> bool:
+    """Say whether an expression over rules holds where these were seen."""
     match node:
         case Named(name):
             return name in seen
         case Not(part):
-            return not _expressed(part, seen)
+            return not expressed(part, seen)
         case AllOf(parts):
-            return all(_expressed(part, seen) for part in parts)
+            return all(expressed(part, seen) for part in parts)
         case AnyOf(parts):
-            return any(_expressed(part, seen) for part in parts)
+            return any(expressed(part, seen) for part in parts)
         case AtLeast(count, parts):
-            return sum(_expressed(part, seen) for part in parts) >= count
+            return sum(expressed(part, seen) for part in parts) >= count
         case Atom():
             return False
 
@@ -197,21 +191,19 @@ class _InOrder(_Tally):
     """How many of the rules, from the first on, matched one after the other.
 
     For each place in the order the latest beginning of a chain that reaches it is kept: if that
-    lies in the window, so does the chain. An expression is asked besides the order. ``before`` has
-    what was kept before each entry in the window, but for the oldest ``unknown`` of them.
+    lies in the window, so does the chain. An expression is asked besides the order.
     """
+
+    forgets = False
 
     def __init__(self, correlation: Correlation) -> None:
         super().__init__(correlation)
         self.begun: list[int | None] = [None] * len(correlation.rules)
-        self.before: deque[list[int | None]] = deque()
-        self.unknown = 0
         self.seen = _Together(correlation)
         self.now = 0
 
     def add(self, entry: Entry) -> None:
         self.now = entry.time
-        self.before.append(self.begun.copy())
         self.seen.add(entry)
         for place in range(len(self.begun) - 1, -1, -1):
             if self.correlation.rules[place] == entry.rule_id:
@@ -219,21 +211,6 @@ class _InOrder(_Tally):
 
     def remove(self, entry: Entry) -> None:
         self.seen.remove(entry)
-        if self.unknown:
-            self.unknown -= 1
-        else:
-            self.before.popleft()
-
-    def can_undo(self, count: int) -> bool:
-        return count <= len(self.before)
-
-    def undo(self, entry: Entry) -> None:
-        self.seen.remove(entry)
-        self.begun = self.before.pop()
-
-    def readmit(self, entry: Entry) -> None:
-        self.seen.add(entry)
-        self.unknown += 1
 
     def value(self) -> Figure | None:
         oldest = self.now - self.correlation.timespan
@@ -261,13 +238,13 @@ class _Adding(_Tally):
         self.count = 0
 
     def add(self, entry: Entry) -> None:
-        number = _number(entry)
+        number = number_in(entry)
         if number is not None:
             self.total += number
             self.count += 1
 
     def remove(self, entry: Entry) -> None:
-        number = _number(entry)
+        number = number_in(entry)
         if number is not None:
             self.total -= number
             self.count -= 1
@@ -287,12 +264,12 @@ class _Ranking(_Tally):
         self.ranked: list[Figure] = []
 
     def add(self, entry: Entry) -> None:
-        number = _number(entry)
+        number = number_in(entry)
         if number is not None:
             bisect.insort(self.ranked, number)
 
     def remove(self, entry: Entry) -> None:
-        number = _number(entry)
+        number = number_in(entry)
         if number is not None:
             del self.ranked[bisect.bisect_left(self.ranked, number)]
 
@@ -305,7 +282,8 @@ class _Ranking(_Tally):
         return self.ranked[below] + (self.ranked[above] - self.ranked[below]) * (place - below)
 
 
-def _number(entry: Entry) -> Figure | None:
+def number_in(entry: Entry) -> Figure | None:
+    """Return the number measured, exactly; None where there is none."""
     number = None if entry.measured is None else number_of(entry.measured[0])
     if number is None:
         return None
