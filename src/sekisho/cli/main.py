@@ -40,8 +40,8 @@ NOUNS: dict[str, tuple[str, str, str]] = {
     ),
     "rules": (
         "sekisho.cli.rules",
-        "detection rules: list, test, import, update",
-        "検知ルールの一覧・検査・取り込み・更新",
+        "detection rules: list, test, why, import, update",
+        "検知ルールの一覧・検査・理由・取り込み・更新",
     ),
     "connect": (
         "sekisho.cli.connect",

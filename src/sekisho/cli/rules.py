@@ -17,6 +17,7 @@ import msgspec
 
 from sekisho.cli.installation import add_data_option, read_settings
 from sekisho.cli.main import speaking
+from sekisho.cli.rules_why import add_why
 from sekisho.detection import service
 from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.attack import read_tags
@@ -38,7 +39,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the noun ``rules``."""
-    parser = nouns.add_parser("rules", help="detection rules: list, test, import, update")
+    parser = nouns.add_parser("rules", help="detection rules: list, test, why, import, update")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     listed = verbs.add_parser("list", help="the rules in force, or those in files")
     add_data_option(listed)
@@ -52,6 +53,7 @@ def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     tested.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     tested.add_argument("--format", choices=("text", "json"), default="text")
     tested.set_defaults(run=run_test)
+    add_why(verbs)
     _add_changing(verbs)
 
 

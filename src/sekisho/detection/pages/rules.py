@@ -14,8 +14,8 @@ from sekisho.detection.attack import own_attack_table
 from sekisho.detection.engine.attack import read_tags
 from sekisho.detection.library import WORDS_OF_KIND, WORDS_OF_LEVEL, RuleWish
 from sekisho.detection.model import Level
-from sekisho.detection.pages.whys import write_lines
 from sekisho.detection.pages.words import WORDS_OF_STATE, paging
+from sekisho.detection.whys import write_lines
 from sekisho.detection.wording import find_words, say_title
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError

@@ -1,0 +1,70 @@
+"""One event out of a log, named as results name it: ``FILE:RECORD``, or ``A.ZIP » FILE:RECORD``."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from sekisho.detection.engine.shaping import shape_value
+from sekisho.detection.model import Event
+from sekisho.detection.sources.archives import INSIDE, Unit, open_units
+from sekisho.detection.sources.evtx import read_batches
+from sekisho.detection.sources.limits import Allowance, Trouble, UnreadableError
+from sekisho.detection.sources.reading import OpenLog, Reading, open_log, read_log
+from sekisho.detection.sources.sniffing import Format
+from sekisho.detection.sources.streams import look_into, say_unopened, seekable
+from sekisho.kernel.errors import InvalidInputError, NotFoundError
+from sekisho.kernel.i18n import Text, msg
+
+_AS_SHOWN = msg("Name it as a hunt shows it: FILE:RECORD, such as logs/Security.evtx:1204")
+
+
+def find_event(place: str, reading: Reading) -> Event:
+    """Return the event at ``place``; raises InvalidInputError or NotFoundError if there is none."""
+    name, _, number = place.rpartition(":")
+    if not name or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST:
+        raise InvalidInputError(msg("“%(place)s” names no event.", place=place), hint=_AS_SHOWN)
+    troubles: list[Trouble] = []
+    wanted = int(number)
+    found = next((e for e in _read(name, reading, troubles) if e.record == wanted), None)
+    if found is None:
+        raise NotFoundError(_say_missing(wanted, name, troubles), hint=_AS_SHOWN)
+    return found
+
+
+_LONGEST = 15
+
+
+def _say_missing(wanted: int, name: str, troubles: list[Trouble]) -> Text:
+    told = next((one for one in troubles if one.record in {wanted, None}), None)
+    if told is not None:
+        return told.what
+    return msg("There is no event %(number)s in %(file)s.", number=wanted, file=name)
+
+
+def _read(name: str, reading: Reading, troubles: list[Trouble]) -> Iterator[Event]:
+    """Read the events of the log of this name, which may lie in an archive."""
+    path = Path(name.partition(INSIDE)[0])
+    try:
+        with path.open("rb") as opened:
+            head, stream = look_into(opened)
+            unit = Unit(str(path), head, stream, path.stat().st_mtime)
+            for inner in open_units(unit, Allowance(reading.limits), troubles.append):
+                log = open_log(inner, reading, troubles.append) if inner.name == name else None
+                if log is not None:
+                    yield from _read_log(log)
+    except OSError as error:
+        told = say_unopened(error)
+        raise InvalidInputError(told.what, hint=told.hint) from error
+    except UnreadableError as error:
+        raise InvalidInputError(error.what, hint=error.hint) from error
+
+
+def _read_log(log: OpenLog) -> Iterator[Event]:
+    if log.shape.format is not Format.EVTX:
+        yield from read_log(log)
+        return
+    name, shaping = log.unit.name, log.reading.shaping
+    with seekable(log.unit.stream) as stream:
+        for numbers, records in read_batches(stream, name, log.report):
+            for number, text in zip(numbers, records, strict=True):
+                yield shape_value(json.loads(text), shaping, name, number)
