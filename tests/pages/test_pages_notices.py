@@ -104,7 +104,7 @@ def test_the_administrator_sees_what_could_not_leave(town: Town, mails: MailServ
     page = admin.get("/notices?status=dead", headers=boss)
     assert page.status_code == 200
     assert "550 no such mailbox" in page.text
-    for sort in ("time", "-state", "state", "x"):
+    for sort in ("time", "-state", "state", "person", "-person", "x"):
         assert "550 no such mailbox" in admin.get(f"/notices?sort={sort}", headers=boss).text
     mails.refuse = {}
     admin.post("/notices/again", headers=boss, data={"channel": ""})

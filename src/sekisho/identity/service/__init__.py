@@ -119,6 +119,7 @@ from sekisho.identity.service.reach import (
     list_newcomers,
     list_reachable,
     search_ids,
+    select_names,
 )
 from sekisho.identity.service.recoveries import (
     approve_recovery,
@@ -342,6 +343,7 @@ __all__ = [
     "revoke_token",
     "revoke_token_of",
     "search_ids",
+    "select_names",
     "select_people_in",
     "set_roles",
     "set_scim_public",

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select
 
 from sekisho.identity.engine import units as tree
 from sekisho.identity.engine.rights import rights_of
@@ -82,6 +85,11 @@ def _gives(roles: Sequence[Role], right: str) -> bool:
 def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
     """Return id → name of people, whatever their state; what is not there is left out."""
     return reach.find_names(tx, list(dict.fromkeys(ids)))
+
+
+def select_names() -> Select[Any]:
+    """Return the query for id and name of everybody, for the list of another room to sort by."""
+    return reach.select_names()
 
 
 def search_ids(tx: Transaction, search: str, limit: int = 200) -> list[str]:

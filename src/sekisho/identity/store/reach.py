@@ -72,6 +72,11 @@ def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def select_names() -> Select[Any]:
+    """Return the query for id and name of everybody, for another query to join."""
+    return select(people.c.id, people.c.name)
+
+
 def search_ids(tx: Transaction, search: str, limit: int) -> list[str]:
     """Return ids of people whose name or address holds ``search``."""
     fits = or_(*(c.icontains(search, autoescape=True) for c in (people.c.name, people.c.email)))

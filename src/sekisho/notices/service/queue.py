@@ -20,7 +20,7 @@ _DELETED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class QueueWish:
-    """Which deliveries are wanted, what is empty does not count; by time or state ("-" down)."""
+    """Which deliveries are wanted, what is empty does not count; by a key of SORTS ("-" down)."""
 
     state: DeliveryState | None = None
     channel_id: str = ""
@@ -54,7 +54,8 @@ def list_queue(
     people = identity.search_ids(tx, wanted.search)
     found = deliveries.list_deliveries(
         tx, state=wanted.state, channel_id=wanted.channel_id, search=wanted.search,
-        people=people, sort=sort, offset=(page - 1) * page_size, limit=page_size,
+        people=people, names=identity.select_names(), sort=sort, offset=(page - 1) * page_size,
+        limit=page_size,
     )  # fmt: skip
     total = deliveries.count_deliveries(
         tx, state=wanted.state, channel_id=wanted.channel_id, search=wanted.search, people=people

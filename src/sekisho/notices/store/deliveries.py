@@ -135,22 +135,41 @@ def list_dead_ids(tx: Transaction, channel_id: str, limit: int) -> list[str]:
     return [row.id for row in tx.rows(query.order_by(deliveries.c.id).limit(limit))]
 
 
-# What the queue is sorted by, "-" downwards: each begins as an index does.
-SORTS: Mapping[str, tuple[Column[Any], ...]] = {
+# What the queue is sorted by, "-" downwards: each begins as an index does, but for the names of
+# people, which stand elsewhere.
+_COLUMNS: Mapping[str, tuple[Column[Any], ...]] = {
     "time": (deliveries.c.created_at, deliveries.c.id),
     "state": (deliveries.c.state, deliveries.c.due_at, deliveries.c.id),
 }
+PERSON = "person"
+SORTS = (*_COLUMNS, PERSON)
 
 
 def list_deliveries(
     tx: Transaction, *, state: DeliveryState | None, channel_id: str, search: str,
-    people: Sequence[str], sort: str, offset: int, limit: int,
+    people: Sequence[str], names: Select[Any], sort: str, offset: int, limit: int,
 ) -> list[Delivery]:  # fmt: skip
-    """List deliveries by a key of SORTS; ``people`` are those whose name fits ``search``."""
-    query = _where(_whole(), state, channel_id, search, people)
-    columns, down = SORTS[sort.removeprefix("-")], sort.startswith("-")
-    ordered = query.order_by(*(c.desc() if down else c.asc() for c in columns))
-    return [_delivery(row) for row in tx.rows(ordered.offset(offset).limit(limit))]
+    """List deliveries by a key of SORTS; ``people`` are those whose name fits ``search``.
+
+    ``names`` selects the id and name of everybody. What goes to a channel that several read has
+    no name to be sorted by, and comes last.
+    """
+    ids = select(deliveries.c.id).join(posts, posts.c.id == deliveries.c.post_id)
+    page = _sort(_where(ids, state, channel_id, search, people), names, sort)
+    whole = _whole().where(deliveries.c.id.in_(page.offset(offset).limit(limit)))
+    return [_delivery(row) for row in tx.rows(_sort(whole, names, sort))]
+
+
+def _sort(query: Select[Any], names: Select[Any], sort: str) -> Select[Any]:
+    """Sort by a key of SORTS; of one person the newest comes first."""
+    key, down = sort.removeprefix("-"), sort.startswith("-")
+    if key != PERSON:
+        return query.order_by(*(c.desc() if down else c.asc() for c in _COLUMNS[key]))
+    named = names.subquery()
+    order = named.c.name.desc() if down else named.c.name.asc()
+    return query.outerjoin(named, named.c.id == deliveries.c.person_id).order_by(
+        order.nulls_last(), named.c.id, deliveries.c.created_at.desc(), deliveries.c.id.desc()
+    )
 
 
 def count_deliveries(
