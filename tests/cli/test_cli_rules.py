@@ -1,14 +1,17 @@
 """``sekisho rules`` and ``sekisho hunt --library``: decisions count where logs are hunted."""
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from detection.test_detection_library import pack, rule_id, write_rule
+from sekisho.cli import hunt_library
 from sekisho.cli.main import main
 from sekisho.detection import service
+from sekisho.detection.hunting.rulesets import cache_folder
 from sekisho.kernel.settings import Settings
 from sekisho.server.auth import command_principal
 from sekisho.server.bootstrap import open_house
@@ -128,3 +131,16 @@ def test_a_technique_is_found_by_its_id_of_any_version(
     assert run(capsys, "rules", "import", tmp_path / "a.yml", "--data", data)[0] == 0
     _, out = run(capsys, *asked, "--data", data, "--search", "Sample")
     assert [json.loads(line)["id"] for line in out.splitlines()] == [rule_id(1)]
+
+
+def test_earlier_states_of_a_library_do_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shelf = cache_folder().parent / "library"
+    for n in range(9):
+        laid = hunt_library.lay_out({"a.yml": b"%d" % n})
+        assert (laid / "a.yml").read_bytes() == b"%d" % n
+        os.utime(laid, (n, n))
+    assert len(list(shelf.iterdir())) <= 5
+    assert hunt_library.lay_out({"a.yml": b"8"}).is_dir()

@@ -16,6 +16,8 @@ from sekisho.detection.library import Suppression, Tuning
 from sekisho.server.auth import command_principal
 from sekisho.server.bootstrap import open_house
 
+_KEPT = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -43,16 +45,18 @@ def read_library(arguments: argparse.Namespace) -> Kept:
         for place, source in enumerate(library.texts)
         for name, content in source.files
     }
-    return Kept(_lay_out(texts), library.tunings, tuple(library.suppressions))
+    return Kept(lay_out(texts), library.tunings, tuple(library.suppressions))
 
 
-def _lay_out(texts: Mapping[str, bytes]) -> Path:
+def lay_out(texts: Mapping[str, bytes]) -> Path:
+    """Write texts into a folder named by what they say, if they are not there yet; return it."""
     digest = hashlib.sha256()
     for name in sorted(texts):
         digest.update(f"{len(name)}:{name}:{len(texts[name])}:".encode() + texts[name])
     shelf = cache_folder().parent / "library"
     target = shelf / digest.hexdigest()[:32]
     if target.is_dir():
+        os.utime(target)
         return target
     shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=shelf))
@@ -64,4 +68,12 @@ def _lay_out(texts: Mapping[str, bytes]) -> Path:
         os.replace(half, target)  # noqa: PTH105 - whole or not at all
     except OSError:  # another hunt was faster
         shutil.rmtree(half)
+    _clear(shelf)
     return target
+
+
+def _clear(shelf: Path) -> None:
+    """Remove what earlier states of the library left, but for the last few."""
+    laid = sorted(shelf.iterdir(), key=lambda path: path.stat().st_mtime)
+    for old in laid[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
