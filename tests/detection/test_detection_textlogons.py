@@ -90,8 +90,13 @@ SERVERS = {
         (
             "<166>Nov 23 2026 01:20:55 asa : %ASA-6-113005: AAA user authentication Rejected : "
             "reason = AAA failure : server = 10.0.0.1 : user = mallory : user IP = 198.51.100.7\n"
+            "<166>Nov 23 2026 01:20:59 asa : %ASA-6-113039: Group <Staff> User <taro> IP "
+            "<198.51.100.8> AnyConnect parent session started.\n"
         ),
-        [(1, "Cisco VPN", "failure", "mallory", "198.51.100.7")],
+        [
+            (1, "Cisco VPN", "failure", "mallory", "198.51.100.7"),
+            (2, "Cisco VPN", "success", "taro", "198.51.100.8"),
+        ],
     ),
 }
 

@@ -349,6 +349,11 @@ _LINES: tuple[tuple[str, re.Pattern[str], _Read], ...] = (
         _tells("Cisco VPN", Outcome.FAILURE),
     ),
     _line(
+        "parent session started",
+        r"User <(?P<user>[^>]+)> IP <(?P<source>[^>]+)> .*parent session started",
+        _tells("Cisco VPN", Outcome.SUCCESS),
+    ),
+    _line(
         "Session disconnected",
         r"Username = (?P<user>[^,]+), IP = (?P<source>[^,]+), Session disconnected",
         _tells("Cisco VPN", Outcome.LOGOFF),

@@ -11,7 +11,9 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from sekisho.detection.engine.repeats import Repeats
 from sekisho.detection.engine.shaping import Shaping, shape_line, shape_value, unwrap
 from sekisho.detection.engine.textlines import Clock
 from sekisho.detection.model import Event
@@ -98,13 +100,18 @@ def _read_text(log: OpenLog) -> Iterator[Event]:
     changed = log.unit.changed
     until = int(changed * 1_000_000) if changed else log.reading.now
     shaping = log.reading.shaping
-    clock = Clock(shaping.zone, until)
+    clock, repeats = Clock(shaping.zone, until), Repeats()
     for number, line in _lines(log):
         if isinstance(line, TooLong):
             log.tell_long(number)
         elif line.strip():
-            event = shape_line(line, shaping, clock, log.unit.name, number)
-            yield open_message(event, partial(log.make, record=number)) if _carries(line) else event
+            for turn, one in enumerate(repeats.unfold(line)):
+                event = shape_line(one, shaping, clock, log.unit.name, number)
+                if turn and event.time is not None:  # else they would count as one
+                    event = replace(event, time=event.time + turn)
+                if _carries(one):
+                    event = open_message(event, partial(log.make, record=number))
+                yield event
 
 
 def _carries(line: str) -> bool:
