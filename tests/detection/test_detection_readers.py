@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sekisho.detection.sources.limits import Limits
@@ -243,6 +243,8 @@ def test_the_first_bytes_tell_the_format(content: bytes, wanted: Format) -> None
 
 
 @settings(deadline=None)
+@example(b"ElfChnk\x00", "")
+@example(b"ElfFile\x00" + b"x" * 200, "")
 @given(
     st.binary(max_size=4000),
     st.sampled_from(["", "[", "{", "<Event>", "<", "a,b\n", "#Fields: a\n"]),

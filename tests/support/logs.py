@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from sekisho.detection.hunting.records import read_any
 from sekisho.detection.model import Event
 from sekisho.detection.sources.archives import Unit, open_units
 from sekisho.detection.sources.limits import DEFAULT_LIMITS, Allowance, Limits, Trouble
-from sekisho.detection.sources.reading import Reading, open_log, read_log
+from sekisho.detection.sources.reading import Reading, open_log
 from sekisho.detection.sources.streams import look_into
 from sekisho.detection.sources.walking import find_files
 
@@ -80,5 +81,5 @@ def _read(unit: Unit, allowance: Allowance, troubles: list[Trouble]) -> list[Eve
     for inner in open_units(unit, allowance, troubles.append):
         log = open_log(inner, reading, troubles.append)
         if log is not None:
-            events += read_log(log)
+            events += read_any(log)
     return events

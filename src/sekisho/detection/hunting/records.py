@@ -51,18 +51,24 @@ def _read(name: str, reading: Reading, troubles: list[Trouble]) -> Iterator[Even
             for inner in open_units(unit, Allowance(reading.limits), troubles.append):
                 log = open_log(inner, reading, troubles.append) if inner.name == name else None
                 if log is not None:
-                    yield from _read_log(log)
+                    yield from read_any(log)
     except OSError as error:
         told = say_unopened(error)
         raise InvalidInputError(told.what, hint=told.hint) from error
-    except UnreadableError as error:
-        raise InvalidInputError(error.what, hint=error.hint) from error
 
 
-def _read_log(log: OpenLog) -> Iterator[Event]:
+def read_any(log: OpenLog) -> Iterator[Event]:
+    """Yield the events of one log of any format, EVTX too, one after the other."""
     if log.shape.format is not Format.EVTX:
         yield from read_log(log)
         return
+    try:
+        yield from _read_evtx(log)
+    except UnreadableError as error:
+        log.tell(None, error.what, error.hint)
+
+
+def _read_evtx(log: OpenLog) -> Iterator[Event]:
     name, shaping = log.unit.name, log.reading.shaping
     with seekable(log.unit.stream) as stream:
         for numbers, records in read_batches(stream, name, log.report):
