@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,27 @@ def test_only_a_summary_leaves_the_timeline_out_of_a_page(
         assert "A Failed Log-on" in page
     assert hunt(log, "--rules", rules, "--format", "csv", "--only-summary") == 2
     assert "--format json" in capsys.readouterr().err
+
+
+STARVED = """
+import resource, sys
+from sekisho.cli import hunt, main
+pages = int(open("/proc/self/statm").read().split()[0])
+bound = pages * resource.getpagesize() + 60 * 1024 * 1024
+resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+sys.argv = ["sekisho", "hunt", *sys.argv[1:]]
+main.run()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bounds the memory as Linux does")
+def test_too_little_memory_is_no_finding(rules: Path, log: Path, tmp_path: Path) -> None:
+    with log.open("wb") as file:
+        for n in range(60_000):
+            file.write(json_lines([windows_event(4625, TargetUserName=f"{n:0500}")]))
+    command = [sys.executable, "-c", STARVED, str(log), "--rules", str(rules), "--jobs", "1"]
+    environment = {**os.environ, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "too little memory" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -11,6 +11,7 @@ import io
 import locale
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -101,7 +102,21 @@ def run() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None under pythonw
             stream.reconfigure(errors="replace")  # code page 932 has no “✖”; say the rest
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except MemoryError:
+        print("sekisho:", _words(_NO_MEMORY), file=sys.stderr)
+        code = 2
+    except Exception:  # noqa: BLE001 - a fault of ours must not look like a finding, which is 1
+        traceback.print_exc()
+        code = 2
+    sys.exit(code)
+
+
+_NO_MEMORY = (
+    "There was too little memory for this; ask for less at once.",
+    "メモリが足りません。一度に扱う量を減らしてください。",
+)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -150,6 +150,8 @@ def _serve(pipe: _Pipe, inherited: Sequence[_Pipe], make: Callable[[], Work]) ->
             pipe.send(work(share, pipe.send))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the first process is gone
+    except MemoryError:
+        return  # which the first process sees by the end of the pipe
 
 
 def _method() -> str:

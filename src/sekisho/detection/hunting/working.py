@@ -53,6 +53,8 @@ class Worker:
         except (OSError, UnreadableError) as error:
             told = say_broken(error)
             self._collector.report(Trouble(name, None, told.what, told.hint))
+        except MemoryError:
+            raise  # what was found fills it, so that no other file would fare better
         except Exception as error:  # noqa: BLE001 # a fault of ours must not cost all findings
             why = f"{type(error).__name__}: {error}"[:200]
             what = msg("A fault of this program stopped it (%(why)s).", why=why)
