@@ -15,7 +15,7 @@ from sekisho.access.policies import Policy, PolicyForm
 from sekisho.access.store.tables import DECISIONS, REQUESTS, SESSIONS
 from sekisho.controls import service as controls
 from sekisho.controls.model import Proof
-from sekisho.controls.service import documents, imports, selfchecks
+from sekisho.controls.service import documents, imports, selfcheck_lists, selfchecks
 from sekisho.controls.service.selfchecks import questionnaires
 from sekisho.controls.store.proof_tables import ANSWERS
 from sekisho.devices.model import KitKind, Ownership
@@ -60,7 +60,7 @@ def fill_proofs(town: "Town") -> None:
         wanted = selfchecks.NewSchedule(min(questionnaires()))
         selfchecks.make_schedule(tx, wanted)
         selfchecks.turn_selfchecks(tx)
-        asked = selfchecks.list_rounds(tx)[0]
+        asked = selfcheck_lists.list_rounds(tx)[0]
         town.things["round_id"] = asked.id
     _answer(town, asked.id, asked.check_id)
     with town.database.write(town.admin) as tx:

@@ -26,6 +26,7 @@ from sekisho.controls.selfchecks import (
     read_replies,
 )
 from sekisho.controls.service import mismatches
+from sekisho.controls.service import selfcheck_lists as lists
 from sekisho.controls.service import selfchecks as service
 from sekisho.evidence import service as evidence
 from sekisho.identity import service as identity
@@ -152,7 +153,7 @@ def open_round(database: Database, guard: Principal) -> str:
         service.make_schedule(tx, service.NewSchedule("telework"))
     with database.write(SYSTEM) as tx:
         assert service.turn_selfchecks(tx) == 1
-        return service.list_rounds(tx)[0].id
+        return lists.list_rounds(tx)[0].id
 
 
 def test_a_wrong_answer_is_shown_as_a_mismatch_at_once(
@@ -310,7 +311,7 @@ def test_a_unit_with_all_below_it_or_a_group_is_asked_and_results_reach_as_far_a
             service.make_schedule(tx, service.NewSchedule("telework", Audience.GROUP, "grp_x"))
     with database.write(SYSTEM) as tx:
         assert service.turn_selfchecks(tx) == 2
-        rounds = {found.invited: found.id for found in service.list_rounds(tx)}
+        rounds = {found.invited: found.id for found in lists.list_rounds(tx)}
     assert sorted(rounds) == [1, 11]  # who is in both the unit and the group is asked once
     for each in everyone[:11]:
         with database.write(each) as tx:
@@ -348,7 +349,7 @@ def test_nobody_is_asked_the_same_twice_at_once_and_no_two_rounds_share_a_person
         service.make_schedule(tx, service.NewSchedule("telework", Audience.GROUP, group))
     with database.write(SYSTEM) as tx:
         assert service.turn_selfchecks(tx) == 0
-        assert [found.invited for found in service.list_rounds(tx)] == [6, 1, 6]
+        assert [found.invited for found in lists.list_rounds(tx)] == [6, 1, 6]
         skipped = evidence.list_records(tx, kind="selfcheck.skipped")
     assert (skipped[0].detail or {})["asked_elsewhere"] == 2
     for each in everyone:
@@ -359,7 +360,7 @@ def test_nobody_is_asked_the_same_twice_at_once_and_no_two_rounds_share_a_person
         service.make_schedule(tx, service.NewSchedule("telework", Audience.GROUP, group))
     with database.write(SYSTEM) as tx:
         assert service.turn_selfchecks(tx) == 1
-        assert service.list_rounds(tx)[0].invited == 2
+        assert lists.list_rounds(tx)[0].invited == 2
 
 
 def test_rounds_are_searched_sorted_and_paged(database: Database, clock: FakeClock) -> None:
@@ -375,8 +376,8 @@ def test_rounds_are_searched_sorted_and_paged(database: Database, clock: FakeClo
 
     def numbers(search: str = "", still: bool | None = None, sort: str = "-opened") -> list[int]:
         with database.read(guard) as tx:
-            wish = service.RoundWish(search, still, sort)
-            found = [service.page_rounds(tx, wish, offset=n, limit=1) for n in range(4)]
+            wish = lists.RoundWish(search, still, sort)
+            found = [lists.page_rounds(tx, wish, offset=n, limit=1) for n in range(4)]
         assert len({total for _, total in found}) == 1
         return [each.invited for page, _ in found for each in page]
 

@@ -1,12 +1,13 @@
 """Self-checks, exports and documents over the whole application: who gets in, what is shown."""
 
+import re
 from typing import Any
 
 import pytest
 
 from pages.conftest import Town
 from sekisho.controls.selfchecks import load_questionnaires
-from sekisho.controls.service import applying, imports, selfchecks
+from sekisho.controls.service import applying, imports, selfcheck_lists, selfchecks
 from sekisho.controls.service.selfchecks import turn_selfchecks
 from sekisho.devices.service import known
 from sekisho.identity.model import Role
@@ -20,6 +21,7 @@ TABLE = {
     ("GET", "/my/self-checks"): "tas",
     ("GET", "/selfchecks"): "as",
     ("GET", "/selfchecks/mismatches"): "s",
+    ("GET", "/selfchecks/schedules"): "s",
     ("POST", "/selfchecks"): "s",
     ("POST", "/selfchecks/schedules/x/stop"): "s",
     ("GET", "/selfchecks/rounds/x"): "as",
@@ -104,7 +106,7 @@ def test_a_yes_is_silence_to_whom_it_is_not_meant_for_and_a_no_is_to_be_mended(
     with town.house.database.write(SYSTEM) as tx:
         selfchecks.make_schedule(tx, selfchecks.NewSchedule("telework"))
         turn_selfchecks(tx)
-        asked = selfchecks.list_rounds(tx)[0].id
+        asked = selfcheck_lists.list_rounds(tx)[0].id
     desk = town.client()
     answers = YES | {"lock": "no", "antivirus": "unsure"}
     town.client("public").post(f"/my/self-checks/{asked}", headers=people["t"], data=answers)
@@ -246,3 +248,24 @@ def test_a_document_is_handed_in_by_one_and_accepted_by_another(
     saved = admin.get(f"{address}/file", headers=other)
     assert saved.content == b"%PDF-1.7"
     assert saved.headers["content-disposition"].startswith("attachment")
+
+
+def test_every_schedule_is_found_and_can_be_stopped(town: Town, people: dict[str, Any]) -> None:
+    form = {"check": "telework", "audience": "everybody", "open": "3", "remind": "0"}
+    for days in range(10, 17):
+        sent = form | {"every": str(days)}
+        town.client().post("/selfchecks", headers=people["s"], data=sent, follow_redirects=False)
+    overview = town.client().get("/selfchecks", headers=people["s"]).text
+    assert overview.count('data-dialog="stop-') == 5
+    assert "7件の予定をすべて見る" in overview
+    path = "/selfchecks/schedules?sort=-every"
+    listed = town.client().get(path, headers=people["s"]).text
+    assert re.findall(r"<td[^>]*>(\d+)日ごと", listed) == [str(n) for n in range(16, 9, -1)]
+    first = re.search(r"/selfchecks/schedules/\w+/stop", listed)
+    assert first is not None
+    gone = town.client().post(first[0], headers=people["s"], follow_redirects=False)
+    assert (gone.status_code, gone.headers["location"]) == (303, "/selfchecks/schedules")
+    over = town.client().get("/selfchecks/schedules?status=over", headers=people["s"]).text
+    assert (over.count("<tr class"), over.count("16日ごと")) == (1, 1)
+    none = town.client().get("/selfchecks/schedules?q=%25x", headers=people["s"]).text
+    assert "当てはまる予定はありません" in none

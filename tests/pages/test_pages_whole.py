@@ -235,7 +235,8 @@ def test_the_evidence_of_an_act_is_found_and_read(town: Town, guard: dict[str, s
 @pytest.mark.parametrize(
     "path",
     ["/devices?page=", "/people?page=", "/notices?page=", "/evidence?after=", "/api/findings?page=",
-     "/api/devices?offset=", "/selfchecks?page=", "/evidence/", "/exceptions?page=", "/acts?page="],
+     "/api/devices?offset=", "/selfchecks?page=", "/selfchecks/schedules?page=",
+     "/evidence/", "/exceptions?page=", "/acts?page="],
 )  # fmt: skip
 def test_a_page_beyond_all_numbers_is_refused_and_breaks_nothing(
     town: Town, guard: dict[str, str], path: str

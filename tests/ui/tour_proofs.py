@@ -121,6 +121,8 @@ def _wrong_file(town: Any, page: Page) -> None:
 PROOFS: dict[str, Any] = {
     "selfchecks": _go("/selfchecks"),
     "selfcheck_round": _go("/selfchecks/rounds/{round}"),
+    "schedules": _go("/selfchecks/schedules"),
+    "schedules_none": _go("/selfchecks/schedules?q=nobody-of-the-kind&status=over"),
     "mismatches": _go("/selfchecks/mismatches"),
     "mismatches_none": _go("/selfchecks/mismatches?q=nobody-of-the-kind"),
     "my_checks": _go("/my/self-checks"),

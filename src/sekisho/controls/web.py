@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sekisho.controls import service
 from sekisho.controls.dated import list_dated
 from sekisho.controls.model import Catalogue, Control, Localized, Severity, VerdictKind
-from sekisho.controls.pages import lists, own_checks, selfchecks
+from sekisho.controls.pages import lists, own_checks, schedules, selfchecks
 from sekisho.controls.service import renewing
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
@@ -149,5 +149,6 @@ HANDLERS: list[ControllerRouterHandler] = [
     show_rules,
     *lists.HANDLERS,
     *own_checks.HANDLERS,
+    *schedules.HANDLERS,
     *selfchecks.HANDLERS,
 ]

@@ -23,6 +23,7 @@ from sekisho.controls.selfchecks import (
     Tally,
 )
 from sekisho.controls.service import mismatches
+from sekisho.controls.service import selfcheck_lists as lists
 from sekisho.controls.service import selfchecks as service
 from sekisho.controls.service.audience import list_choices
 from sekisho.kernel.db import Database, Transaction
@@ -37,6 +38,7 @@ ADDRESS = "/selfchecks"
 Form = URLEncodedBody[dict[str, Any]]
 WEEKS = 13
 PER_PAGE = 20
+_NEXT_SHOWN = 5
 _STILL = {"open": True, "closed": False}
 PROOFS: Sequence[tuple[str, str, Text]] = (
     ("machine", "f-machine", msg("Machine")),
@@ -65,7 +67,7 @@ def show_selfchecks(
     language: NamedDependency[str],
     q: FromQuery[str] = "",
     status: FromQuery[str] = "",
-    sort: FromQuery[str] = service.LATEST,
+    sort: FromQuery[str] = lists.LATEST,
     page: FromQuery[int] = 1,
 ) -> Page:
     """Show rounds, schedules, and how rules are proven over time. Needs ``selfchecks.read``."""
@@ -78,13 +80,12 @@ class Listed:
 
     q: str = ""
     status: str = ""
-    sort: str = service.LATEST
+    sort: str = lists.LATEST
     page: int = 1
 
-    @property
-    def wish(self) -> service.RoundWish:
+    def wish(self, language: str) -> lists.RoundWish:
         """Return which rounds are wanted."""
-        return service.RoundWish(self.q, _STILL.get(self.status), self.sort)
+        return lists.RoundWish(self.q, _STILL.get(self.status), self.sort, language)
 
 
 _FIRST = Listed()
@@ -97,15 +98,15 @@ def _overview(
 ) -> Page:  # fmt: skip
     skipped = (listed.page - 1) * PER_PAGE
     with database.read(principal) as tx:
-        rounds, total = service.page_rounds(tx, listed.wish, offset=skipped, limit=PER_PAGE)
+        rounds, total = lists.page_rounds(tx, listed.wish(language), offset=skipped, limit=PER_PAGE)
         context = {
             "filters": listed, "rounds": rounds, "total": total, "page": listed.page,
             "pages": -(-total // PER_PAGE), "first": min(total, skipped + 1),
-            "last": skipped + len(rounds), "schedules": service.list_schedules(tx),
+            "last": skipped + len(rounds), **_read_next(tx),
             "checks": service.questionnaires(), "weeks": read_weeks(tx, language),
             "proofs": PROOFS, "moment": tx.now, "wrong": wrong, "sent": sent or {},
             "against": mismatches.count_mismatches(tx), "questions_of": questions_by_key(),
-            "units": _choices(tx, Audience.UNIT), "groups": _choices(tx, Audience.GROUP),
+            "units": read_choices(tx, Audience.UNIT), "groups": read_choices(tx, Audience.GROUP),
         }  # fmt: skip
     return Page("controls/selfchecks.html", context, status=400 if wrong else 200)
 
@@ -124,7 +125,16 @@ def number_questions() -> dict[str, int]:
     }
 
 
-def _choices(tx: Transaction, audience: Audience) -> list[tuple[str, str]]:
+def _read_next(tx: Transaction) -> dict[str, object]:
+    """Read the schedules that ask next, of which there may be many more."""
+    if not tx.principal.allows("selfchecks.write"):
+        return {"schedules": [], "scheduled": 0}
+    schedules, _ = lists.page_schedules(tx, lists.ScheduleWish(runs=True), limit=_NEXT_SHOWN)
+    return {"schedules": schedules, "scheduled": lists.page_schedules(tx, lists.ScheduleWish())[1]}
+
+
+def read_choices(tx: Transaction, audience: Audience) -> list[tuple[str, str]]:
+    """Return (id, name) of the units or groups that the caller may have asked."""
     may = tx.principal.allows("selfchecks.write") and tx.principal.holds("identity.read")
     return list_choices(tx, audience) if may else []
 
@@ -164,18 +174,6 @@ def _number(sent: Mapping[str, str], name: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 4:  # noqa: PLR2004 - four digits hold any number of days
         raise InvalidInputError(msg("“%(got)s” is no number of days.", got=text[:20]))
     return int(text)
-
-
-@post(ADDRESS + "/schedules/{schedule_id:str}/stop", sync_to_thread=True)
-def stop_schedule(
-    principal: NamedDependency[Principal],
-    database: NamedDependency[Database],
-    schedule_id: FromPath[str],
-) -> Redirect:
-    """Ask no more from now on."""
-    with database.write(principal) as tx:
-        service.stop_schedule(tx, schedule_id)
-    return Redirect(ADDRESS, status_code=303)
 
 
 def read_weeks(tx: Transaction, language: str) -> list[ProofWeek]:
@@ -268,6 +266,5 @@ def _group(tally: Tally, question: str, names: Mapping[str, str]) -> GroupRow:
 HANDLERS: list[ControllerRouterHandler] = [
     show_selfchecks,
     add_schedule,
-    stop_schedule,
     show_results,
 ]

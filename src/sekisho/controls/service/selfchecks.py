@@ -292,47 +292,6 @@ def _statement(
     )  # fmt: skip
 
 
-LATEST = "-opened"
-MOST_LISTED = 100
-
-
-@dataclass(frozen=True, slots=True)
-class RoundWish:
-    """Which rounds are wanted: a word of the questionnaire's title, open ones or the others."""
-
-    search: str = ""
-    still: bool | None = None
-    sort: str = LATEST
-
-
-def list_rounds(tx: Transaction) -> list[Round]:
-    """Return the latest rounds with how many have answered. Needs ``selfchecks.read``."""
-    return page_rounds(tx, RoundWish())[0]
-
-
-def page_rounds(
-    tx: Transaction, wanted: RoundWish, *, offset: int = 0, limit: int = MOST_LISTED
-) -> tuple[list[Round], int]:
-    """Return one page of rounds, and how many there are. Needs ``selfchecks.read``."""
-    tx.principal.require_reach("selfchecks.read")
-    sort = wanted.sort if wanted.sort.removeprefix("-") in store.ROUND_SORTS else LATEST
-    return store.list_rounds(
-        tx, _find_checks(wanted.search), still=wanted.still, sort=sort, offset=max(0, offset),
-        limit=max(1, min(limit, MOST_LISTED)),
-    )  # fmt: skip
-
-
-def _find_checks(search: str) -> list[str] | None:
-    words = search.strip().casefold()
-    if not words:
-        return None
-    return [
-        check.id
-        for check in questionnaires().values()
-        if any(words in text.casefold() for text in (check.id, *check.title.values()))
-    ]
-
-
 def read_results(tx: Transaction, round_id: str) -> tuple[Round, Questionnaire, Results | None]:
     """Return the results of a round, None while it is open. Needs ``selfchecks.read``.
 

@@ -5,7 +5,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, not_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from sekisho.controls.model import Proof
 from sekisho.controls.selfchecks import Audience, Reply, Round, Schedule
@@ -41,6 +56,58 @@ def list_schedules(tx: Transaction) -> list[Schedule]:
     return [_schedule(row) for row in tx.rows(select(SCHEDULES).order_by(SCHEDULES.c.id.desc()))]
 
 
+SCHEDULE_SORTS = ("check", "who", "every", "next", "made")
+
+
+def page_schedules(
+    tx: Transaction, places: CompoundSelect[Any], *, search: str, checks: Sequence[str],
+    everybody: bool, runs: bool | None, ranked: Sequence[str], sort: str, offset: int, limit: int,
+) -> tuple[list[Schedule], int]:  # fmt: skip
+    """Return one page by a key of SCHEDULE_SORTS ("-" downwards), and how many there are.
+
+    ``places`` selects id and name of units and groups. What is searched is found in their names,
+    in ``checks`` (questionnaires) and, where ``everybody`` is true, where all are asked. ``runs``
+    narrows to those that ask again, or do not; ``ranked`` are questionnaires in order.
+    """
+    place = places.subquery()
+    whole = SCHEDULES.outerjoin(place, place.c.id == SCHEDULES.c.audience_id)
+    where: list[ColumnElement[bool]] = []
+    if runs is not None:
+        where.append(_RUNS if runs else not_(_RUNS))
+    if search:
+        fits = [place.c.name.icontains(search, autoescape=True), SCHEDULES.c.check_id.in_(checks)]
+        all_asked = [SCHEDULES.c.audience == Audience.EVERYBODY.value] if everybody else []
+        where.append(or_(*fits, *all_asked))
+    order = _schedule_order(sort, place.c.name, ranked)
+    page = select(SCHEDULES).select_from(whole).where(*where).order_by(*order)
+    total = tx.scalar(select(func.count()).select_from(whole).where(*where))
+    return [_schedule(row) for row in tx.rows(page.offset(offset).limit(limit))], int(total)
+
+
+_RUNS = and_(SCHEDULES.c.stopped_at.is_(None), SCHEDULES.c.next_at.is_not(None))
+
+
+def _schedule_order(
+    sort: str, place: ColumnElement[Any], ranked: Sequence[str]
+) -> list[ColumnElement[Any]]:
+    columns: Mapping[str, list[ColumnElement[Any]]] = {
+        "check": [_rank(SCHEDULES.c.check_id, ranked)],
+        "who": [case((SCHEDULES.c.audience == Audience.EVERYBODY.value, 0), else_=1), place],
+        "every": [SCHEDULES.c.every_days],
+        "next": [case((_RUNS, SCHEDULES.c.next_at))],
+        "made": [SCHEDULES.c.created_at],
+    }
+    chosen = columns[sort.removeprefix("-")]
+    ordered = [c.desc() if sort.startswith("-") else c.asc() for c in chosen]
+    return [*(each.nulls_last() for each in ordered), SCHEDULES.c.id.desc()]
+
+
+def _rank(check: ColumnElement[str], ranked: Sequence[str]) -> ColumnElement[int]:
+    """Return where a questionnaire stands among the ranked ones; unknown ones stand last."""
+    places = {name: place for place, name in enumerate(ranked)}
+    return case(places, value=check, else_=len(ranked)) if places else literal(0)
+
+
 def list_due_schedules(tx: Transaction, now: datetime) -> list[Schedule]:
     """Return the schedules whose next round should be open."""
     due = and_(SCHEDULES.c.next_at <= now, SCHEDULES.c.stopped_at.is_(None))
@@ -71,27 +138,28 @@ def find_round(tx: Transaction, round_id: str) -> Round | None:
     return found[0] if found else None
 
 
-ROUND_SORTS: Mapping[str, ColumnElement[Any]] = {
+_ROUND_COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "opened": ROUNDS.c.opens_at,
-    "check": ROUNDS.c.check_id,
     "closes": ROUNDS.c.closes_at,
     "asked": ROUNDS.c.invited,
 }
+ROUND_SORTS = (*_ROUND_COLUMNS, "check")
 
 
 def list_rounds(
-    tx: Transaction, checks: Sequence[str] | None, *, still: bool | None, sort: str, offset: int,
-    limit: int,
+    tx: Transaction, checks: Sequence[str] | None, *, still: bool | None, ranked: Sequence[str],
+    sort: str, offset: int, limit: int,
 ) -> tuple[list[Round], int]:  # fmt: skip
     """Return one page of rounds by a key of ROUND_SORTS ("-" downwards), and how many there are.
 
-    ``checks`` narrows to questionnaires; ``still`` to rounds that are open, or that are not.
+    ``checks`` narrows to questionnaires; ``still`` to rounds that are open, or that are not;
+    ``ranked`` are questionnaires in order.
     """
     where: list[ColumnElement[bool]] = [] if checks is None else [ROUNDS.c.check_id.in_(checks)]
     if still is not None:
         opened = and_(ROUNDS.c.closed_at.is_(None), ROUNDS.c.closes_at > tx.now)
         where.append(opened if still else not_(opened))
-    column = ROUND_SORTS[sort.removeprefix("-")]
+    column = _ROUND_COLUMNS.get(sort.removeprefix("-"), _rank(ROUNDS.c.check_id, ranked))
     order = (column.desc() if sort.startswith("-") else column.asc(), ROUNDS.c.id)
     ids = select(ROUNDS.c.id).where(*where).order_by(*order).offset(offset).limit(limit)
     total = tx.scalar(select(func.count()).select_from(ROUNDS).where(*where))

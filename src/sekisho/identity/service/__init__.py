@@ -120,6 +120,7 @@ from sekisho.identity.service.reach import (
     list_reachable,
     search_ids,
     select_names,
+    select_places,
 )
 from sekisho.identity.service.recoveries import (
     approve_recovery,
@@ -345,6 +346,7 @@ __all__ = [
     "search_ids",
     "select_names",
     "select_people_in",
+    "select_places",
     "set_roles",
     "set_scim_public",
     "shut_out",

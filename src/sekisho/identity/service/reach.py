@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import CompoundSelect, Select
 
 from sekisho.identity.engine import units as tree
 from sekisho.identity.engine.rights import rights_of
@@ -90,6 +90,11 @@ def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
 def select_names() -> Select[Any]:
     """Return the query for id and name of everybody, for the list of another room to sort by."""
     return reach.select_names()
+
+
+def select_places() -> CompoundSelect[Any]:
+    """Return the query for id and name of every unit and group, for another room's list."""
+    return reach.select_places()
 
 
 def search_ids(tx: Transaction, search: str, limit: int = 200) -> list[str]:

@@ -4,10 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, or_, select
+from sqlalchemy import CompoundSelect, Row, Select, exists, or_, select
 
 from sekisho.identity.model import PersonState
-from sekisho.identity.store.tables import people, person_roles, tokens, unit_roles
+from sekisho.identity.store.tables import (
+    groups,
+    people,
+    person_roles,
+    tokens,
+    unit_roles,
+    units,
+)
 from sekisho.kernel.db import Transaction, chunked
 
 
@@ -75,6 +82,11 @@ def find_names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
 def select_names() -> Select[Any]:
     """Return the query for id and name of everybody, for another query to join."""
     return select(people.c.id, people.c.name)
+
+
+def select_places() -> CompoundSelect[Any]:
+    """Return the query for id and name of every unit and group, for another query to join."""
+    return select(units.c.id, units.c.name).union_all(select(groups.c.id, groups.c.name))
 
 
 def search_ids(tx: Transaction, search: str, limit: int) -> list[str]:
