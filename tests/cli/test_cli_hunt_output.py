@@ -120,12 +120,14 @@ def test_the_whole_summary_is_there_for_machines(
 def test_only_a_summary_leaves_the_timeline_out_of_a_page(
     rules: Path, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log.write_bytes(json_lines([windows_event(4625, TargetUserName="taro", LogonType=10)]))
     asked = (log, "--rules", rules, "--format", "html", "--output", tmp_path / "page.html")
     for more, there in (((), True), (("--only-summary",), False)):
         assert hunt(*asked, *more) == 1
         page = (tmp_path / "page.html").read_text(encoding="utf-8")
         assert ('id="timeline"' in page) is there
         assert "A Failed Log-on" in page
+        assert "4625/10" in page  # what a row of the log-ons was read from
     assert hunt(log, "--rules", rules, "--format", "csv", "--only-summary") == 2
     assert "--format json" in capsys.readouterr().err
 

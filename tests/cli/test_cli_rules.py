@@ -102,6 +102,9 @@ def test_a_hunt_with_the_library_follows_levels_and_suppressions(
         found = [json.loads(line) for line in out.splitlines()]
         assert code == 1
         assert [(f["level"], f["record"]) for f in found] == [("critical", 2)]
+    code, out = run(capsys, "rules", "why", rule_id(1), f"{log}:2", "--library", "--data", data,
+                    "--logsource", "product=x")  # fmt: skip
+    assert (code, "✔ CommandLine is “*mimi*”  ← run mimi" in out) == (0, True)
     with open_house(Settings(data=data, organisation="x")) as house:
         who = command_principal(house.box)
         with house.database.write(who) as tx:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sekisho.cli.hunt_asking import read_source, read_values, read_zone
 from sekisho.cli.hunt_words import clean
+from sekisho.cli.installation import default_data
 from sekisho.cli.main import speaking
 from sekisho.detection.engine.explain import Explanation, explain
 from sekisho.detection.engine.shaping import Shaping
@@ -38,6 +39,9 @@ def add_why(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     add("event", metavar="EVENT", help="FILE:RECORD as a hunt shows it; - is one as JSON on stdin")
     add("--rules", action="append", type=Path, default=[], metavar="PATH",
         help="a folder, file or zip of Sigma rules; may be given several times")  # fmt: skip
+    add("--library", action="store_true", help="rules of this server's data folder")
+    add("--data", type=Path, default=default_data(), metavar="DIR",
+        help="the data folder for --library (default: %(default)s)")  # fmt: skip
     add("--values", type=Path, metavar="FILE",
         help="YAML file with the values of placeholders in rules (expand)")  # fmt: skip
     add("--logsource", default="", metavar="KEY=VALUE,…",
@@ -50,11 +54,9 @@ def add_why(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
 
 def run_why(arguments: argparse.Namespace) -> int:
     """Judge one rule on one event and print every step."""
-    named = Path(arguments.rule)
-    given = [named] if named.is_file() else arguments.rules or [own_rules()]
-    rule_set = load([*given, *(arguments.rules if named.is_file() else ())],
-                    read_values(arguments.values))  # fmt: skip
-    rule = _find_rule(rule_set, arguments.rule, is_file=named.is_file())
+    is_file = Path(arguments.rule).is_file()
+    rule_set = load(_list_rules(arguments, is_file=is_file), read_values(arguments.values))
+    rule = _find_rule(rule_set, arguments.rule, is_file=is_file)
     told = explain(rule, _read_event(arguments), own_routing(), rule_set.filters)
     if arguments.format == "json":
         print(json.dumps(_describe(rule, told, arguments.event), ensure_ascii=False))
@@ -62,6 +64,17 @@ def run_why(arguments: argparse.Namespace) -> int:
         for line in _draw(rule, told, arguments.event):
             print(line)
     return 0 if told.matched else 1
+
+
+def _list_rules(arguments: argparse.Namespace, *, is_file: bool) -> list[Path]:
+    """Return where to look for the rule, and for filters of it."""
+    given = [Path(arguments.rule)] if is_file else []
+    given += arguments.rules
+    if arguments.library:
+        from sekisho.cli.hunt_library import read_library  # noqa: PLC0415 - a database
+
+        given.append(read_library(arguments).folder)
+    return given or [own_rules()]
 
 
 def _find_rule(rule_set: RuleSet, name: str, *, is_file: bool) -> Rule:
@@ -83,7 +96,7 @@ def _find_rule(rule_set: RuleSet, name: str, *, is_file: bool) -> Rule:
             )
     raise NotFoundError(
         msg("There is no rule “%(name)s”.", name=name),
-        hint=msg("Give its id or its title, and where it lies with --rules."),
+        hint=msg("Give its id or its title, and where it lies with --rules or --library."),
     )
 
 
