@@ -64,10 +64,17 @@ def _marks(path: Path) -> dict[str, int]:
     }
 
 
+_SHOWN_BY_HELP = {"help", "epilog"}
+
+
 def _python_ids(path: Path) -> Iterator[tuple[str, int]]:
     marks = _marks(path)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.keyword) and node.arg == "help" and path.parent.name == "cli":
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg in _SHOWN_BY_HELP
+            and path.parent.name == "cli"
+        ):
             yield from _literal(node.value)
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue

@@ -1,7 +1,8 @@
 """The help of the command line in Japanese: argparse's own words and ours.
 
-Ours are the ``help="…"`` texts of the parsers, which are ids of ``locale/ja/help.po``. They are
-said only when help was asked for, so that no other command pays for reading the catalogue.
+Ours are the ``help="…"`` and ``epilog="…"`` texts of the parsers, which are ids of
+``locale/ja/help.po``. They are said only when help was asked for, so that no other command pays
+for reading the catalogue.
 """
 
 import argparse
@@ -21,6 +22,8 @@ def say_in_japanese(parser: argparse.ArgumentParser) -> None:
     """Put the Japanese words into ``parser`` and every parser below it."""
     for group in parser._action_groups:  # noqa: SLF001 - argparse has no other way to them
         group.title = _ARGPARSE.get(group.title or "", group.title)
+    if parser.epilog:
+        parser.epilog = translate(parser.epilog, "ja")
     for action in _list_actions(parser):
         if action.help:
             action.help = _ARGPARSE.get(action.help) or translate(action.help, "ja")

@@ -42,7 +42,11 @@ _MOST_TROUBLES = 20
 
 def add_parser(nouns: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the noun ``hunt``."""
-    parser = nouns.add_parser("hunt", help="hold logs against all rules: a timeline and a summary")
+    parser = nouns.add_parser(
+        "hunt",
+        help="hold logs against all rules: a timeline and a summary",
+        epilog="Why a rule did or did not match a record: sekisho rules why RULE FILE:RECORD",
+    )
     add_arguments(parser)
     parser.set_defaults(run=hunt)
 

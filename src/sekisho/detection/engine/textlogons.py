@@ -6,7 +6,7 @@ file, the little that is needed to join them. "No credentials were given" is no 
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -94,6 +94,13 @@ def _keep(table: OrderedDict[str, str], key: str, value: str) -> None:
     table.move_to_end(key)
     if len(table) > _MOST_REMEMBERED:
         table.popitem(last=False)
+
+
+def join_logons(events: Iterable[Event]) -> Iterator[tuple[Event, list[Logon]]]:
+    """Pass the events of one file on, each with the log-ons that its line makes known."""
+    logs = TextLogons()
+    for event in events:
+        yield event, list(logs.see(event)) if event.channel is None else []
 
 
 def mark_logon(event: Event, logon: Logon) -> Event:

@@ -12,7 +12,7 @@ from sekisho.detection.engine.routing import RoutingTable
 from sekisho.detection.engine.sightings import Sighting, at_least, see_event
 from sekisho.detection.engine.summary import Read
 from sekisho.detection.engine.suppressing import Suppressor
-from sekisho.detection.engine.textlogons import TextLogons, mark_logon
+from sekisho.detection.engine.textlogons import join_logons, mark_logon
 from sekisho.detection.engine.values import MISSING, text_of
 from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import Event, Level, Record, Route, Rule
@@ -168,9 +168,7 @@ class Collector:
 
     def tap(self, events: Iterable[Event]) -> Iterator[Event]:
         """Pass the events of one file on, and keep the log-ons that its lines tell of."""
-        logs = TextLogons()
-        for event in events:
-            told = list(logs.see(event)) if event.channel is None else []
+        for event, told in join_logons(events):
             if self._wanted.holds(event.time):
                 self.part.logons += told
             yield mark_logon(event, told[0]) if told else event

@@ -1,10 +1,12 @@
-"""One event out of a log, named as results name it: ``FILE:RECORD``, or ``A.ZIP » FILE:RECORD``."""
+"""One record of a log, named as results name it: ``FILE:RECORD``, or ``A.ZIP » FILE:RECORD``."""
 
 import json
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from sekisho.detection.engine.shaping import shape_value
+from sekisho.detection.engine.textlogons import join_logons, mark_logon
 from sekisho.detection.model import Event
 from sekisho.detection.sources.archives import INSIDE, Unit, open_units
 from sekisho.detection.sources.evtx import read_batches
@@ -18,15 +20,19 @@ from sekisho.kernel.i18n import Text, msg
 _AS_SHOWN = msg("Name it as a hunt shows it: FILE:RECORD, such as logs/Security.evtx:1204")
 
 
-def find_event(place: str, reading: Reading) -> Event:
-    """Return the event at ``place``; raises InvalidInputError or NotFoundError if there is none."""
+def find_events(place: str, reading: Reading) -> list[Event]:
+    """Return what the record at ``place`` holds, as a hunt sees it: mostly one event.
+
+    Raises InvalidInputError or NotFoundError if there is none.
+    """
     name, _, number = place.rpartition(":")
     if not name or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST:
         raise InvalidInputError(msg("“%(place)s” names no event.", place=place), hint=_AS_SHOWN)
     troubles: list[Trouble] = []
     wanted = int(number)
-    found = next((e for e in _read(name, reading, troubles) if e.record == wanted), None)
-    if found is None:
+    upwards = takewhile(lambda e: e.record <= wanted, _read(name, reading, troubles))
+    found = [event for event in upwards if event.record == wanted]
+    if not found:
         raise NotFoundError(_say_missing(wanted, name, troubles), hint=_AS_SHOWN)
     return found
 
@@ -51,10 +57,20 @@ def _read(name: str, reading: Reading, troubles: list[Trouble]) -> Iterator[Even
             for inner in open_units(unit, Allowance(reading.limits), troubles.append):
                 log = open_log(inner, reading, troubles.append) if inner.name == name else None
                 if log is not None:
-                    yield from read_any(log)
+                    yield from _see(log)
     except OSError as error:
         told = say_unopened(error)
         raise InvalidInputError(told.what, hint=told.hint) from error
+
+
+def _see(log: OpenLog) -> Iterator[Event]:
+    """Yield the events of one log with what a hunt adds to lines that tell of a log-on."""
+    shape = log.shape
+    if shape.format is Format.EVTX or (shape.format is Format.JSONL and shape.encoding == "utf-8"):
+        yield from read_any(log)  # as in bulk
+        return
+    for event, told in join_logons(read_any(log)):
+        yield mark_logon(event, told[0]) if told else event
 
 
 def read_any(log: OpenLog) -> Iterator[Event]:
