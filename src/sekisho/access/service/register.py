@@ -43,12 +43,12 @@ class SessionPage:
 
 
 def list_sessions(
-    tx: Transaction, wanted: SessionFilter, *, sort: str = "-since", page: int = 1,
-    page_size: int = 50,
+    tx: Transaction, wanted: SessionFilter, *, sort: str = "-since", language: str = "en",
+    page: int = 1, page_size: int = 50,
 ) -> SessionPage:  # fmt: skip
-    """Return one page of live sessions. Needs ``access.read``."""
+    """Return one page of live sessions, resources sorted in ``language``. Needs ``access.read``."""
     tx.principal.require("access.read")
-    return _page(tx, wanted, sort, page, page_size)
+    return _page(tx, wanted, sort, page, page_size, language)
 
 
 def list_own_sessions(tx: Transaction) -> SessionPage:
@@ -71,14 +71,18 @@ def count_by_resource(tx: Transaction) -> dict[str, int]:
 
 
 def _page(
-    tx: Transaction, wanted: SessionFilter, sort: str, page: int, page_size: int
-) -> SessionPage:
+    tx: Transaction, wanted: SessionFilter, sort: str, page: int, page_size: int,
+    language: str = "en",
+) -> SessionPage:  # fmt: skip
     if sort.removeprefix("-") not in store.SORTS or page < 1 or not 1 <= page_size <= MOST_LISTED:
         raise InvalidInputError(
             msg("Pages count from 1, hold at most %(most)s lines and are sorted by %(known)s.",
                 most=MOST_LISTED, known=", ".join(store.SORTS))
         )  # fmt: skip
-    found = store.list_page(tx, wanted, sort, (page - 1) * page_size, page_size)
+    found = store.list_page(
+        tx, wanted, names=identity.select_names(), language=language, sort=sort,
+        offset=(page - 1) * page_size, limit=page_size,
+    )  # fmt: skip
     devices = front.find_devices(tx, {s.device_id for s in found if s.device_id})
     return SessionPage(
         found,

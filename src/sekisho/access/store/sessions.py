@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from sekisho.access.model import (
     AccessSession,
@@ -15,14 +27,14 @@ from sekisho.access.model import (
     ResourceKind,
     Trust,
 )
-from sekisho.access.store.tables import SESSIONS
+from sekisho.access.store.tables import RESOURCES, SESSIONS
 from sekisho.kernel.db import Transaction, chunked
 from sekisho.kernel.ids import DeviceID, PersonID
 
 _LIVE = SESSIONS.c.ended_at.is_(None)
 _INSERT = insert(SESSIONS)
-SORTS = {"since": SESSIONS.c.since, "checked": SESSIONS.c.checked_at,
-         "person": SESSIONS.c.person_id, "resource": SESSIONS.c.resource_id}  # fmt: skip
+_COLUMNS = {"since": SESSIONS.c.since, "checked": SESSIONS.c.checked_at}
+SORTS = (*_COLUMNS, "person", "resource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +152,40 @@ def list_ended_since(tx: Transaction, since: datetime) -> list[AccessSession]:
 
 
 def list_page(
-    tx: Transaction, wanted: SessionFilter, sort: str, offset: int, limit: int
-) -> list[AccessSession]:
-    """Return one page of live sessions."""
-    column = SORTS[sort.removeprefix("-")]
+    tx: Transaction, wanted: SessionFilter, *, names: Select[Any], language: str, sort: str,
+    offset: int, limit: int,
+) -> list[AccessSession]:  # fmt: skip
+    """Return one page of live sessions by a key of SORTS ("-" downwards).
+
+    ``names`` selects id and name of everybody: people are sorted by their name, resources by
+    theirs in ``language``.
+    """
+    query, column = _sorted(_where(select(SESSIONS), wanted), names, language, sort)
     order = column.desc() if sort.startswith("-") else column.asc()
-    query = _where(select(SESSIONS), wanted).order_by(order, SESSIONS.c.id.desc())
-    return [_session(row) for row in tx.rows(query.offset(offset).limit(limit))]
+    ordered = query.order_by(order.nulls_last(), SESSIONS.c.since.desc(), SESSIONS.c.id.desc())
+    return [_session(row) for row in tx.rows(ordered.offset(offset).limit(limit))]
+
+
+def _sorted(
+    query: Select[Any], names: Select[Any], language: str, sort: str
+) -> tuple[Select[Any], ColumnElement[Any]]:
+    """Return the query with what it takes to sort, and by what to sort."""
+    key = sort.removeprefix("-")
+    if key == "person":
+        named = names.subquery()
+        return query.outerjoin(named, named.c.id == SESSIONS.c.person_id), named.c.name
+    if key == "resource":
+        joined = query.outerjoin(RESOURCES, RESOURCES.c.id == SESSIONS.c.resource_id)
+        return joined, _name_of_resource(language)
+    return query, _COLUMNS[key]
+
+
+def _name_of_resource(language: str) -> ColumnElement[str]:
+    """Return the name of a resource as a list shows it, to sort by."""
+    own, other = RESOURCES.c.name_en, RESOURCES.c.name_ja
+    if language == "ja":
+        own, other = other, own
+    return func.lower(case((own != "", own), else_=other))
 
 
 def count_live(tx: Transaction, wanted: SessionFilter | None = None) -> int:

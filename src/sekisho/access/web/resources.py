@@ -36,6 +36,8 @@ Form = URLEncodedBody[dict[str, Any]]
 def show_resources(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
+    language: NamedDependency[str],
+    *,
     q: FromQuery[str] = "",
     kind: FromQuery[str] = "",
     sort: FromQuery[str] = "name",
@@ -46,7 +48,7 @@ def show_resources(
         every = service.list_resources(tx)
         live = service.count_by_resource(tx)
     fitting = [r for r in every if _fits(r, q.strip().lower(), kind)]
-    ordered = sorted(fitting, key=_order(sort, live), reverse=sort.startswith("-"))
+    ordered = sorted(fitting, key=_order(sort, live, language), reverse=sort.startswith("-"))
     page = max(1, page)
     shown = ordered[(page - 1) * fields.PER_PAGE : page * fields.PER_PAGE]
     counts = {k: sum(r.kind is k for r in every) for k in ResourceKind}
@@ -65,13 +67,14 @@ def _fits(resource: Resource, search: str, kind: str) -> bool:
     )
 
 
-def _order(sort: str, live: Mapping[str, int]) -> Any:
+def _order(sort: str, live: Mapping[str, int], language: str) -> Any:
     keys = {
         "kind": lambda r: (r.kind.value, r.key),
         "trust": lambda r: (int(r.least_trust), r.key),
         "live": lambda r: (live.get(r.id, 0), r.key),
     }
-    return keys.get(sort.removeprefix("-"), lambda r: r.key)
+    by_name = lambda r: (r.named(language).casefold(), r.key)  # noqa: E731 - as those above
+    return keys.get(sort.removeprefix("-"), by_name)
 
 
 @get(f"{ALL}/new", sync_to_thread=True)

@@ -23,6 +23,8 @@ Form = URLEncodedBody[dict[str, Any]]
 def show_sessions(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
+    language: NamedDependency[str],
+    *,
     q: FromQuery[str] = "",
     kind: FromQuery[str] = "",
     sort: FromQuery[str] = "-since",
@@ -34,7 +36,7 @@ def show_sessions(
         names = service.find_names(tx)
         alarm = service.find_alarm(tx)
         wanted = service.find_sessions(tx, q.strip(), kind if kind in set(ResourceKind) else "")
-        found = service.list_sessions(tx, wanted, sort=chosen, page=max(1, page))
+        found = service.list_sessions(tx, wanted, sort=chosen, language=language, page=max(1, page))
         orders = service.list_orders(tx)
         people = service.name_people(tx, [order.asked_by for order in orders])
     context = {
