@@ -119,6 +119,8 @@ class Collector:
     def report(self, trouble: Trouble) -> None:
         """Keep one trouble and count what it cost."""
         self.part.troubles.append(trouble)
+        if not trouble.lost:
+            return
         if trouble.record is None:
             self.part.read.files_skipped += 1
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sekisho.detection.sources.guarding import Looked, look_over
+from sekisho.detection.sources.headless import put_head
 from sekisho.detection.sources.limits import Trouble, UnreadableError
 from sekisho.kernel.i18n import Text, msg
 
@@ -17,6 +18,8 @@ BATCH = 160
 _GIVE_UP = 10_000
 _DATA = itemgetter("data")
 _CUT = msg("The file ends in the middle of a block; the records that are whole were read.")
+_HEADLESS = msg("The head of the file is missing or damaged; its blocks were read.")
+_FROM_BLOCKS = msg("Nothing of them is lost by that; what stood before them cannot be known.")
 _HINT = msg("The rest of the file is read; take the log from the machine again if it matters.")
 
 
@@ -27,8 +30,10 @@ def read_batches(
 
     Raises UnreadableError if it is no EVTX file at all.
     """
-    looked = look_over(source)
-    texts = map(_DATA, _open_all(source, looked))
+    looked, records = _begin(
+        source, lambda what: tell(Trouble(name, first, what, _FROM_BLOCKS, lost=False))
+    )
+    texts = map(_DATA, records)
     number, faults = first - 1, 0
     numbers: list[int] = []
     batch: list[str] = []
@@ -61,6 +66,21 @@ def count_records(content: bytes) -> int:
     for numbers, _ in read_batches(io.BytesIO(content), "", bad.append):
         count += len(numbers)
     return count + len(bad)
+
+
+def _begin(source: Path | BinaryIO, tell: Callable[[Text], None]) -> tuple[Looked, Iterator[Any]]:
+    """Return what was seen of a file and its records; a head that is missing is made and told."""
+    looked = look_over(source)
+    try:
+        return looked, _open_all(source, looked)
+    except UnreadableError:
+        headed = put_head(source)
+        if headed is None:
+            raise
+    looked = look_over(headed)
+    records = _open_all(headed, looked)
+    tell(_HEADLESS)
+    return looked, records
 
 
 def _open(source: Path | BinaryIO, looked: Looked) -> Any:

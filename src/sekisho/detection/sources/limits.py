@@ -35,12 +35,14 @@ class Trouble:
     """Something that could not be read: where, why, and what to do about it.
 
     ``record`` counts from 1 and is None where a whole file (or what is left of it) is meant.
+    ``lost`` is false where nothing is known to be left out for it.
     """
 
     file: str
     record: int | None
     what: Text
     hint: Text
+    lost: bool = True
 
 
 class UnreadableError(Exception):

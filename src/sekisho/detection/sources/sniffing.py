@@ -43,6 +43,9 @@ _BOMS = (
     (b"\xfe\xff", "utf-16"),
 )
 _EVTX_MAGIC = (b"ElfFile\x00", b"ElfChnk\x00")
+_PAGE = 4096
+"""Bytes before the first chunk of an EVTX file; the first page may have been overwritten."""
+
 _PRIORITY = re.compile(r"<\d{1,3}>")
 _TAG = re.compile(r"<(\?xml|!|[A-Za-z_:])")
 _ARRAY = re.compile(r"\[\s*([{\]]|$)")
@@ -60,7 +63,11 @@ def sniff(head: bytes, name: str = "") -> Shape:
     """Return the shape of the file that begins with ``head``."""
     if not head.strip(b"\x00 \t\r\n"):
         return Shape(Format.EMPTY)
-    if head.startswith(_EVTX_MAGIC) or (name.lower().endswith(".evtx") and b"\x00" in head[:4096]):
+    if (
+        head.startswith(_EVTX_MAGIC)
+        or head.startswith(_EVTX_MAGIC[1], _PAGE)
+        or (name.lower().endswith(".evtx") and b"\x00" in head[:_PAGE])
+    ):
         return Shape(Format.EVTX)
     encoding = guess_encoding(head)
     if encoding is None:
