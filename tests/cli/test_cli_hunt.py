@@ -118,6 +118,38 @@ def test_where_nothing_could_be_read_it_is_no_all_clear(
     assert "Nothing matched." not in captured.out
 
 
+FOO = """title: Foo
+id: 6f1c0f3e-6d0b-4a59-9a77-3b0a5a9e9f13
+logsource: {product: foo, service: bar}
+detection: {selection: {m|contains: ell}, condition: selection}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.jsonl", '{"m": "hello"}\n', True),
+        ("a.json", '[{"m": "hello"}]', True),
+        ("a.csv", "m,n\nhello,1\n", True),
+        ("large.jsonl", f'{{"m": "hello", "p": "{"x" * 20_000}"}}\n' * 1_800, True),
+        ("a.jsonl", json_lines([windows_event()]).decode() + '{"m": "hello"}\n', False),
+        ("readme.txt", "hello\n", False),
+    ],
+)
+def test_a_log_that_does_not_say_what_it_is_is_told(
+    name: str, content: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "foo.yml").write_text(FOO)
+    log = tmp_path / name
+    log.write_text(content)
+    assert hunt(log, "--rules", tmp_path / "foo.yml", "--jobs", "2") == 0
+    assert (f"{log} does not tell what log it is" in capsys.readouterr().out) is told
+    if name != "large.jsonl":
+        asked = ("--rules", tmp_path / "foo.yml", "--logsource", "product=foo,service=bar")
+        assert hunt(log, *asked) == int(name != "readme.txt")  # whose text is in “message”
+        assert "does not tell" not in capsys.readouterr().out
+
+
 def test_empty_files_within_folders_are_no_matter(
     rules: Path, logs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

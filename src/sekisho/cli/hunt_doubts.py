@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sekisho.cli.hunt_counts import count_matches, count_searches
+from sekisho.cli.hunt_counts import count_files, count_matches, count_searches
 from sekisho.detection.engine.summary import Read, Summary
 from sekisho.kernel.i18n import Text, msg
 
@@ -26,8 +26,26 @@ def say_doubts(read: Read) -> Iterator[Text]:
             "match there is not known.",
             searches=count_searches(count),
         )
+    if read.unsourced:
+        yield _say_unsourced(read)
     if read.interrupted:
         yield msg("It was stopped before everything was read.")
+
+
+def _say_unsourced(read: Read) -> Text:
+    if read.unsourced == 1:
+        return msg(
+            "%(file)s does not tell what log it is: rules for a product or service were not held "
+            "against it. Say it with --logsource, such as product=linux,service=sshd.",
+            file=read.unsourced_name,
+        )
+    return msg(
+        "%(files)s, such as %(file)s, do not tell what logs they are: rules for a product or "
+        "service were not held against them. Say it with --logsource, such as "
+        "product=linux,service=sshd.",
+        files=count_files(read.unsourced),
+        file=read.unsourced_name,
+    )
 
 
 def say_held_back(read: Read) -> Iterator[Text]:

@@ -55,6 +55,7 @@ def _describe_read(read: Read) -> dict[str, Any]:
         "matches_held_back": read.held_back,
         "matches_not_correlated": read.undated + read.let_go,
         "searches_given_up": sum(read.unfinished.values()),
+        "files_without_log_source": read.unsourced,
         "interrupted": read.interrupted,
         "logs": [{"channel": channel, "host": host, "events": count}
                  for (channel, host), count in read.by.most_common()],

@@ -349,7 +349,7 @@ def _draw_read(summary: Summary, sheet: Sheet) -> Iterator[str]:
         yield sheet.paint(sheet.say(left), "33")
     yield from map(sheet.say, say_held_back(read))
     for doubt in say_doubts(read):
-        yield sheet.paint(sheet.say(doubt), "33")
+        yield sheet.paint(clean(sheet.say(doubt)), "33")
     counts = " · ".join(
         sheet.paint(f"{sheet.say(LEVEL_WORDS[level])} {count:,}", _COLOURS[level])
         for level, count in summary.levels.items()

@@ -78,6 +78,14 @@ class Read:
     let_go: int = 0
     unfinished: Counter[str] = field(default_factory=Counter)
     interrupted: bool = False
+    unsourced: int = 0
+    unsourced_name: str = ""
+    """How many files do not tell what log they are, and the name of one."""
+
+    def note_unsourced(self, name: str) -> None:
+        """Count a file that does not tell what log it is."""
+        self.unsourced += 1
+        self.unsourced_name = self.unsourced_name or name
 
     @property
     def is_nothing(self) -> bool:
@@ -98,6 +106,9 @@ class Read:
         self.let_go += other.let_go
         self.unfinished.update(other.unfinished)
         self.interrupted |= other.interrupted
+        self.unsourced += other.unsourced
+        named = filter(None, (self.unsourced_name, other.unsourced_name))
+        self.unsourced_name = min(named, default="")
 
 
 def widen(one: Span, other: Span) -> Span:

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sekisho.detection.hunting.collecting import Collector
+from sekisho.detection.hunting.unsourced import tells_no_source
 from sekisho.detection.sources.archives import Unit, open_units
 from sekisho.detection.sources.bulk import Hunter
 from sekisho.detection.sources.chunks import read_chunks
 from sekisho.detection.sources.limits import Allowance, Trouble, UnreadableError
 from sekisho.detection.sources.reading import OpenLog, Reading, open_log, read_log
-from sekisho.detection.sources.sniffing import Format
+from sekisho.detection.sources.sniffing import Format, Shape
 from sekisho.detection.sources.streams import (
+    HEAD,
     Counted,
     buffered,
     look_into,
+    read_fully,
     say_broken,
     say_unopened,
     seekable,
@@ -71,12 +74,21 @@ class Worker:
                 self._take_stream(found, opened)
 
     def _take_stretch(self, found: Found, stretch: Stretch, opened: BinaryIO) -> None:
+        if stretch.is_first and not stretch.chunked:
+            self._look_at(found, opened)
         if stretch.chunked:
             self._hunter.evtx(read_chunks(opened, stretch), found.name, stretch.first)
         else:
             self._hunter.jsonl(Between(opened, stretch), found.name, stretch.first)
         self._collector.part.read.files += stretch.is_first
         self._told(found.size)
+
+    def _look_at(self, found: Found, opened: BinaryIO) -> None:
+        """See whether a file that is read in stretches says what it is."""
+        unit = Unit(found.name, read_fully(opened, HEAD), opened, found.changed, found.named)
+        log = OpenLog(unit, Shape(Format.JSONL), self._reading, self._collector.report)
+        if tells_no_source(log):
+            self._collector.part.read.note_unsourced(found.name)
 
     def _take_stream(self, found: Found, opened: BinaryIO) -> None:
         path = found.path if opened.seekable() else None  # a pipe gives its bytes only once
@@ -87,6 +99,8 @@ class Worker:
             if log is not None:
                 read = self._take_log(log, path if inner is unit else None)
                 self._collector.part.read.files += read
+                if read and tells_no_source(log):
+                    self._collector.part.read.note_unsourced(log.unit.name)
         self._told(found.size)
 
     def _take_log(self, log: OpenLog, path: Path | None) -> bool:
