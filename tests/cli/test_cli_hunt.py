@@ -102,7 +102,7 @@ def test_nothing_found_is_0_and_nothing_to_hunt_with_is_2(
     ("name", "content", "said"),
     [
         ("empty.jsonl", b"", "It is empty."),
-        ("headless.evtx", b"ElfChnk\x00" + b"x" * 70_000, "It is no EVTX file"),
+        ("headless.evtx", b"ElfChnk\x00" + b"x" * 70_000, "The head of the file is missing"),
         ("broken.jsonl", b'{"a": \n{"b": \n', "It is no JSON"),
     ],
 )
