@@ -159,6 +159,8 @@ ACCESS: dict[str, Walk] = {
     "access_sessions": go("/access/sessions"),
     "access_decisions": go("/access/decisions"),
     "access_decision": first_of("/access/decisions?outcome=deny", "tr.row th a"),
+    "access_versions": go("/access/policies/versions"),
+    "access_versions_none": go("/access/policies/versions?q=nobody-of-the-kind"),
     "access_resources": go("/access/resources"),
     "access_resource": go("/access/resources/{wiki}"),
     "access_resource_new": go("/access/resources/new"),

@@ -35,6 +35,17 @@ class PolicyChange:
     after: Policy | None
 
 
+NEWEST = "-number"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionWish:
+    """Which versions are wanted: a word of the note, or the author."""
+
+    search: str = ""
+    sort: str = NEWEST
+
+
 def book_in_force(tx: Transaction) -> Book:
     """Return the policies in force, compiled once for each version and process."""
     number = store.number_in_force(tx)
@@ -62,6 +73,17 @@ def list_versions(tx: Transaction, *, page: int = 1, page_size: int = 20) -> lis
     """List versions, the newest first. Needs ``access.read``."""
     tx.principal.require("access.read")
     return store.list_versions(tx, (max(1, page) - 1) * page_size, page_size)
+
+
+def page_versions(
+    tx: Transaction, wanted: VersionWish, *, page: int = 1, page_size: int = 20
+) -> tuple[list[PolicyVersion], int]:
+    """Return one page of versions, and how many match. Needs ``access.read``."""
+    tx.principal.require("access.read")
+    sort = wanted.sort if wanted.sort.removeprefix("-") in store.SORTS else NEWEST
+    people = identity.search_ids(tx, wanted.search)
+    offset = (max(1, page) - 1) * page_size
+    return store.page_versions(tx, wanted.search, people, sort=sort, offset=offset, limit=page_size)
 
 
 def list_waiting(tx: Transaction) -> list[PolicyVersion]:

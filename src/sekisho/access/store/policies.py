@@ -1,9 +1,10 @@
 """Reads and writes versions of all policies."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 
 from sekisho.access.policies import Policy, PolicyVersion, VersionState
 from sekisho.access.store.tables import POLICIES
@@ -48,6 +49,30 @@ def list_versions(tx: Transaction, offset: int, limit: int) -> list[PolicyVersio
     """List versions, the newest first."""
     query = select(POLICIES).order_by(POLICIES.c.number.desc()).offset(offset).limit(limit)
     return [_version(row) for row in tx.rows(query)]
+
+
+SORTS: Mapping[str, ColumnElement[Any]] = {
+    "number": POLICIES.c.number,
+    "state": POLICIES.c.state,
+}
+
+
+def page_versions(
+    tx: Transaction, search: str, people: Sequence[str], *, sort: str, offset: int, limit: int
+) -> tuple[list[PolicyVersion], int]:
+    """Return one page by a key of SORTS ("-" downwards), and how many match.
+
+    ``search`` is found in the note; ``people`` are those whom it names, as authors.
+    """
+    where: list[ColumnElement[bool]] = []
+    if search:
+        noted = POLICIES.c.note.icontains(search, autoescape=True)
+        where.append(or_(noted, POLICIES.c.author.in_(people)))
+    column = SORTS[sort.removeprefix("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
+    page = select(POLICIES).where(*where).order_by(order, POLICIES.c.number.desc())
+    total = tx.scalar(select(func.count()).select_from(POLICIES).where(*where))
+    return [_version(row) for row in tx.rows(page.offset(offset).limit(limit))], int(total)
 
 
 def list_waiting(tx: Transaction) -> list[PolicyVersion]:

@@ -3,7 +3,16 @@
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from sekisho.access.web import decisions, forward, mine, networks, policies, resources, sessions
+from sekisho.access.web import (
+    decisions,
+    forward,
+    mine,
+    networks,
+    policies,
+    policy_lists,
+    resources,
+    sessions,
+)
 
 HANDLERS: list[ControllerRouterHandler] = [
     Router(
@@ -12,6 +21,7 @@ HANDLERS: list[ControllerRouterHandler] = [
             *mine.PAGES,
             *resources.PAGES,
             *policies.PAGES,
+            *policy_lists.PAGES,
             *networks.PAGES,
             *sessions.PAGES,
             *decisions.PAGES,

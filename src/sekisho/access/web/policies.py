@@ -1,4 +1,4 @@
-"""Policies as pages: the list, the form beside the text, versions, who would lose access."""
+"""Policies as pages: the form beside the text, a version, who would lose access."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,6 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from sekisho.access import service
-from sekisho.access.engine import builtin
 from sekisho.access.engine.explaining import say_minute_of_day
 from sekisho.access.engine.forms import read_form, write_form
 from sekisho.access.engine.saying import DAYS
@@ -33,33 +32,6 @@ from sekisho.kernel.principal import Principal
 ALL = "/access/policies"
 Form = URLEncodedBody[dict[str, Any]]
 _HOUR = 60
-
-
-@get(ALL, sync_to_thread=True)
-def show_policies(
-    database: NamedDependency[Database],
-    principal: NamedDependency[Principal],
-    q: FromQuery[str] = "",
-) -> Page:
-    """List the policies in force, what waits, and the versions before."""
-    with database.read(principal) as tx:
-        now = service.version_in_force(tx)
-        waiting = service.list_waiting(tx)
-        versions = service.list_versions(tx)
-        people = service.name_people(tx, [v.author for v in versions + waiting])
-        names = service.find_names(tx)
-    every = now.policies if now else ()
-    found = [p for p in every if q.strip().lower() in f"{p.id} {p.title_ja} {p.title_en}".lower()]
-    context = {
-        "now": now, "policies": [(p, read_form(p.text)) for p in found], "waiting": waiting,
-        "versions": versions, "people": people, "names": names, "states": WORDS_OF_VERSION,
-        "any": bool(every), "q": q, "built_in": _built_in(), "titles": rule_titles(),
-    }  # fmt: skip
-    return Page("access/policies.html", context)
-
-
-def _built_in() -> list[Any]:
-    return [(builtin.built_in_reason(name), text) for name, text in builtin.POLICIES.items()]
 
 
 @get(f"{ALL}/edit", sync_to_thread=True)
@@ -254,5 +226,5 @@ def show_whatif(
 
 
 PAGES = [
-    show_policies, show_editor, save, show_version, decide_version, ask_rules, show_whatif,
+    show_editor, save, show_version, decide_version, ask_rules, show_whatif,
 ]  # fmt: skip
