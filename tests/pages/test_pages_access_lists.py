@@ -95,3 +95,28 @@ def test_every_version_of_the_policies_is_found(
     assert _listed(town, guard, f"{path}?q=%25", row) == ["2"]
     assert len(_listed(town, guard, f"{path}?q=航&sort=-state", row)) == 20
     assert _listed(town, guard, f"{path}?q=nobody", row) == []
+
+
+def test_networks_are_sorted_and_paged(town: Town, boss: Principal, guard: dict[str, str]) -> None:
+    with town.house.database.write(boss) as tx:
+        for n in reversed(range(52)):
+            country = "US" if n == 7 else "JP"
+            service.put_network(
+                tx, service.NamedNetwork(f"n{n:02}", (f"10.0.{n}.0/24",), country), before=""
+            )
+        form = PolicyForm(networks=("n30",))
+        service.propose_policies(
+            tx, [Policy("p", write_form("p", form), "規則", "Rule")], note="", based_on=0
+        )
+    with town.house.database.write(SYSTEM) as tx:
+        for waiting in service.list_waiting(tx):
+            service.approve_version(tx, waiting.number, "")
+    row = r'<th scope="row">(n\d\d)</th>'
+    path = "/access/networks"
+    assert _listed(town, guard, path, row) == [f"n{n:02}" for n in range(50)]
+    assert _listed(town, guard, f"{path}?page=2", row) == ["n50", "n51"]
+    assert _listed(town, guard, f"{path}?sort=-name", row)[0] == "n51"
+    assert _listed(town, guard, f"{path}?sort=-country", row)[0] == "n07"
+    assert _listed(town, guard, f"{path}?sort=-used", row)[0] == "n30"
+    assert _listed(town, guard, f"{path}?sort=used&page=2", row)[-1] == "n30"
+    assert _listed(town, guard, f"{path}?q=10.0.7.9&page=1", row) == ["n07"]

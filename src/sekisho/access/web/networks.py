@@ -1,5 +1,7 @@
 """Named networks as a page: the list with who uses each, one to add, each to change."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import get, post
@@ -8,7 +10,7 @@ from litestar.params import FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 from sekisho.access import service
-from sekisho.access.service.networks import NamedNetwork
+from sekisho.access.service.networks import NamedNetwork, UsedNetwork
 from sekisho.access.web import fields
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import ConflictError, InvalidInputError, SekishoError
@@ -19,14 +21,29 @@ ALL = "/access/networks"
 Form = URLEncodedBody[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the address says of the list."""
+
+    q: str = ""
+    sort: str = "name"
+    page: int = 1
+
+
+_FIRST = Listed()
+
+
 @get(ALL, sync_to_thread=True)
 def show_networks(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
+    *,
     q: FromQuery[str] = "",
+    sort: FromQuery[str] = "name",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """List the named networks."""
-    return _page(database, principal, search=q)
+    return _page(database, principal, listed=Listed(q, sort, max(1, page)))
 
 
 @post(ALL, sync_to_thread=True)
@@ -61,12 +78,29 @@ def remove(
 
 def _page(
     database: Database, principal: Principal, sent: fields.Sent | None = None,
-    fault: SekishoError | None = None, search: str = "",
+    fault: SekishoError | None = None, listed: Listed = _FIRST,
 ) -> Page:  # fmt: skip
     with database.read(principal) as tx:
-        found = service.list_used_networks(tx, search)
-    context = {"networks": found, "sent": sent or {}, "fault": fault, "q": search}
+        found = _arrange(service.list_used_networks(tx, listed.q), listed.sort)
+    skipped = (listed.page - 1) * fields.PER_PAGE
+    context = {
+        "networks": found[skipped : skipped + fields.PER_PAGE], "sent": sent or {},
+        "fault": fault, "filters": listed, **fields.paging(listed.page, len(found)),
+    }  # fmt: skip
     return Page("access/networks.html", context, fault.status if fault else 200)
+
+
+def _arrange(found: Sequence[UsedNetwork], sort: str) -> list[UsedNetwork]:
+    """Sort networks by name, country or how many policies use them ("-" downwards)."""
+    by_name = sorted(found, key=lambda used: (used.network.name.casefold(), used.network.name))
+    keys: dict[str, Callable[[UsedNetwork], Any]] = {
+        "country": lambda used: used.network.country,
+        "used": lambda used: len(used.policies),
+    }
+    key = keys.get(sort.removeprefix("-"))
+    if key is not None:
+        return sorted(by_name, key=key, reverse=sort.startswith("-"))
+    return by_name[::-1] if sort == "-name" else by_name
 
 
 PAGES = [show_networks, put, remove]
