@@ -13,9 +13,9 @@ from sekisho.detection.engine.entities import find_entities, read_address
 from sekisho.detection.engine.logons import WATCHED, Outcome, read_windows, summarise_logons
 from sekisho.detection.engine.moments import parse_moment
 from sekisho.detection.engine.shaping import Shaping, shape_value
-from sekisho.detection.engine.sightings import Sighting
+from sekisho.detection.engine.sightings import Sighting, see_correlation
 from sekisho.detection.engine.summary import MOST_BINS, Read, make_histogram, summarise
-from sekisho.detection.model import Event, Level, Match, Record
+from sekisho.detection.model import Document, Event, Level, Match, Record
 
 NOW = int(datetime(2026, 11, 28, tzinfo=UTC).timestamp()) * 1_000_000
 HOUR = 3_600_000_000
@@ -174,6 +174,24 @@ def test_what_a_histogram_leaves_out_is_counted_and_said() -> None:
 
 
 _YEAR_1 = -62_135_596_800_000_000
+
+
+def test_the_axis_of_a_short_time_tells_its_seconds() -> None:
+    found = [sighting(NOW - 4_000_000), sighting(NOW)]
+    text = "\n".join(
+        draw_summary(summarise(found, Read(), [], NOW, table=own_attack_table()), Sheet("en", 100))
+    )
+    assert "2026-11-27 23:59:56" in text
+    assert "2026-11-28 00:00:01" in text
+
+
+@pytest.mark.parametrize(("hosts", "computer"), [(["A", "A"], "A"), (["A", "B"], ""), ([], "")])
+def test_what_was_correlated_on_one_host_stands_under_it(hosts: list[str], computer: str) -> None:
+    rule = Document(id="r", title="R", level=Level.HIGH)
+    records = [Record("f", n) for n in range(len(hosts))]
+    seen = {record: {"hosts": (host,)} for record, host in zip(records, hosts, strict=True)}
+    match = Match("r", "R", Level.HIGH, NOW, Record("f", 1), tuple(records))
+    assert see_correlation(rule, match, seen).computer == computer
 
 
 def test_log_ons_of_windows_are_grouped_whatever_the_case() -> None:

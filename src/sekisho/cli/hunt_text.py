@@ -49,6 +49,7 @@ _INDENT = "  "
 _TOP = 10
 _TOP_PIVOTS = 8
 _DIM, _BOLD = "2", "1"
+_MINUTE = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,8 @@ def _draw_histogram(summary: Summary, sheet: Sheet) -> Iterator[str]:
         code = _COLOURS[level] if level is not Level.CRITICAL else "31"
         yield f"{_INDENT}{sheet.level(level)}  {sheet.paint(bars, code)}  {sum(counts):>6,}"
     ends = summary.bins[0].start, summary.bins[-1].start + summary.step
-    left, right = (say_stamp(time, sheet.zone)[:16] for time in ends)
+    length = 16 if summary.step >= _MINUTE else 19  # minutes, or seconds too
+    left, right = (say_stamp(time, sheet.zone)[:length] for time in ends)
     gap = max(2, len(summary.bins) - len(left) - len(right))
     margin = " " * (len(_INDENT) + _level_width(sheet) + 2)
     yield margin + sheet.paint(left + " " * gap + right, _DIM)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from sekisho.detection.engine.details import pick_details
+from sekisho.detection.engine.entities import HOSTS
 from sekisho.detection.engine.moments import EPOCH
 from sekisho.detection.model import Document, Event, Level, Match, Record, Rule
 
@@ -73,7 +74,9 @@ def see_correlation(
     whole = msgspec.structs.replace(
         match, entities={kind: tuple(values) for kind, values in entities.items()}
     )
-    return Sighting(whole, rule.tags, details=dict(match.group))
+    hosts = whole.entities.get(HOSTS, ())
+    computer = hosts[0] if len(hosts) == 1 else ""  # where all of it happened
+    return Sighting(whole, rule.tags, computer=computer, details=dict(match.group))
 
 
 def say_time(time: int | None) -> str | None:
