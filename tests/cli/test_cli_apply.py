@@ -10,6 +10,11 @@ import pytest
 
 import sekisho
 from sekisho.cli.main import main
+from sekisho.identity import service as identity
+from sekisho.identity.model import PersonState, Role
+from sekisho.kernel.principal import SYSTEM
+from sekisho.kernel.settings import Settings
+from sekisho.server.bootstrap import open_house
 
 UNITS = "units:\n  - name: 本社\n    country: JP\n"
 
@@ -107,3 +112,76 @@ def test_controls_that_are_not_in_force_are_a_mistake(
     assert str(own) in capsys.readouterr().err
     monkeypatch.setenv("SEKISHO_CONTROLS", words[1])
     assert main([*words, "--plan"]) == 1
+
+
+POLICY = """\
+policies:
+  - id: all
+    cedar: |
+      @id("all")
+      permit(principal, action, resource);
+"""
+
+
+def test_policies_are_shown_line_by_line_with_what_comes_of_them(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(words[1], "policies.yaml")
+    path.write_text(POLICY, encoding="utf-8")
+    assert main([*words, "--yes"]) == 0
+    shown = capsys.readouterr().out
+    assert "+ policy all  (policies.yaml:2)\n" in shown
+    assert '    cedar:\n      +@id("all")\n      +permit(principal, action, resource);\n' in shown
+    assert shown.count("Version 1 of the policies is in force at once") == 2  # planned, and done
+    path.write_text(POLICY.replace("permit(", "forbid("), encoding="utf-8")
+    assert main([*words, "--plan"]) == 1
+    shown = capsys.readouterr().out
+    assert "~ policy all  (policies.yaml:2)\n    cedar:\n       @id(" in shown
+    assert "      -permit(principal, action, resource);\n      +forbid(principal" in shown
+    assert main([*words, "--plan", "--format", "json"]) == 1
+    step, note, plan = objects(capsys)
+    assert (step["kind"], step["name"]) == ("policy", "all")
+    assert "Version 2" in note["note"]
+    assert plan["steps"] == 1
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    assert main([*words, "--plan"]) == 1
+    shown = capsys.readouterr().out
+    assert "~ アクセスポリシー all" in shown
+    assert "ほかに承認できる人がいないため、ポリシーの版2はすぐに有効になります" in shown
+
+
+def test_what_waits_for_approval_is_not_called_done(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(words[1], "policies.yaml").write_text(POLICY, encoding="utf-8")
+    with open_house(Settings(data=Path(words[3]))) as house, house.database.write(SYSTEM) as tx:
+        identity.add_person(
+            tx, name="S", email="s@example.jp", language="ja", roles=[Role.SECURITY],
+            state=PersonState.ACTIVE,
+        )  # fmt: skip
+    assert main([*words, "--yes"]) == 0
+    assert "Version 1 of the policies waits for the approval" in capsys.readouterr().out
+    assert main([*words, "--plan"]) == 0
+    shown = capsys.readouterr().out
+    assert "waits for approval already, as version 1" in shown
+    assert "Nothing to do" not in shown
+
+
+def test_an_export_tells_what_it_leaves_out(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(words[1], "groups.yaml").write_text("groups:\n  - name: G\n", encoding="utf-8")
+    text = POLICY.replace("principal,", 'principal in Group::"G",')
+    Path(words[1], "policies.yaml").write_text(text, encoding="utf-8")
+    assert main([*words, "--yes"]) == 0
+    gone = "complete: true\ngroups: []\n"
+    Path(words[1], "groups.yaml").write_text(gone, encoding="utf-8")
+    Path(words[1], "policies.yaml").unlink()
+    assert main([*words, "--yes"]) == 0
+    capsys.readouterr()
+    out = ["apply", str(tmp_path / "out"), *words[2:], "--export"]
+    assert main(out) == 0
+    said = capsys.readouterr()
+    assert "The policy “all” is not written, since it names what is not there: Group::" in said.err
+    assert "policies.yaml" in said.out
+    assert main(["apply", str(tmp_path / "out"), *words[2:], "--plan"]) == 0

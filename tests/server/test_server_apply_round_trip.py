@@ -7,6 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sekisho.access import service as access
+from sekisho.access.engine.forms import write_form
+from sekisho.access.policies import Effect, Policy, PolicyForm
 from sekisho.controls.reading import Source
 from sekisho.controls.selfchecks import Audience
 from sekisho.controls.service import selfchecks
@@ -23,6 +26,7 @@ from sekisho.server.apply.act import do_steps
 from sekisho.server.apply.export import write_texts
 from sekisho.server.apply.model import FILES, Kind, Section
 from sekisho.server.apply.plan import make_plan
+from sekisho.server.apply.policies import can_be_written
 from sekisho.server.apply.reading import read_section
 from sekisho.server.apply.state import State, read_state
 
@@ -100,8 +104,21 @@ def _found(tx: Transaction, box: SecretBox, wish: Wish) -> None:
         notices.set_channel(tx, box, notices.ChannelOrder(
             ChannelKind.SLACK, name, {}, {"url": "https://hooks.slack.com/services/x"},
             topics, "en", enabled))  # fmt: skip
+    _make_policies(tx, units, groups)
     for role, strength in wish.strengths.items():
         identity.change_requirement(tx, f"role:{role.value}", int(strength))
+
+
+def _make_policies(tx: Transaction, units: list[str], groups: list[str]) -> None:
+    """Put policies in force, or leave them waiting where somebody could approve them."""
+    forms = {
+        **{f"unit-{n}": PolicyForm(units=(unit,)) for n, unit in enumerate(units)},
+        **{f"group-{n}": PolicyForm(Effect.FORBID, groups=(group,))
+           for n, group in enumerate(groups)},
+    }  # fmt: skip
+    policies = [Policy(name, write_form(name, form)) for name, form in forms.items()]
+    texts = [Policy(f"t-{p.id}", p.text.replace(p.id, f"t-{p.id}") + " //") for p in policies]
+    access.propose_policies(tx, [*policies, *texts], note="", based_on=0)
 
 
 def _make_units(tx: Transaction, wish: Wish) -> list[str]:
@@ -172,8 +189,10 @@ def test_an_exported_state_can_be_made_anew(database: Database, box: SecretBox) 
             identity.add_person(tx, name=name, email=f"{name}@example.jp", language="ja", roles=[])
         empty = read_state(tx, box)
         plan = make_plan(sections, empty, environment)
-        assert do_steps(tx, box, plan, empty, environment) == []
+        assert do_steps(tx, box, plan, empty, environment).refused == []
         made = read_state(tx, box)
         assert make_plan(sections, made, environment).steps == ()
         assert len(made.items[Kind.SELF_CHECK]) == 3
         assert len(made.items[Kind.CHANNEL]) == 2
+        assert len(made.items[Kind.POLICY]) == 6
+        assert all(can_be_written(item) for item in made.items[Kind.POLICY])

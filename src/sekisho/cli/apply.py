@@ -8,7 +8,9 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from difflib import unified_diff
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
@@ -24,6 +26,7 @@ from sekisho.server.bootstrap import open_house
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _SIGNS = {Act.ADD: "+", Act.CHANGE: "~", Act.REMOVE: "-"}
+_HEAD_OF_DIFFERENCE = 3  # lines that name files and places, of which there are none here
 _KINDS = {
     Kind.UNIT: msg("unit"),
     Kind.GROUP: msg("group"),
@@ -33,6 +36,7 @@ _KINDS = {
     Kind.CHANNEL: msg("notice channel"),
     Kind.CONTENT: msg("content"),
     Kind.RESOURCE: msg("resource"),
+    Kind.POLICY: msg("policy"),
 }
 
 
@@ -67,9 +71,12 @@ def run_apply(arguments: argparse.Namespace) -> int:
 
 
 def _export(desk: Desk, arguments: argparse.Namespace) -> int:
-    for name in export_folder(desk, arguments.folder):
+    names, left_out = export_folder(desk, arguments.folder)
+    for name in names:
         path = arguments.folder / name
         print(_encode({"file": str(path)}).decode() if _is_json(arguments) else path)
+    for text in left_out:
+        _tell(text, arguments, file=sys.stderr)
     return 0
 
 
@@ -87,6 +94,7 @@ def _apply(desk: Desk, arguments: argparse.Namespace) -> int:
     if not (arguments.yes or arguments.expect or _agreed(arguments)):
         return 1
     done = apply_plan(desk, sections, plan.digest)
+    _show_notes(done, arguments)
     if _is_json(arguments):
         print(_encode({"applied": len(done.steps), "plan": done.digest}).decode())
     else:
@@ -111,6 +119,7 @@ def _show(plan: Plan, arguments: argparse.Namespace) -> None:
     if _is_json(arguments):
         for step in plan.steps:
             print(_encode(_shape(step)).decode())
+        _show_notes(plan, arguments)
         print(_encode({"plan": plan.digest, "steps": len(plan.steps)}).decode())
         return
     for step in plan.steps:
@@ -119,8 +128,23 @@ def _show(plan: Plan, arguments: argparse.Namespace) -> None:
     if plan.steps:
         _say(msg("Plan %(digest)s: %(add)s to add, %(change)s to change, %(remove)s to remove.",
                  digest=plan.digest, **_counts(plan)))  # fmt: skip
-    else:
+    elif not plan.notes:  # what waits for approval is not as the folder says
         _say(msg("Nothing to do: everything is as the folder says."))
+    _show_notes(plan, arguments)
+
+
+def _show_notes(plan: Plan, arguments: argparse.Namespace) -> None:
+    for text in plan.notes:
+        _tell(text, arguments, file=sys.stdout)
+
+
+def _tell(text: Text, arguments: argparse.Namespace, *, file: TextIO) -> None:
+    """Say what there is to know beyond files and steps; JSON has it in its one stream."""
+    said = translate(text, speaking())
+    if _is_json(arguments):
+        print(_encode({"note": said}).decode())
+    else:
+        print(_safe(said), file=file)
 
 
 def _counts(plan: Plan) -> dict[str, int]:
@@ -154,8 +178,24 @@ def _difference_lines(difference: Difference) -> Iterator[str]:
         yield from (f"    + {difference.field}: {_safe(each)}" for each in sorted(after - before))
         yield from (f"    - {difference.field}: {_safe(each)}" for each in sorted(before - after))
         return
+    if _has_lines(before) or _has_lines(after):
+        yield f"    {difference.field}:"
+        yield from _changed_lines(str(before), str(after))
+        return
     said = f"{_quoted(before)} → " if before else ""
     yield f"    {difference.field}: {said}{_quoted(after)}"
+
+
+def _has_lines(value: Value) -> bool:
+    return isinstance(value, str) and "\n" in value
+
+
+def _changed_lines(before: str, after: str) -> Iterator[str]:
+    """Yield the lines of a longer text that go and come, and those in between that stay."""
+    old, new = (text.split("\n") if text else [] for text in (before, after))
+    lines = unified_diff(old, new, lineterm="", n=len(old) + len(new))
+    for line in list(lines)[_HEAD_OF_DIFFERENCE:]:
+        yield f"      {_safe(line)}".rstrip()
 
 
 def _quoted(value: Value) -> str:

@@ -43,10 +43,9 @@ def _list(values: Sequence[object]) -> str:
 
 def quote(text: str) -> str:
     """Write a string as Cedar does: with the escapes of JSON, of which some are not Cedar's."""
-    plain = json.dumps(text, ensure_ascii=False)
-    if "\\u" in plain or "\\b" in plain or "\\f" in plain:
+    if any(c < " " and c not in "\n\r\t" for c in text):
         raise ValueError("control characters cannot stand in a policy")
-    return plain
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _control(name: str) -> str:

@@ -7,6 +7,7 @@ tried all the same, so that one run names every mistake. The caller then gives t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import groupby
 
 from sekisho.access import service as access
 from sekisho.access.model import ResourceID
@@ -17,13 +18,15 @@ from sekisho.controls.service import content, selfchecks
 from sekisho.identity import service as identity
 from sekisho.identity.model import Assignment, Role, Strength
 from sekisho.kernel.db import Transaction
-from sekisho.kernel.errors import ConflictError, NotFoundError, SekishoError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.errors import ConflictError, SekishoError
+from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.ids import UnitID
 from sekisho.kernel.secrets import SecretBox
 from sekisho.notices import service as notices
 from sekisho.notices.model import ChannelKind, Topic
+from sekisho.server.apply.hands import Hands, open_hands
 from sekisho.server.apply.model import (
+    FILES,
     Act,
     Item,
     Kind,
@@ -34,6 +37,7 @@ from sekisho.server.apply.model import (
     read_role,
     write_path,
 )
+from sekisho.server.apply.proposing import propose
 from sekisho.server.apply.resources import resource_of
 from sekisho.server.apply.state import State
 
@@ -41,58 +45,57 @@ _SETUP, _SECRET = "setup.", "secret."
 
 
 @dataclass(slots=True)
-class _Hands:
-    """One transaction and the ids of what the steps name, growing while they are done."""
+class Outcome:
+    """What was refused, each with its place, and what else there is to say of what was done."""
 
-    tx: Transaction
-    box: SecretBox
-    environment: Mapping[str, str] = field(repr=False)
-    units: dict[str, str]
-    groups: dict[str, str]
-    people: dict[str, str]
-
-    def unit(self, path: str) -> str:
-        """Return the id of a unit; raise NotFoundError for one that could not be made."""
-        found = self.units.get(fold(path))
-        if found is None:
-            raise NotFoundError(msg("There is no unit “%(name)s”.", name=path))
-        return found
-
-    def group(self, name: str) -> str:
-        """Return the id of a group; raise NotFoundError for one that could not be made."""
-        found = self.groups.get(name)
-        if found is None:
-            raise NotFoundError(msg("There is no group “%(name)s”.", name=name))
-        return found
+    refused: list[Fault] = field(default_factory=list)
+    notes: list[Text] = field(default_factory=list)
 
 
 def do_steps(
     tx: Transaction, box: SecretBox, plan: Plan, state: State, environment: Mapping[str, str]
-) -> list[Fault]:
-    """Do every step of ``plan``, made from ``state`` in this transaction; return what was refused.
+) -> Outcome:
+    """Do every step of ``plan``, made from ``state`` in this transaction; return what came of it.
 
-    The transaction must be given up if anything was.
+    The transaction must be given up if anything was refused.
     """
-    hands = _Hands(
-        tx, box, environment,
-        {path: item.id for path, item in state.units.items()},
-        {name: item.id for name, item in state.groups.items()},
-        {address: item.id for address, item in state.people.items()},
-    )  # fmt: skip
+    hands = open_hands(tx, box, state, environment)
     lay_content(content.read_content(tx))  # schedules name questionnaires of the folder's own
-    refused: list[Fault] = []
-    for step in plan.steps:
-        try:
-            _DOERS[step.kind](hands, step)
-        except CatalogueError as error:  # each with its line in the file
-            refused += error.faults
-        except SekishoError as error:
-            said = msg("%(name)s: %(why)s", name=step.name, why=error.message)
-            refused.append(step.mark.fault(said))
-    return refused
+    outcome = Outcome()
+    asked = any(step.kind is Kind.POLICY for step in plan.steps)
+    could_approve = asked and bool(identity.list_holders(tx, "access.approve"))
+    for kind, steps in groupby(plan.steps, lambda step: step.kind):
+        if kind is Kind.POLICY:
+            _do_policies(hands, list(steps), plan.digest, outcome, could_approve=could_approve)
+            continue
+        for step in steps:
+            _do_step(hands, step, outcome.refused)
+    return outcome
 
 
-def _do_unit(hands: _Hands, step: Step) -> None:
+def _do_step(hands: Hands, step: Step, refused: list[Fault]) -> None:
+    try:
+        _DOERS[step.kind](hands, step)
+    except CatalogueError as error:  # each with its line in the file
+        refused += error.faults
+    except SekishoError as error:
+        said = msg("%(name)s: %(why)s", name=step.name, why=error.message)
+        refused.append(step.mark.fault(said))
+
+
+def _do_policies(
+    hands: Hands, steps: list[Step], digest: str, outcome: Outcome, *, could_approve: bool
+) -> None:
+    """Propose all policies; with who could approve taken away just before, that is refused."""
+    refused, notes = propose(hands, steps, f"{FILES[Kind.POLICY]} {digest}")
+    if could_approve and not refused and not identity.list_holders(hands.tx, "access.approve"):
+        why = msg("Nobody could approve the policies any more once these roles are taken away.")
+        refused = [steps[0].mark.fault(why)]
+    outcome.refused += refused
+    outcome.notes += notes
+
+
+def _do_unit(hands: Hands, step: Step) -> None:
     draft = identity.UnitDraft(
         step.value("name"), step.value("kind"), step.value("country"),
         step.value("time_zone"), step.value("language"),
@@ -110,7 +113,7 @@ def _do_unit(hands: _Hands, step: Step) -> None:
         identity.delete_unit(hands.tx, present.id, present.version)
 
 
-def _do_group(hands: _Hands, step: Step) -> None:
+def _do_group(hands: Hands, step: Step) -> None:
     changed = {each.field: each for each in step.differences}
     if step.act is Act.REMOVE:
         present = _present(step)
@@ -133,7 +136,7 @@ def _do_group(hands: _Hands, step: Step) -> None:
         )  # fmt: skip
 
 
-def _do_roles(hands: _Hands, step: Step) -> None:
+def _do_roles(hands: Hands, step: Step) -> None:
     held = [read_role(written) for written in step.values("roles")]
     wanted = [
         Assignment(Role(role), UnitID(hands.unit(unit)) if unit else None) for role, unit in held
@@ -142,13 +145,13 @@ def _do_roles(hands: _Hands, step: Step) -> None:
     identity.set_roles(hands.tx, present.id, wanted, present.version)
 
 
-def _do_sign_in(hands: _Hands, step: Step) -> None:
+def _do_sign_in(hands: Hands, step: Step) -> None:
     [role] = step.key
     strength = Strength[step.value("strength").upper()]
     identity.change_requirement(hands.tx, f"role:{role}", int(strength))
 
 
-def _do_self_check(hands: _Hands, step: Step) -> None:
+def _do_self_check(hands: Hands, step: Step) -> None:
     check, kind, whom = step.key
     audience = Audience(kind)
     if step.act is Act.CHANGE:
@@ -185,7 +188,7 @@ def _first_at(step: Step) -> datetime | None:
     return datetime.fromisoformat(written).replace(tzinfo=UTC) if written else None
 
 
-def _do_channel(hands: _Hands, step: Step) -> None:
+def _do_channel(hands: Hands, step: Step) -> None:
     kept = step.present.id if step.present else ""
     if step.act is Act.REMOVE:
         notices.remove_channel(hands.tx, kept)
@@ -205,20 +208,20 @@ def _do_channel(hands: _Hands, step: Step) -> None:
     notices.set_channel(hands.tx, hands.box, order, kept)
 
 
-def _do_resource(hands: _Hands, step: Step) -> None:
+def _do_resource(hands: Hands, step: Step) -> None:
     if step.act is Act.REMOVE:
         access.remove_resource(hands.tx, _present(step).id)
         return
     wanted = resource_of(step.key[0], step.fields)
     if step.act is Act.ADD:
-        access.add_resource(hands.tx, wanted)
+        hands.resources[step.key[0]] = access.add_resource(hands.tx, wanted).id
         return
     present = _present(step)
     made = replace(wanted, id=ResourceID(present.id))
     access.change_resource(hands.tx, made, present.version)
 
 
-def _do_content(hands: _Hands, step: Step) -> None:
+def _do_content(hands: Hands, step: Step) -> None:
     if step.act is Act.REMOVE:
         content.remove_content(hands.tx, step.key[0])
     else:
@@ -240,7 +243,7 @@ def _present(step: Step) -> Item:
     return step.present
 
 
-_DOERS: Mapping[Kind, Callable[[_Hands, Step], None]] = {
+_DOERS: Mapping[Kind, Callable[[Hands, Step], None]] = {
     Kind.UNIT: _do_unit,
     Kind.GROUP: _do_group,
     Kind.ROLES: _do_roles,

@@ -21,6 +21,7 @@ from sekisho.server.apply.model import (
     read_role,
     write_path,
 )
+from sekisho.server.apply.policies import Block, can_be_written, write_policy
 from sekisho.server.apply.resources import write_resource
 from sekisho.server.apply.sections import LIST_OF
 from sekisho.server.apply.state import State
@@ -62,6 +63,7 @@ def write_texts(state: State) -> dict[str, str]:
         Kind.SELF_CHECK: [_schedule(i) for i in state.items[Kind.SELF_CHECK]],
         Kind.CHANNEL: _channels(state.items[Kind.CHANNEL]),
         Kind.RESOURCE: [write_resource(i) for i in state.items[Kind.RESOURCE]],
+        Kind.POLICY: [write_policy(i) for i in state.items[Kind.POLICY] if can_be_written(i)],
     }
     whole = {FILES[kind]: _write(kind, listed) for kind, listed in shaped.items()}
     own = (item for item in state.items.get(Kind.CONTENT, ()) if item.version)
@@ -80,6 +82,15 @@ class _Dumper(yaml.SafeDumper):
         """Tell that nothing is ever written as an anchor."""
         del data
         return True
+
+
+def _block(dumper: yaml.SafeDumper, text: Block) -> yaml.Node:
+    """Write a text line by line where YAML reads each of them back as it is."""
+    plain = all(c == "\n" or c.isprintable() for c in text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|" if plain else '"')
+
+
+_Dumper.add_representer(Block, _block)
 
 
 def _units(state: State) -> list[dict[str, Any]]:

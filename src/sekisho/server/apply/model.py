@@ -36,6 +36,7 @@ class Kind(StrEnum):
     SELF_CHECK = "self_check"
     CHANNEL = "channel"
     RESOURCE = "resource"
+    POLICY = "policy"  # the last: all of them are one step, and name what the others made
 
 
 class Act(StrEnum):
@@ -54,6 +55,7 @@ FILES: Mapping[Kind, str] = {
     Kind.SELF_CHECK: "self_checks.yaml",
     Kind.CHANNEL: "channels.yaml",
     Kind.RESOURCE: "resources.yaml",
+    Kind.POLICY: "policies.yaml",
 }
 
 
@@ -153,9 +155,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be done, in this order."""
+    """What would be done, in this order; ``notes`` is what else there is to know about it."""
 
     steps: tuple[Step, ...]
+    notes: tuple[Text, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -1,7 +1,7 @@
 """From what is to what a folder wants: the steps, in the order in which they can be done (pure)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from sekisho.controls.faults import Fault
 from sekisho.kernel.i18n import Text, msg
@@ -20,10 +20,9 @@ from sekisho.server.apply.model import (
     Wanted,
     fold,
     read_path,
-    read_role,
-    write_role,
 )
-from sekisho.server.apply.places import did_you_mean
+from sekisho.server.apply.policies import REST as POLICY_REST
+from sekisho.server.apply.resolving import names_after, resolve
 from sekisho.server.apply.resources import REST
 from sekisho.server.apply.state import State
 
@@ -33,41 +32,9 @@ _REST: Mapping[Kind, Mapping[str, Value]] = {
     Kind.SELF_CHECK: {"every_days": "90", "open_days": "14", "remind_days": "5"},
     Kind.CHANNEL: {"language": "ja", "enabled": "true", "topics": frozenset()},
     Kind.RESOURCE: REST,
+    Kind.POLICY: POLICY_REST,
 }
 _ADMIN = "admin"
-
-
-@dataclass(slots=True)
-class _Names:
-    """The units, groups and people that there will be, and who named one that there is not."""
-
-    units: dict[str, str]
-    groups: set[str]
-    people: frozenset[str]
-    faults: list[Fault] = field(default_factory=list)
-
-    def find_unit(self, path: str, mark: Mark) -> str:
-        """Return the path as the unit itself is called."""
-        found = self.units.get(fold(path))
-        if found is None:
-            self._miss(msg("There is no unit “%(name)s”.", name=path), path,
-                       self.units.values(), mark)  # fmt: skip
-        return found or path
-
-    def require_group(self, name: str, mark: Mark) -> None:
-        """Note a group that there is not."""
-        if name not in self.groups:
-            self._miss(msg("There is no group “%(name)s”.", name=name), name, self.groups, mark)
-
-    def require_person(self, address: str, mark: Mark) -> None:
-        """Note an address that nobody has."""
-        if address not in self.people:
-            why = msg("Nobody here has the address %(address)s.", address=address)
-            self._miss(why, address, self.people, mark)
-
-    def _miss(self, why: Text, got: str, known: Iterable[str], mark: Mark) -> None:
-        said = msg("%(why)s %(hint)s", why=why, hint=did_you_mean(got, known))
-        self.faults.append(mark.fault(said))
 
 
 def make_plan(sections: Sequence[Section], state: State, environment: Mapping[str, str]) -> Plan:
@@ -76,56 +43,37 @@ def make_plan(sections: Sequence[Section], state: State, environment: Mapping[st
     ``environment`` holds the secrets of channels. Raises FolderError naming every person, unit,
     group and variable that is named and is not there.
     """
-    names = _names_after(sections, state)
+    names = names_after(sections, state)
     steps: list[Step] = []
     for section in sections:
-        wanted = [_resolved(item, names) for item in section.items]
+        wanted = [resolve(item, names) for item in section.items]
         steps += _compare(replace(section, items=tuple(wanted)), state, environment, names.faults)
     if names.faults:
         raise FolderError(names.faults)
-    return Plan(tuple(sorted(steps, key=_turn)))
+    return _without_waiting(Plan(tuple(sorted(steps, key=_turn))), state)
 
 
-def _names_after(sections: Iterable[Section], state: State) -> _Names:
-    units = {path: item.key[0] for path, item in state.units.items()}
-    groups = set(state.groups)
-    for section in sections:
-        if section.kind is Kind.UNIT:
-            wanted = {fold(item.key[0]): item.key[0] for item in section.items}
-            kept = {path: name for path, name in units.items() if path in wanted}
-            units = wanted | (kept if section.complete else units)
-        if section.kind is Kind.GROUP:
-            named = {item.key[0] for item in section.items}
-            groups = named if section.complete else groups | named
-    return _Names(units, groups, frozenset(state.people))
+def _without_waiting(plan: Plan, state: State) -> Plan:
+    """Leave policies out that a version waiting for approval would make already."""
+    asked = [step for step in plan.steps if step.kind is Kind.POLICY]
+    wanted = {item.key: item.fields for item in state.items[Kind.POLICY]}
+    for step in asked:
+        wanted[step.key] = step.fields
+        if step.act is Act.REMOVE:
+            del wanted[step.key]
+    for number, policies in state.waiting.items() if asked else ():
+        if {item.key: item.fields for item in policies} == wanted:
+            kept = tuple(step for step in plan.steps if step.kind is not Kind.POLICY)
+            return Plan(kept, (_waits(number),))
+    return plan
 
 
-def _resolved(item: Wanted, names: _Names) -> Wanted:
-    """Return an item whose names are those of what there will be; notes what there will not."""
-    if item.kind is Kind.GROUP:
-        for address, mark in item.marks.items():
-            names.require_person(address, mark)
-    if item.kind is Kind.ROLES:
-        names.require_person(item.key[0], item.mark)
-        roles = frozenset(_resolve_role(role, mark, names) for role, mark in item.marks.items())
-        return replace(item, fields={"roles": roles})
-    if item.kind is Kind.SELF_CHECK:
-        return replace(item, key=_resolve_audience(item, names))
-    return item
-
-
-def _resolve_role(written: str, mark: Mark, names: _Names) -> str:
-    role, unit = read_role(written)
-    return write_role(role, names.find_unit(unit, mark) if unit else "")
-
-
-def _resolve_audience(item: Wanted, names: _Names) -> tuple[str, ...]:
-    check, audience, whom = item.key
-    if audience == "unit":
-        return check, audience, names.find_unit(whom, item.marks[whom])
-    if audience == "group":
-        names.require_group(whom, item.marks[whom])
-    return item.key
+def _waits(number: int) -> Text:
+    return msg(
+        "What the folder says of policies waits for approval already, as version %(n)s "
+        "(/access/policies/versions/%(n)s).",
+        n=number,
+    )
 
 
 def _compare(

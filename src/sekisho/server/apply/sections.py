@@ -33,6 +33,7 @@ from sekisho.server.apply.places import (
     read_switch,
     read_word,
 )
+from sekisho.server.apply.policies import read_policies
 from sekisho.server.apply.resources import read_resources
 
 _COUNTRY = re.compile(r"[A-Za-z]{2}\Z", re.ASCII)
@@ -46,6 +47,7 @@ LIST_OF: Mapping[Kind, str] = {
     Kind.SELF_CHECK: "schedules",
     Kind.CHANNEL: "channels",
     Kind.RESOURCE: "resources",
+    Kind.POLICY: "policies",
 }
 
 
@@ -274,4 +276,5 @@ READERS: Mapping[Kind, Callable[[Place, bool], Iterator[Wanted]]] = {
     Kind.SELF_CHECK: _read_schedules,
     Kind.CHANNEL: _read_channels,
     Kind.RESOURCE: read_resources,
+    Kind.POLICY: read_policies,
 }

@@ -5,7 +5,7 @@ is shown is one that the rooms would take.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,13 +13,14 @@ from sekisho.controls.faults import Fault
 from sekisho.identity import service as identity
 from sekisho.kernel.db import Database, Transaction
 from sekisho.kernel.errors import ConflictError
-from sekisho.kernel.i18n import msg
+from sekisho.kernel.i18n import Text, msg
 from sekisho.kernel.principal import Principal
 from sekisho.kernel.secrets import SecretBox
 from sekisho.server.apply.act import do_steps
 from sekisho.server.apply.export import write_folder
 from sekisho.server.apply.model import FolderError, Kind, Mark, Plan, Section
 from sekisho.server.apply.plan import make_plan
+from sekisho.server.apply.policies import list_left_out
 from sekisho.server.apply.reading import read_folder
 from sekisho.server.apply.state import read_state
 
@@ -101,12 +102,13 @@ def _plan_and_do(desk: Desk, tx: Transaction, sections: Sequence[Section], diges
             hint=msg("Nothing was changed. Look at the new plan, then try again."),
         )  # fmt: skip
     usable = identity.has_usable_admin(tx)
-    refused = do_steps(tx, desk.box, plan, state, desk.environment)
+    outcome = do_steps(tx, desk.box, plan, state, desk.environment)
+    refused = outcome.refused
     if usable and not refused and not identity.has_usable_admin(tx):
         refused = [_locked_out(plan)]
     if refused:
         raise FolderError(refused)
-    return plan
+    return replace(plan, notes=(*plan.notes, *outcome.notes))
 
 
 def _locked_out(plan: Plan) -> Fault:
@@ -115,11 +117,11 @@ def _locked_out(plan: Plan) -> Fault:
     return (marks[-1] if marks else Mark("roles.yaml", 1)).fault(why)
 
 
-def export_folder(desk: Desk, folder: Path) -> list[str]:
-    """Write the present state into ``folder``; return the names of the files.
+def export_folder(desk: Desk, folder: Path) -> tuple[list[str], list[Text]]:
+    """Write the present state into ``folder``; return the names of the files, and what is missing.
 
     Raises ConflictError if one of them exists.
     """
     with desk.database.read(desk.principal) as tx:
         state = read_state(tx, desk.box)
-    return write_folder(folder, state)
+    return write_folder(folder, state), list_left_out(state.items[Kind.POLICY])

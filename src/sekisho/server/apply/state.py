@@ -1,15 +1,17 @@
 """Reads the present state through the services of the rooms, as items that a plan can compare."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from sekisho.access import service as access
+from sekisho.access.model import ResourceKind
+from sekisho.access.policies import Policy
 from sekisho.controls.selfchecks import Audience, Schedule
 from sekisho.controls.service import content, selfchecks
 from sekisho.identity import service as identity
 from sekisho.identity.engine import units as tree
-from sekisho.identity.model import Person, Unit
+from sekisho.identity.model import Person, Role, Unit
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.secrets import SecretBox
 from sekisho.notices import service as notices
@@ -17,6 +19,8 @@ from sekisho.notices.engine.setup import FIELDS_OF_KIND
 from sekisho.notices.model import Channel, ChannelKind
 from sekisho.notices.service.sending import open_secrets
 from sekisho.server.apply.model import Item, Kind, Value, fold, write_path, write_role
+from sekisho.server.apply.policies import Names
+from sekisho.server.apply.policies import item_of as policy_of
 from sekisho.server.apply.resources import item_of
 
 _EVERYBODY = 1_000_000
@@ -24,9 +28,13 @@ _EVERYBODY = 1_000_000
 
 @dataclass(frozen=True)  # no slots: what is looked up often is remembered
 class State:
-    """Everything that a folder can speak of, as it is in one transaction."""
+    """Everything that a folder can speak of, as it is in one transaction.
+
+    ``waiting`` holds the policies of each version that is made from the one in force and waits.
+    """
 
     items: Mapping[Kind, Sequence[Item]]
+    waiting: Mapping[int, Sequence[Item]] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> dict[str, Item]:
@@ -43,6 +51,11 @@ class State:
         """Return address → a person with the roles held."""
         return {item.key[0]: item for item in self.items[Kind.ROLES]}
 
+    @cached_property
+    def resources(self) -> dict[str, Item]:
+        """Return short name → resource of the gate."""
+        return {item.key[0]: item for item in self.items[Kind.RESOURCE]}
+
 
 def read_state(tx: Transaction, box: SecretBox) -> State:
     """Read everything (identity, settings, selfchecks and access .read, everywhere)."""
@@ -52,6 +65,16 @@ def read_state(tx: Transaction, box: SecretBox) -> State:
     people = identity.list_people(tx, limit=_EVERYBODY)
     groups = list(_read_groups(tx))
     names = {group.id: group.key[0] for group in groups}
+    resources = access.list_resources(tx)
+    called: Names = {
+        "Unit": paths,
+        "Group": names,
+        "Person": {person.id: person.email for person in people},
+        "Resource": {resource.id: resource.key for resource in resources},
+        "Role": {role.value: role.value for role in Role},
+        "Kind": {kind.value: kind.value for kind in ResourceKind},
+    }
+    in_force = access.version_in_force(tx)
     return State({
         Kind.UNIT: [_unit(unit, paths[unit.id]) for unit in units.values()],
         Kind.GROUP: groups,
@@ -60,8 +83,17 @@ def read_state(tx: Transaction, box: SecretBox) -> State:
         Kind.SELF_CHECK: list(_schedules(tx, paths, names)),
         Kind.CONTENT: [_content(each) for each in content.list_content(tx)],
         Kind.CHANNEL: [_channel(each.channel, box) for each in notices.list_channels(tx)],
-        Kind.RESOURCE: [item_of(each) for each in access.list_resources(tx)],
+        Kind.RESOURCE: [item_of(each) for each in resources],
+        Kind.POLICY: _policies(in_force.policies if in_force else (), called),
+    }, {
+        each.number: _policies(each.policies, called)
+        for each in access.list_waiting(tx)
+        if each.based_on == (in_force.number if in_force else 0)
     })  # fmt: skip
+
+
+def _policies(policies: Iterable[Policy], names: Names) -> list[Item]:
+    return [policy_of(each, names) for each in policies]
 
 
 def _path(units: Mapping[str, Unit], unit_id: str) -> str:
