@@ -1,8 +1,13 @@
 """A desktop host's certificate: fetched, shown with what it is worth, pinned as it was compared."""
 
 import asyncio
+import gc
+import socket
+import ssl
 import threading
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,21 +22,32 @@ from sekisho.access.model import Resource, ResourceID, ResourceKind, Upstream
 from sekisho.evidence import service as evidence
 from sekisho.identity.model import Role
 from sekisho.kernel.principal import SYSTEM
+from sekisho.server.desktop.dial import RefusedError, dial_rdp, inspect
+from sekisho.server.desktop.grants import Grant
+from sekisho.server.desktop.x224 import NLA, make_request
 from support.desktop_line import Host
 
 
 @contextmanager
 def _host(folder: Path) -> Iterator[tuple[Host, int]]:
     """Run a made-up RDP host on a loop of its own."""
-    host, loop = Host(folder), asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(host.serve, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever)
+    host, there = Host(folder), Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]]()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(host.serve, "127.0.0.1", 0)
+        port, end = server.sockets[0].getsockname()[1], asyncio.Event()
+        there.set_result((port, asyncio.get_running_loop(), end))
+        await end.wait()
+        server.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    yield host, server.sockets[0].getsockname()[1]
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(20)
-    server.close()
-    loop.close()
+    port, loop, end = there.result(20)
+    try:
+        yield host, port
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(20)
 
 
 def _publish(town: Town, port: int, **changes: Any) -> Resource:
@@ -107,3 +123,44 @@ def test_what_cannot_be_fetched_says_why(town: Town, headers: dict[str, str]) ->
     for wrong in ({}, {"digest": "x" * 64, "version": "1"}, {"digest": "a" * 64, "version": "x"}):
         sent = town.client().post(f"{address}/pin", headers=headers, data=wrong)
         assert sent.status_code == 400, wrong
+
+
+@contextmanager
+def _no_socket_left_open() -> Iterator[None]:
+    gc.collect()  # what others left is not told here
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        yield
+        gc.collect()
+    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
+
+
+def _grant(port: int, **changes: Any) -> Grant:
+    return Grant(
+        ticket="t", session="s", kind="rdp", host="127.0.0.1", port=port, ends=0.0, **changes
+    )
+
+
+def test_looking_at_a_host_leaves_no_socket_open(tmp_path: Path) -> None:
+    with _host(tmp_path) as (host, port), _no_socket_left_open():
+        seen = asyncio.run(inspect(_grant(port)))
+        assert seen.digest == host.pin
+        assert seen.doubt
+        vouched = ssl.DER_cert_to_PEM_cert(seen.certificate)
+        for _ in range(5):  # it was left to chance
+            assert asyncio.run(inspect(_grant(port, ca_pem=vouched))).doubt == ""
+            with pytest.raises(RefusedError):
+                asyncio.run(dial_rdp(_grant(port, pin="0" * 64), make_request(NLA)))
+
+
+def test_giving_up_on_a_host_that_says_nothing_hangs_up_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dialled = dial_rdp(_grant(silent.getsockname()[1]), make_request(NLA))
+        with pytest.raises(TimeoutError) as kept:  # and with it what the dialling held
+            asyncio.run(asyncio.wait_for(dialled, 0.2))
+        accepted, _ = silent.accept()
+        with accepted:
+            accepted.settimeout(5)
+            while accepted.recv(1000):
+                pass
+    assert kept.type is TimeoutError

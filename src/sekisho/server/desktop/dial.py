@@ -5,9 +5,11 @@ for the host's name. Anything else is refused: nobody at a browser decides about
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,14 +50,11 @@ async def dial_rdp(grant: Grant, request: bytes) -> Line:
     """Negotiate NLA with a host and start TLS; raise RefusedError."""
     reader, writer = await _reach(grant)
     try:
-        confirm = await _negotiate(reader, writer, request)
-        return await _secure(grant, reader, writer, confirm)
+        async with _kept_if_it_opens(writer):
+            confirm = await _negotiate(reader, writer, request)
+            return await _secure(grant, reader, writer, confirm)
     except (OSError, EOFError, TimeoutError, x224.NotX224Error) as error:
-        writer.close()
         raise RefusedError(Why.UNREACHABLE, type(error).__name__) from error
-    except RefusedError:
-        writer.close()
-        raise
 
 
 async def dial_vnc(grant: Grant) -> Line:
@@ -63,11 +62,23 @@ async def dial_vnc(grant: Grant) -> Line:
     reader, writer = await _reach(grant)
     if not grant.tls:
         return Line(reader, writer)
-    try:
+    async with _kept_if_it_opens(writer):
         return await _secure(grant, reader, writer, b"")
-    except RefusedError:
-        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def _kept_if_it_opens(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Hang up where the block fails, whatever the reason: cancelled too."""
+    try:
+        yield
+    except BaseException:
+        await _hang_up(writer)
         raise
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    await asyncio.sleep(0)  # lets the socket close, also where nothing follows
 
 
 async def _reach(grant: Grant) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -160,7 +171,7 @@ async def inspect(grant: Grant) -> Seen:
     unpinned = msgspec.structs.replace(grant, pin="", tls=True)
     try:
         dialled = dial_rdp(unpinned, _ASK) if grant.kind == "rdp" else dial_vnc(unpinned)
-        (await dialled).writer.close()
+        await _hang_up((await dialled).writer)
     except RefusedError as refused:
         doubt = refused.detail or refused.why.value
     return Seen(held, doubt)
@@ -178,8 +189,7 @@ async def _fetch(grant: Grant, *, negotiates: bool) -> bytes:
     except (OSError, EOFError, TimeoutError, x224.NotX224Error) as error:
         raise RefusedError(Why.NO_TLS, type(error).__name__) from error
     finally:
-        writer.transport.abort()
-        await asyncio.sleep(0)  # lets the socket close, also where nothing follows
+        await _hang_up(writer)
     if not held:
         raise RefusedError(Why.NO_TLS)
     return bytes(held)
