@@ -44,6 +44,14 @@ WAZUH = {
         "eventdata": {name[0].lower() + name[1:]: text for name, text in DATA.items()},
     }},
 }  # fmt: skip
+VIEWER = {
+    "Level": "Information", "Date and Time": "11/23/2026 1:20:55 AM", "Source": PROVIDER,
+    "Event ID": "1", "Task Category": "(1)", "extra": MESSAGE,
+}  # fmt: skip
+JAPANESE = {
+    "レベル": "情報", "日付と時刻": "2026/11/23 1:20:55", "ソース": PROVIDER,
+    "イベント ID": "1", "タスクのカテゴリ": "(1)", "extra": MESSAGE,
+}  # fmt: skip
 
 
 def as_csv(row: dict[str, Any]) -> bytes:
@@ -79,6 +87,76 @@ def test_an_exported_event_is_what_its_log_held(
     rules = ("--rules", str(tmp_path / "rule.yml"), "--format", "json", "--quiet")
     assert main(["hunt", str(tmp_path / name), *rules, "--timezone", "Asia/Tokyo"]) == 1
     assert json.loads(capsys.readouterr().out)["time"] == "2026-11-23T01:20:55.123456Z"
+
+
+@pytest.mark.parametrize("row", [VIEWER, JAPANESE], ids=["English", "日本語"])
+def test_the_table_of_the_event_viewer_is_opened_though_it_names_no_channel(
+    row: dict[str, str],
+) -> None:
+    (event,), troubles = read_bytes(as_csv(row).replace(b",extra\r\n", b"\r\n"), "a.csv")
+
+    assert not troubles
+    assert (event.channel, event.event_id) == (SYSMON, 1)
+    assert {name: event.fields.get(name) for name in DATA} == DATA
+    assert event.time == AT // 1_000_000 * 1_000_000
+
+
+def test_a_row_of_the_viewer_by_an_unknown_source_keeps_what_it_says() -> None:
+    row = {**VIEWER, "Source": "Some Service"}
+    assert open_export(row) is row
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "Creating Scriptblock text (2 of 3):",
+        "スクリプト ブロック テキストを作成しています (2 個中 3 個目):",
+    ],
+)
+def test_a_script_is_taken_out_of_its_message(first: str) -> None:
+    message = f"{first}\r\n$a = 1\r\n\r\niex $a\r\n\r\nScriptBlock ID: 0f\r\nPath: C:\\a.ps1"
+    provider = "Microsoft-Windows-PowerShell"
+    opened = open_export({**POWERSHELL, "ProviderName": provider, "Message": message})
+
+    assert opened["EventData"] == {
+        "MessageNumber": "2", "MessageTotal": "3", "ScriptBlockText": "$a = 1\n\niex $a",
+        "ScriptBlockId": "0f", "Path": "C:\\a.ps1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "\n" * 300_000, "(1" * 200_000, "(1 of 1)" + "\nScriptBlock ID" * 50_000, "(1 of 1):\nx"],
+    ids=["empty", "line breaks", "pieces", "ids", "no end"],
+)
+def test_a_message_that_is_no_script_costs_next_to_nothing(message: str) -> None:
+    row = {**POWERSHELL, "ProviderName": "Microsoft-Windows-PowerShell", "Message": message}
+    assert open_export(row) is row
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"C:\\Windows\\a.exe", r"C:\Windows\a.exe"),
+        (r"\\\\srv\\share", r"\\srv\share"),
+        (r"\\srv\share", r"\\srv\share"),
+        (r"C:\Windows\a.exe", r"C:\Windows\a.exe"),
+    ],
+)
+def test_backslashes_that_wazuh_doubled_are_single_again(written: str, meant: str) -> None:
+    win = {"system": {"channel": SYSMON, "eventID": "1"}, "eventdata": {"image": written}}
+    assert open_export({"data": {"win": win}})["Image"] == meant
+
+
+def test_lines_of_several_systems_are_opened_each_for_itself(tmp_path: Path) -> None:
+    """Wazuh's archive holds what every agent sent; what the first line says counts for it alone."""
+    (tmp_path / "rule.yml").write_text(RULE)
+    other = {"timestamp": "2026-11-23T01:20:00Z", "full_log": "sshd[1]: x", "data": {"srcip": "x"}}
+    (tmp_path / "archives.json").write_bytes(json_lines([other, WAZUH, other]))
+    out = tmp_path / "out.jsonl"
+    rules = ("--rules", str(tmp_path / "rule.yml"), "--format", "json", "--quiet")
+    assert main(["hunt", str(tmp_path / "archives.json"), *rules, "--output", str(out)]) == 1
+    assert [json.loads(line)["record"] for line in out.read_text().splitlines()] == [2]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 
+from sekisho.detection.engine.exports import open_export
 from sekisho.detection.engine.moments import find_moment, parse_moment
 from sekisho.detection.engine.textlines import Clock, parse_line
 from sekisho.detection.engine.windows import (
@@ -43,6 +44,7 @@ def shape_value(value: Mapping[str, Any], how: Shaping, file: str, record: int) 
     system = find_system(value)
     if system is not None:
         return make_windows(shape_windows(system), how, file, record)
+    value = open_export(value)
     fields = shape_winlog(value) or shape_flat(value)
     if fields is not None and fields.get("Channel"):
         return make_windows(fields, how, file, record)

@@ -32,7 +32,7 @@ from sekisho.detection.mapping import own_routing
 from sekisho.detection.model import RuleSet
 from sekisho.detection.sources.bulk import Hunter
 from sekisho.detection.sources.chunks import cut_chunks
-from sekisho.detection.sources.reading import Reading, holds_exports
+from sekisho.detection.sources.reading import Reading
 from sekisho.detection.sources.sniffing import Format, Shape, sniff
 from sekisho.detection.sources.streams import HEAD
 from sekisho.detection.sources.stretches import Stretch, cut_lines
@@ -124,10 +124,8 @@ def spread(found: Found, share: int = _SHARE) -> list[Found]:
 
 def _cut(path: Path, found: Found, share: int) -> list[Stretch]:
     with path.open("rb") as file:
-        head = file.read(HEAD)
-    shape = sniff(head, found.name)
-    large = found.size >= 2 * share
-    if shape == Shape(Format.JSONL) and large and not holds_exports(head):
+        shape = sniff(file.read(HEAD), found.name)
+    if shape == Shape(Format.JSONL) and found.size >= 2 * share:
         return list(cut_lines(path, found.size, share))
     if shape.format is Format.EVTX:  # an event of these costs several times as much as a line
         return cut_chunks(path, found.size, share // _DEARER)

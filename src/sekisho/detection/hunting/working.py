@@ -12,7 +12,7 @@ from sekisho.detection.sources.archives import Unit, open_units
 from sekisho.detection.sources.bulk import Hunter
 from sekisho.detection.sources.chunks import read_chunks
 from sekisho.detection.sources.limits import Allowance, Trouble, UnreadableError
-from sekisho.detection.sources.reading import OpenLog, Reading, holds_exports, open_log, read_log
+from sekisho.detection.sources.reading import OpenLog, Reading, open_log, read_log
 from sekisho.detection.sources.sniffing import Format, Shape
 from sekisho.detection.sources.streams import (
     HEAD,
@@ -112,7 +112,7 @@ class Worker:
             if log.shape.format is Format.EVTX:
                 with seekable(log.unit.stream) as stream:
                     self._hunter.evtx(path or stream, log.unit.name)
-            elif log.shape == Shape(Format.JSONL) and not holds_exports(log.unit.head):
+            elif log.shape == Shape(Format.JSONL):
                 self._hunter.jsonl(log.unit.stream, log.unit.name)
             else:
                 self._hunter.events(self._collector.tap(read_log(log)))

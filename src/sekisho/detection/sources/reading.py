@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from sekisho.detection.engine.exports import open_export
 from sekisho.detection.engine.repeats import Repeats
 from sekisho.detection.engine.shaping import Shaping, shape_line, shape_value, unwrap
 from sekisho.detection.engine.textlines import Clock
@@ -63,8 +62,7 @@ class OpenLog:
 
     def make(self, value: Mapping[str, Any], record: int) -> Event:
         """Make the event of a mapping."""
-        opened = open_export(value)
-        return shape_value(opened, self.reading.shaping, self.unit.name, record)
+        return shape_value(value, self.reading.shaping, self.unit.name, record)
 
 
 def open_log(unit: Unit, reading: Reading, report: Report) -> OpenLog | None:
@@ -85,16 +83,6 @@ def open_log(unit: Unit, reading: Reading, report: Report) -> OpenLog | None:
             None, msg("It is empty."), msg("If it should not be, see how it was taken or exported.")
         )
     return None
-
-
-def holds_exports(head: bytes) -> bool:
-    """Say whether JSON lines are events as other tools export them, which bulk does not open."""
-    line = next((each for each in head.split(b"\n") if each.startswith(b"{")), b"")
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, Mapping) and open_export(value) is not value
 
 
 def read_log(log: OpenLog) -> Iterator[Event]:
