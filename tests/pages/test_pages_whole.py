@@ -54,6 +54,29 @@ def test_a_failing_device_is_seen_everywhere(town: Town, guard: dict[str, str]) 
     assert first.why["ja"] in rule
 
 
+def test_every_device_that_does_not_pass_a_rule_is_found_on_its_page(
+    town: Town, guard: dict[str, str]
+) -> None:
+    """Twenty a page; the page used to end with the worst twenty."""
+    for number in range(23):
+        town.clock.advance(seconds=60)
+        rule = town.answer(town.enrol(f"pc-{number:02}"), failing=1)[0]
+    town.clock.advance(seconds=60)
+    town.enrol("silent")
+    path = f"/controls/{rule.id}"
+
+    def shown(query: str) -> list[str]:
+        return re.findall(r'\?open=[a-z0-9-]+">([^<]+)</a></th>', read(town, path + query, guard))
+
+    failing = [f"pc-{number:02}" for number in range(23)]
+    assert shown("") == failing[:20]
+    assert shown("?page=2") == [*failing[20:], "silent"]
+    assert shown("?kind=fail&page=2") == failing[20:]
+    assert shown("?kind=unknown") == ["silent"]
+    assert shown("?page=3") == shown("?kind=exempt") == shown(f"?page={10**9}") == []
+    assert shown("?kind=pass") == failing[:20], "what is no kind of this list narrows nothing"
+
+
 def test_mistakes_in_the_controls_on_disk_are_shown(town: Town, guard: dict[str, str]) -> None:
     mistake = Fault("/rules/firewall.yaml", 7, msg("The severity is not known; <b>"))
     controls.note_faults((mistake,))

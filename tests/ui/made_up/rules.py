@@ -128,7 +128,16 @@ def control(language: str) -> dict[str, Any]:
         trend=days,
         trend_chart=trend_chart(days, "44 → 23"),
         failing=failing,
-        failing_more=17,
+        listed=S(
+            kind="",
+            pager={
+                "page": 1,
+                "pages": 2,
+                "total": len(failing) + 17,
+                "first": 1,
+                "last": len(failing),
+            },
+        ),
         systems=systems,
         manifest=MANIFEST[:1],
         facts=[

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
@@ -31,12 +31,13 @@ from sekisho.server.pages.overview import TrendDay, draw_trend, read_trend
 from sekisho.ui import charts
 from sekisho.ui.charts import Part
 
-MOST_DEVICES = 20
+PER_PAGE = 20
+NOT_PASSING = (VerdictKind.FAIL, VerdictKind.UNKNOWN, VerdictKind.EXEMPT)
 
 
 @dataclass(frozen=True, slots=True)
 class FailingDevice:
-    """A device that does not pass this rule."""
+    """A device that does not pass this rule; without a title where an export alone knows it."""
 
     id: str
     title: str
@@ -44,6 +45,27 @@ class FailingDevice:
     outcome: str
     since: datetime
     due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Which page of the devices is shown, of one verdict or of all that are no pass."""
+
+    kind: str
+    page: int
+    total: int
+
+    @property
+    def skipped(self) -> int:
+        """Return how many devices stand on the pages before."""
+        return (self.page - 1) * PER_PAGE
+
+    @property
+    def pager(self) -> dict[str, int]:
+        """Return what the pager needs."""
+        first, last = self.skipped + 1, self.skipped + PER_PAGE
+        return {"page": self.page, "pages": -(-self.total // PER_PAGE), "total": self.total,
+                "first": min(first, self.total), "last": min(last, self.total)}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +96,7 @@ class RuleView:
     trend: Sequence[TrendDay]
     trend_chart: Markup | str
     failing: Sequence[FailingDevice]
-    failing_more: int
+    listed: Listed
     systems: Sequence[SystemView]
     manifest: Sequence[tuple[str, Sequence[str]]]
     fix: Sequence[str]
@@ -88,27 +110,35 @@ def show_rule(
     catalogue: NamedDependency[Catalogue],
     language: NamedDependency[str],
     control_id: FromPath[str],
+    *,
+    kind: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """Show one rule. Needs ``controls.read``."""
     principal.require("controls.read")
     control = find_control(catalogue, control_id)
     with database.read(principal) as tx:
-        view = read_rule(tx, control, language)
+        view = read_rule(tx, control, language, kind, max(1, page))
     return Page("controls/control.html", {"view": view})
 
 
-def read_rule(tx: Transaction, control: Control, language: str) -> RuleView:
-    """Gather the page of one rule."""
+def read_rule(
+    tx: Transaction, control: Control, language: str, kind: str = "", page: int = 1
+) -> RuleView:
+    """Gather the page of one rule, with one page of the devices that do not pass."""
     counts = _counts(tx, control)
-    failing = read_failing(tx, control.id) if tx.principal.allows("devices.read") else []
+    kinds = [each for each in NOT_PASSING if kind in {"", each.value}] or list(NOT_PASSING)
+    shown = {each: counts[each.value] for each in kinds}
+    listed = Listed(kind if len(kinds) == 1 else "", page, sum(shown.values()))
+    may_look = tx.principal.allows("devices.read")
+    failing = read_failing(tx, control.id, shown, listed.skipped) if may_look else []
     trend = read_trend(tx, control.id)
-    not_passing = sum(counts.values()) - counts["pass"]
     return RuleView(
         id=control.id, version=control.version, title=control.title,
         severity=control.severity.value, statement=control.statement, why=control.why,
         facts=describe(control), counts=counts, total=sum(counts.values()),
         bar=_bar(counts, language), trend=trend, trend_chart=draw_trend(trend, language),
-        failing=failing, failing_more=max(0, not_passing - len(failing)),
+        failing=failing, listed=listed,
         systems=read_systems(control, language),
         manifest=group_reads({pair for reads in read_by(control).values() for pair in reads}),
         fix=control.fix_steps("all", language),
@@ -148,30 +178,32 @@ def describe(control: Control) -> list[tuple[Text, Localized | Text | str]]:
     ]
 
 
-def read_failing(tx: Transaction, control_id: str) -> list[FailingDevice]:
-    """Return the devices that do not pass, failing ones first, the longest first."""
-    listed = [
-        (kind, verdict)
-        for kind in (VerdictKind.FAIL, VerdictKind.UNKNOWN)
-        for verdict in controls.list_control_devices(tx, control_id, kind, limit=MOST_DEVICES)
-    ][:MOST_DEVICES]
+def read_failing(
+    tx: Transaction, control_id: str, counts: Mapping[VerdictKind, int], skipped: int = 0
+) -> list[FailingDevice]:
+    """Return the devices of one page, kind after kind as ``counts`` names them, longest first."""
+    listed: list[tuple[VerdictKind, controls.DeviceVerdict]] = []
+    for kind, number in counts.items():
+        room = PER_PAGE - len(listed)
+        if room and skipped < number:
+            found = controls.list_control_devices(tx, control_id, kind, limit=room, offset=skipped)
+            listed += [(kind, verdict) for verdict in found]
+        skipped = max(0, skipped - number)
     ids = [verdict.device_id for _, verdict in listed]
-    found = inventory.list_devices(tx, DeviceFilter(only=ids), limit=MOST_DEVICES).devices
-    devices = {device.id: device for device in found}
-    names = name_owners(tx, found)
-    return [
-        _failing(devices[verdict.device_id], kind, verdict, names)
-        for kind, verdict in listed
-        if verdict.device_id in devices
-    ]
+    known = inventory.list_devices(tx, DeviceFilter(only=ids), limit=PER_PAGE).devices
+    devices = {device.id: device for device in known}
+    names = name_owners(tx, known)
+    return [_failing(devices.get(v.device_id), kind, v, names) for kind, v in listed]
 
 
 def _failing(
-    device: Device, kind: VerdictKind, verdict: controls.DeviceVerdict, names: Mapping[str, str]
-) -> FailingDevice:
+    device: Device | None, kind: VerdictKind, verdict: controls.DeviceVerdict,
+    names: Mapping[str, str],
+) -> FailingDevice:  # fmt: skip
     due = verdict.fix_by if kind is VerdictKind.FAIL else None
-    owner = names.get(device.owner_id or "", "")
-    return FailingDevice(device.id, device.title, owner, kind.value, verdict.since, due)
+    owner = names.get(device.owner_id or "", "") if device else ""
+    title = device.title if device else ""
+    return FailingDevice(verdict.device_id, title, owner, kind.value, verdict.since, due)
 
 
 def read_systems(control: Control, language: str) -> list[SystemView]:
