@@ -132,8 +132,13 @@ MISTAKES = [
     ("    form:\n      units:\n        - 本社\n        - 営業部\n", 6, "There is no unit"),
     ("    form: {resources: [wik]}\n", 3, "Did you mean “wiki”?"),
     ("    form: {roles: [admins]}\n", 3, "Did you mean “admin”?"),
-    ("    form: {networks: [office]}\n", 2, "There is no network “office”."),
-    ("    form: {controls: [screen-lok]}\n", 2, "Did you mean “screen-lock”?"),
+    ("    form: {networks: [office]}\n", 3, "There is no network “office”."),
+    (
+        "    form:\n      controls:\n        - antivirus\n        - screen-lok\n",
+        6,
+        "“screen-lock”?",
+    ),
+    (CEDAR % ("", ' unless { context.networks.containsAny(["lan"]) }'), 2, "no network “lan”"),
     ("    form: {}\n    approvers: {group: G}\n", 4, "There is no group “G”."),
     (BLOCK, 6, "There is no group “在宅”."),
     (BLOCK, 7, "Did you mean “wiki”?"),
@@ -418,3 +423,29 @@ def test_the_record_says_who_proposed_what(house: Bench) -> None:
     assert people == []
     assert version is not None
     assert version.author == house.desk.principal.reference
+
+
+def test_a_group_that_goes_while_a_policy_in_force_names_it_is_told(house: Bench) -> None:
+    """The version without it waits; until then a forbid would silently mean nobody."""
+    house.apply()
+    house.town.add("s@example.jp", Role.SECURITY)
+    house.write(
+        policies="complete: true\n" + OPEN,
+        groups="complete: true\ngroups: []\n",
+        units="complete: true\nunits: [{name: 本社}]\n",
+    )
+    waits, *told = house.plan().notes
+    assert "waits for the approval" in str(waits)
+    assert [str(each).split(",")[0] for each in told] == [  # the disabled one keeps nobody out
+        f"“{GROUP}” goes",
+        "“本社 / 営業部” goes",
+    ]
+    assert "有効なポリシー「office」がまだこれを条件にしています" in translate(told[0], "ja")
+
+
+def test_a_policy_whose_network_is_gone_can_still_be_switched_off(house: Bench) -> None:
+    house.apply()
+    store(house, Policy("p", write_form("p", PolicyForm(networks=("gone",)))))
+    house.write(policies="policies:\n  - {id: p, enabled: false}\n")
+    house.apply()
+    assert not in_force(house)["p"].enabled

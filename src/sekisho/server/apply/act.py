@@ -37,7 +37,7 @@ from sekisho.server.apply.model import (
     read_role,
     write_path,
 )
-from sekisho.server.apply.proposing import propose
+from sekisho.server.apply.proposing import propose, tell_left_behind
 from sekisho.server.apply.resources import resource_of
 from sekisho.server.apply.state import State
 
@@ -70,6 +70,7 @@ def do_steps(
             continue
         for step in steps:
             _do_step(hands, step, outcome.refused)
+    outcome.notes += tell_left_behind(hands, plan.steps)
     return outcome
 
 

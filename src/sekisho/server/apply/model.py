@@ -126,7 +126,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One act of a plan; ``fields`` is all that the thing will say afterwards."""
+    """One act of a plan; ``fields`` is all that the thing will say afterwards.
+
+    ``marks`` says where a value of it stands, as in ``Wanted``.
+    """
 
     act: Act
     kind: Kind
@@ -136,6 +139,7 @@ class Step:
     mark: Mark
     present: Item | None = None
     text: str = field(default="", repr=False)
+    marks: Mapping[str, Mark] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

@@ -161,7 +161,7 @@ def _step(wanted: Wanted, present: Item | None) -> Step | None:
         return None
     fields = {**present.fields, **{each.field: each.after for each in differences}}
     return Step(Act.CHANGE, wanted.kind, present.key, tuple(differences), fields,
-                wanted.mark, present, wanted.text)  # fmt: skip
+                wanted.mark, present, wanted.text, wanted.marks)  # fmt: skip
 
 
 def _addition(wanted: Wanted) -> Step:
@@ -172,7 +172,7 @@ def _addition(wanted: Wanted) -> Step:
         if value
     ]
     return Step(Act.ADD, wanted.kind, wanted.key, tuple(differences), fields, wanted.mark,
-                text=wanted.text)  # fmt: skip
+                text=wanted.text, marks=wanted.marks)  # fmt: skip
 
 
 def _removal(present: Item, mark: Mark) -> Iterator[Step]:

@@ -15,6 +15,8 @@ from sekisho.server.apply.places import fields_of, mark_of, read_choice, read_sw
 from sekisho.server.apply.references import Reference
 
 _NAMED = {"units": "Unit", "groups": "Group", "roles": "Role", "resources": "Resource"}
+_WORDS = {"networks": "network", "controls": "rule"}
+"""What a form asks for by names that are words of a policy, not entities."""
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\Z", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}\Z", re.ASCII)
 _TRUSTS = {trust.word: int(trust) for trust in Trust}
@@ -27,11 +29,15 @@ _LAST_WEEKDAY = 7
 def read_form(place: Place, marks: dict[str, Mark]) -> PolicyForm:
     """Return the form that a file writes, by names; puts where each name stands into ``marks``."""
     given = fields_of(place, (), PolicyForm.__slots__)
-    said: dict[str, Any] = {
-        name: tuple(_names(each, _NAMED[name], marks)) if name in _NAMED else _READERS[name](each)
-        for name, each in given.items()
-    }
-    return PolicyForm(**said)
+    return PolicyForm(**{name: _field(name, each, marks) for name, each in given.items()})
+
+
+def _field(name: str, place: Place, marks: dict[str, Mark]) -> Any:
+    if name in _NAMED:
+        return tuple(_names(place, _NAMED[name], marks))
+    if name in _WORDS:
+        return tuple(_words(place, _WORDS[name], marks))
+    return _READERS[name](place)
 
 
 def _listed(place: Place) -> Iterator[Place]:
@@ -53,8 +59,11 @@ def _names(place: Place, kind: str, marks: dict[str, Mark]) -> Iterator[str]:
         yield name
 
 
-def _words(place: Place) -> tuple[str, ...]:
-    return tuple(each.text() for each in _listed(place))
+def _words(place: Place, kind: str, marks: dict[str, Mark]) -> Iterator[str]:
+    for each in _listed(place):
+        word = each.text()
+        marks.setdefault(str(Reference(kind, word)), mark_of(each))
+        yield word
 
 
 def _trusts(place: Place) -> tuple[int, ...]:
@@ -106,8 +115,6 @@ _READERS: Mapping[str, Any] = {
     "trusts": _trusts,
     "strength": lambda place: _STRENGTHS.get(read_choice(place, _STRENGTHS), 0),
     "mfa_minutes": lambda place: place.integer(1, _LONGEST_PROOF),
-    "controls": _words,
-    "networks": _words,
     "countries": _countries,
     "weekdays": lambda place: tuple(each.integer(1, _LAST_WEEKDAY) for each in _listed(place)),
     "begin": _minute,

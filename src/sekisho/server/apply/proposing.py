@@ -4,7 +4,7 @@ What the rooms ask of a version counts here as well: a second person's word wher
 could give it, and a way in for administrators.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +17,10 @@ from sekisho.controls.faults import Fault
 from sekisho.kernel.errors import InvalidInputError, NotFoundError, SekishoError
 from sekisho.kernel.i18n import Text, msg
 from sekisho.server.apply.hands import Hands
-from sekisho.server.apply.model import Act, Mark, Step, Value
+from sekisho.server.apply.model import Act, Kind, Mark, Step, Value
 from sekisho.server.apply.places import did_you_mean
 from sekisho.server.apply.policies import CEDAR, GONE, GROUP, WORDS
-from sekisho.server.apply.references import Reference, entities_of, rename
+from sekisho.server.apply.references import Reference, entities_of, find_references, rename
 
 
 def propose(hands: Hands, steps: Sequence[Step], note: str) -> tuple[list[Fault], list[Text]]:
@@ -44,6 +44,28 @@ def propose(hands: Hands, steps: Sequence[Step], note: str) -> tuple[list[Fault]
     return [], [_said(version)]
 
 
+def tell_left_behind(hands: Hands, steps: Iterable[Step]) -> Iterator[Text]:
+    """Say which policies in force still name a unit or group that ``steps`` have taken away.
+
+    It may go, as on its page; but whom such a policy kept out, it keeps out no more.
+    """
+    types = {Kind.UNIT: "Unit", Kind.GROUP: "Group"}
+    gone = {
+        (types[step.kind], step.present.id): step.name
+        for step in steps
+        if step.act is Act.REMOVE and step.kind in types and step.present
+    }
+    now = access.version_in_force(hands.tx) if gone else None
+    for policy in now.policies if now else ():
+        named = {gone.get((each.kind, each.name), "") for each in find_references(policy.text)}
+        for name in sorted(named - {""}) if policy.enabled else ():
+            yield msg(
+                "“%(name)s” goes, and the policy “%(id)s”, which is in force, still names it: "
+                "nobody is meant by that any more.",
+                name=name, id=policy.id,
+            )  # fmt: skip
+
+
 def _said(version: PolicyVersion) -> Text:
     if version.state is VersionState.WAITING:
         return msg(
@@ -65,6 +87,7 @@ def _make_all(hands: Hands, steps: Sequence[Step], made: dict[str, Policy]) -> I
             continue
         try:
             made[name] = _make(hands, step, made.get(name) or Policy(name, ""))
+            yield from _missing_words(hands, step, made[name].text) if _says_anew(step) else ()
         except SekishoError as error:
             said = msg("%(name)s: %(why)s", name=name, why=error.message)
             yield step.mark.fault(said)
@@ -78,9 +101,13 @@ def _make(hands: Hands, step: Step, policy: Policy) -> Policy:
         said["enabled"] = changed["enabled"] == "true"
     if "approvers" in changed:
         said["approvers"] = _approvers(hands, str(changed["approvers"]))
-    if CEDAR in changed or GONE in changed:
+    if _says_anew(step):
         said["text"] = _text(hands, step.value(CEDAR))
     return replace(policy, **said)
+
+
+def _says_anew(step: Step) -> bool:
+    return any(each.field in {CEDAR, GONE} for each in step.differences)
 
 
 def _approvers(hands: Hands, written: str) -> str:
@@ -105,7 +132,6 @@ def _text(hands: Hands, named: str) -> str:
     text = rename(named, called)
     for kind, name in sorted(_entities(text) - known):
         raise NotFoundError(msg("Nothing here is called %(name)s.", name=Reference(kind, name)))
-    _require_words(hands, text)
     return text
 
 
@@ -116,23 +142,30 @@ def _entities(text: str) -> frozenset[tuple[str, str]]:
         raise InvalidInputError(msg("Cedar cannot read it: %(why)s", why=error)) from None
 
 
-def _require_words(hands: Hands, text: str) -> None:
-    """Require that the networks and rules which a form asks for are there."""
+def _missing_words(hands: Hands, step: Step, text: str) -> Iterator[Fault]:
+    """Yield the networks and rules that a form asks for and that are not there."""
     form = read_form(text)
     if form is None:
         return
-    networks = {name for name, _, _ in access.list_networks(hands.tx)}
-    rules = {str(name) for name in controls.catalogue_in_force().controls}
-    for name in form.networks:
-        if name not in networks:
-            raise _missing(msg("There is no network “%(name)s”.", name=name), name, networks)
-    for name in form.controls:
-        if name not in rules:
-            raise _missing(msg("There is no rule “%(name)s”.", name=name), name, rules)
+    networks = [name for name, _, _ in access.list_networks(hands.tx)]
+    rules = [str(name) for name in controls.catalogue_in_force().controls]
+    for kind, asked, known, there_is_none in (
+        ("network", form.networks, networks, _no_network),
+        ("rule", form.controls, rules, _no_rule),
+    ):
+        for name in asked:
+            if name not in known:
+                mark = step.marks.get(str(Reference(kind, name)), step.mark)
+                why, hint = there_is_none(name), did_you_mean(name, known)
+                yield mark.fault(msg("%(why)s %(hint)s", why=why, hint=hint))
 
 
-def _missing(why: Text, name: str, known: set[str]) -> NotFoundError:
-    return NotFoundError(msg("%(why)s %(hint)s", why=why, hint=did_you_mean(name, known)))
+def _no_network(name: str) -> Text:
+    return msg("There is no network “%(name)s”.", name=name)
+
+
+def _no_rule(name: str) -> Text:
+    return msg("There is no rule “%(name)s”.", name=name)
 
 
 def _check(policies: Sequence[Policy], marks: Mapping[str, Mark], first: Mark) -> list[Fault]:
