@@ -71,6 +71,32 @@ FORMS = {
 }
 
 
+VIEWED = (
+    f'Information,2026/11/23 10:20:55,Microsoft-Windows-Sysmon,1,Process Create,"{MESSAGE}"\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Level", "Date and Time", "Source", "Event ID", "Task Category"),
+        ("レベル", "日付と時刻", "ソース", "イベント ID", "タスクのカテゴリ"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "cp932"])
+def test_the_event_viewers_table_is_read_as_it_is_saved_in_japan(
+    names: tuple[str, ...], encoding: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "rule.yml").write_text(RULE)
+    (tmp_path / "a.csv").write_bytes(f"{','.join(names)}\r\n{VIEWED}".encode(encoding))
+    rules = ("--rules", str(tmp_path / "rule.yml"), "--format", "json", "--quiet")
+    assert main(["hunt", str(tmp_path / "a.csv"), *rules, "--timezone", "Asia/Tokyo"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["time"], found["details"]["User"]) == ("2026-11-23T01:20:55.000000Z", "taro")
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_an_exported_event_is_what_its_log_held(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
