@@ -296,3 +296,35 @@ def test_whoever_may_only_read_brings_nothing_in(database: Database, tmp_path: P
         assert imports.list_imports(tx) == ([], 0)
         with pytest.raises(NotPermittedError):
             imports.upload_export(tx, folder=tmp_path, file_name="a", content=b"a,b\n1,2\n")
+
+
+def test_rows_and_devices_of_exports_are_sorted(
+    database: Database, admin: Principal, tmp_path: Path
+) -> None:
+    made = bring(database, admin, tmp_path, (
+        "pc-b,S1111111,Windows,Corporate,2026-11-21,True\n"
+        "PC-A,S2222222,macOS,Corporate,2026-11-23,True\n"
+        "iPhone,F4GH5678,iOS,Corporate,2026-11-22,True\n"
+        "pc-c,S3333333,Windows,Corporate,,True\n"
+    ))  # fmt: skip
+
+    def rows(sort: str, outcome: str = "") -> list[str]:
+        with database.read(admin) as tx:
+            return [
+                row.name for row in imports.list_rows(tx, made.id, outcome=outcome, sort=sort)[0]
+            ]
+
+    def alone(sort: str) -> list[str]:
+        with database.read(admin) as tx:
+            pages = [imports.page_imported(tx, "pc", 1, offset, sort)[0] for offset in range(3)]
+        return [device.name for page in pages for device in page]
+
+    assert rows("line") == rows("no such") == ["pc-b", "PC-A", "iPhone", "pc-c"]
+    assert rows("name") == ["iPhone", "PC-A", "pc-b", "pc-c"]
+    assert rows("-seen") == ["PC-A", "iPhone", "pc-b", "pc-c"]
+    assert rows("outcome")[0] == "iPhone"
+    assert rows("-name", outcome="unmatched") == ["pc-c", "pc-b", "PC-A"]
+    assert alone("name") == alone("; DROP") == ["PC-A", "pc-b", "pc-c"]
+    assert alone("-name") == ["pc-c", "pc-b", "PC-A"]
+    assert alone("system") == ["PC-A", "pc-b", "pc-c"]
+    assert alone("-seen")[0] == "PC-A"

@@ -279,24 +279,26 @@ def _require_open(tx: Transaction, import_id: str) -> Import:
 
 
 def list_rows(
-    tx: Transaction, import_id: str, *, outcome: str = "", search: str = "", limit: int = 50,
-    offset: int = 0,
+    tx: Transaction, import_id: str, *, outcome: str = "", search: str = "", sort: str = "line",
+    limit: int = 50, offset: int = 0,
 ) -> tuple[list[Row], int]:  # fmt: skip
     """Return one page of an import's rows and how many match. Needs ``controls.write``."""
     tx.principal.require(RIGHT)
     if outcome and outcome not in tuple(Outcome):
         outcome = ""
+    known = sort if sort.removeprefix("-") in store.ROW_SORTS else "line"
     return store.list_rows(
-        tx, import_id, outcome=outcome, search=search, limit=limit, offset=offset
+        tx, import_id, outcome=outcome, search=search, sort=known, limit=limit, offset=offset
     )
 
 
 def page_imported(
-    tx: Transaction, search: str, limit: int, offset: int
+    tx: Transaction, search: str, limit: int, offset: int, sort: str = "name"
 ) -> tuple[list[ImportedDevice], int]:
     """Return one page of devices that only an export knows. Needs ``controls.read``."""
     tx.principal.require("controls.read")
-    return store.page_imported(tx, search, limit, offset)
+    known = sort if sort.removeprefix("-") in store.ALONE_SORTS else "name"
+    return store.page_imported(tx, search, limit, offset, known)
 
 
 def count_imported(tx: Transaction) -> int:

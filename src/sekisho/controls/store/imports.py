@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy import Row as SQLRow
-from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from sekisho.controls.exports.grid import Problem
 from sekisho.controls.exports.matching import MatchedBy, Outcome, Row
@@ -19,6 +19,15 @@ SORTS = {
     "received": IMPORTS.c.received_at, "file": func.lower(IMPORTS.c.file_name),
     "state": IMPORTS.c.state, "taken": IMPORTS.c.taken_at, "rows": IMPORTS.c.rows,
     "by": func.lower(IMPORTS.c.person_name),
+}  # fmt: skip
+
+ROW_SORTS: Mapping[str, ColumnElement[Any]] = {
+    "line": IMPORT_ROWS.c.number, "name": func.lower(IMPORT_ROWS.c.name),
+    "outcome": IMPORT_ROWS.c.outcome, "seen": IMPORT_ROWS.c.seen_at,
+}  # fmt: skip
+ALONE_SORTS: Mapping[str, ColumnElement[Any]] = {
+    "name": func.lower(IMPORTED.c.name), "system": IMPORTED.c.platform,
+    "mapping": IMPORTED.c.mapping_id, "seen": IMPORTED.c.seen_at,
 }  # fmt: skip
 
 
@@ -80,10 +89,10 @@ def replace_rows(tx: Transaction, import_id: str, rows: Iterable[Row]) -> None:
 
 
 def list_rows(
-    tx: Transaction, import_id: str, *, outcome: str = "", search: str = "", limit: int = 50,
-    offset: int = 0,
+    tx: Transaction, import_id: str, *, outcome: str = "", search: str = "", sort: str = "line",
+    limit: int = 50, offset: int = 0,
 ) -> tuple[list[Row], int]:  # fmt: skip
-    """Return one page of the rows of an import and how many match."""
+    """Return one page of an import's rows by a key of ROW_SORTS ("-" downwards), and the total."""
     wanted: list[Any] = [IMPORT_ROWS.c.import_id == import_id]
     if outcome:
         wanted.append(IMPORT_ROWS.c.outcome == outcome)
@@ -92,8 +101,14 @@ def list_rows(
         columns = (IMPORT_ROWS.c.name, IMPORT_ROWS.c.serial, IMPORT_ROWS.c.email)
         wanted.append(or_(*(column.ilike(like, escape="!") for column in columns)))
     total = tx.scalar(select(func.count()).select_from(IMPORT_ROWS).where(*wanted))
-    page = select(IMPORT_ROWS).where(*wanted).order_by(IMPORT_ROWS.c.number)
+    order = (_order(ROW_SORTS, sort), IMPORT_ROWS.c.number)
+    page = select(IMPORT_ROWS).where(*wanted).order_by(*order)
     return [_row(row) for row in tx.rows(page.limit(limit).offset(offset))], int(total or 0)
+
+
+def _order(sorts: Mapping[str, ColumnElement[Any]], sort: str) -> ColumnElement[Any]:
+    column = sorts[sort.removeprefix("-")]
+    return (column.desc() if sort.startswith("-") else column.asc()).nulls_last()
 
 
 def list_waiting_rows(tx: Transaction, import_id: str, limit: int) -> list[Row]:
@@ -176,14 +191,21 @@ def list_imported(tx: Transaction) -> list[ImportedDevice]:
 
 
 def page_imported(
-    tx: Transaction, search: str, limit: int, offset: int
+    tx: Transaction, search: str, limit: int, offset: int, sort: str = "name"
 ) -> tuple[list[ImportedDevice], int]:
-    """Return one page of devices that only an export knows, and how many match."""
+    """Return one page of devices that only an export knows, and how many match.
+
+    ``sort`` is a key of ALONE_SORTS, "-" downwards.
+    """
     like = f"%{search.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
     columns = (IMPORTED.c.name, IMPORTED.c.serial, IMPORTED.c.email)
     wanted = or_(*(column.ilike(like, escape="!") for column in columns))
     total = tx.scalar(select(func.count()).select_from(IMPORTED).where(wanted))
-    page = select(IMPORTED).where(wanted).order_by(IMPORTED.c.name, IMPORTED.c.id)
+    page = (
+        select(IMPORTED)
+        .where(wanted)
+        .order_by(_order(ALONE_SORTS, sort), IMPORTED.c.name, IMPORTED.c.id)
+    )
     return [_device(row) for row in tx.rows(page.limit(limit).offset(offset))], int(total or 0)
 
 

@@ -4,6 +4,7 @@ Here and not in the room of controls, because rows are held against enrolled dev
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -134,6 +135,7 @@ def show_import(
     *,
     outcome: FromQuery[str] = "",
     q: FromQuery[str] = "",
+    sort: FromQuery[str] = "line",
     page: FromQuery[int] = 1,
     columns: FromQuery[int] = 0,
 ) -> Page:
@@ -142,7 +144,7 @@ def show_import(
         made = service.require_import(tx, import_id)
         if made.state is ImportState.DRAFT or (columns and made.state is ImportState.PREVIEW):
             return _columns(tx, catalogue, settings, import_id, {}, None)
-        return _rows(tx, catalogue, import_id, outcome, q, max(1, page))
+        return _rows(tx, catalogue, import_id, Listed(outcome, q, sort, max(1, page)))
 
 
 def _columns(
@@ -158,12 +160,21 @@ def _columns(
     return Page("pages/import_columns.html", context, status=400 if wrong else 200)
 
 
-def _rows(
-    tx: Transaction, catalogue: Catalogue, import_id: str, outcome: str, search: str, page: int
-) -> Page:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the address says of the rows."""
+
+    outcome: str = ""
+    q: str = ""
+    sort: str = "line"
+    page: int = 1
+
+
+def _rows(tx: Transaction, catalogue: Catalogue, import_id: str, listed: Listed) -> Page:
+    page = listed.page
     made = service.require_import(tx, import_id)
     rows, total = service.list_rows(
-        tx, import_id, outcome=outcome, search=search, limit=PER_PAGE,
+        tx, import_id, outcome=listed.outcome, search=listed.q, sort=listed.sort, limit=PER_PAGE,
         offset=(page - 1) * PER_PAGE,
     )  # fmt: skip
     ids = sorted({i for row in rows for i in (*row.candidates, row.device_id or "") if i})
@@ -173,7 +184,7 @@ def _rows(
         "made": made, "rows": rows, "titles": titles, "controls": catalogue.controls,
         "mapping": mappings.get(made.mapping_id), "words": WORDS_OF_OUTCOME,
         "matches": WORDS_OF_MATCH, "states": WORDS_OF_STATE, "outcomes": Outcome,
-        "filters": {"outcome": outcome, "q": search}, "total": total, "page": page,
+        "filters": listed, "total": total, "page": page,
         "pages": -(-total // PER_PAGE) or 1, "first": (page - 1) * PER_PAGE + 1 if rows else 0,
         "last": (page - 1) * PER_PAGE + len(rows),
         "waiting": service.count_waiting(tx, import_id)
@@ -332,17 +343,19 @@ def show_imported(
     database: NamedDependency[Database],
     *,
     q: FromQuery[str] = "",
+    sort: FromQuery[str] = "name",
     page: FromQuery[int] = 1,
 ) -> Page:
     """List the devices that only an export knows. Needs ``devices.read``."""
     principal.require("devices.read")
     page = max(1, page)
     with database.read(principal) as tx:
-        found, total = service.page_imported(tx, q, PER_PAGE, (page - 1) * PER_PAGE)
+        found, total = service.page_imported(tx, q, PER_PAGE, (page - 1) * PER_PAGE, sort)
         titles = {key: mapping.title for key, mapping in service.list_mappings(tx).items()}
         standings = service.list_imported_standings(tx, found)
     context = {
-        "devices": found, "titles": titles, "standings": standings, "search": q, "total": total,
+        "devices": found, "titles": titles, "standings": standings, "search": q, "sort": sort,
+        "total": total,
         "page": page, "pages": -(-total // PER_PAGE) or 1,
         "first": (page - 1) * PER_PAGE + 1 if found else 0,
         "last": (page - 1) * PER_PAGE + len(found),
