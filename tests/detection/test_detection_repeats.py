@@ -1,7 +1,11 @@
 """Lines by which syslog stands for several: each counts."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from sekisho.cli.main import main
 from sekisho.detection.engine.repeats import MOST, Repeats
 from sekisho.detection.engine.textlogons import TextLogons
 from support.logs import read_bytes
@@ -21,6 +25,18 @@ def test_every_failure_counts(second: str) -> None:
     assert len({(event.record, event.time) for event in events}) == 12
     logs = TextLogons()
     assert sum(len(list(logs.see(event))) for event in events) == 12
+
+
+@pytest.mark.parametrize("second", [QUOTED, LAST])
+def test_passwords_guessed_in_one_line_are_as_many_as_it_says(
+    second: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "auth.log"
+    log.write_text(FIRST + second)
+
+    assert main(["hunt", str(log), "--format", "json", "--quiet"]) == 1
+    found = [json.loads(line)["rule_title"] for line in capsys.readouterr().out.splitlines()]
+    assert "VPN or SSH Passwords Guessed From One Address" in found
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,9 @@ def values_of(entry: Entry) -> object:
     return entry.measured if folded == entry.measured else folded
 
 
-record_of = operator.attrgetter("record")
+record_of = operator.attrgetter("time", "record")
+"""What makes an event; of a line that says it was repeated, each turn is one, at its own time."""
+
 rule_of = operator.attrgetter("rule_id")
 
 
