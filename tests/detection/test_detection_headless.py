@@ -66,6 +66,18 @@ def test_a_chunk_that_ends_early_is_read_as_far_as_it_goes(whole: bytes) -> None
     assert [one.lost for one in troubles].count(False) == 1
 
 
+@needs_evtx
+def test_a_piece_that_begins_within_a_chunk_is_read_from_the_next_one_on(whole: bytes) -> None:
+    second = EVTX_HEAD + CHUNK
+    wanted, _ = read(io.BytesIO(whole[:EVTX_HEAD] + whole[second:]))
+
+    records, troubles = read(io.BytesIO(whole[second - 5_000 :]))
+
+    assert wanted
+    assert records == wanted
+    assert [one.lost for one in troubles].count(False) == 1
+
+
 def test_what_has_no_chunk_is_refused_and_closed(tmp_path: Path) -> None:
     path = tmp_path / "a.evtx"
     path.write_bytes(bytes(3 * CHUNK))

@@ -21,23 +21,20 @@ _MOST_COUNTED = 0xFFFF
 
 
 def put_head(source: Path | BinaryIO) -> BinaryIO | None:
-    """Return a file without a usable head as one with a head; None where no chunk is found.
+    """Return a file without a usable head as one with a head; None where no chunk begins soon.
 
+    What stands before the first whole chunk (the rest of another, say) is passed over.
     What is opened here closes its file when it is closed. Raises OSError.
     """
     file = source.open("rb") if isinstance(source, Path) else source
-    begin = next((at for at in (0, EVTX_HEAD) if _is_chunk(file, at)), None)
-    if begin is None:
+    file.seek(0)
+    begin = file.read(CHUNK + len(_MAGIC)).find(_MAGIC)
+    if begin < 0:
         if isinstance(source, Path):
             file.close()
         return None
     chunks = (file.seek(0, io.SEEK_END) - begin + CHUNK - 1) // CHUNK
     return io.BufferedReader(_Headed(file, _make_head(chunks), begin), CHUNK)
-
-
-def _is_chunk(file: BinaryIO, at: int) -> bool:
-    file.seek(at)
-    return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _make_head(chunks: int) -> bytes:
