@@ -7,7 +7,8 @@ import pytest
 from sekisho.findings import service as findings
 from sekisho.findings.model import FindingFilter
 from sekisho.identity import service
-from sekisho.identity.model import Method, Role
+from sekisho.identity.model import Attempts, Method, Role
+from sekisho.identity.store import doorway
 from sekisho.kernel.db import Transaction
 from sekisho.kernel.errors import (
     InvalidInputError,
@@ -71,6 +72,36 @@ def test_blocks_are_listed_by_name_and_lifted(town: Town) -> None:
         service.lift_block(tx, block.key)
     assert town.enter_code(EMAIL, town.code(secret)).method is Method.TOTP
     assert "identity.unblocked" in town.kinds()
+
+
+def test_what_waits_is_sorted_and_none_of_it_is_out_of_reach(town: Town) -> None:
+    """The list used to end with the five hundred that wait longest."""
+    principal = town.as_person(town.start_admin())
+    with town.database.write(principal) as tx:
+        for number in range(600):
+            until = tx.now + timedelta(minutes=1 + number)
+            key = f"address:203.0.{number // 250}.{number % 250}"
+            doorway.lock_attempts(tx, key)
+            doorway.set_attempts(tx, key, Attempts(10 + number % 7, tx.now, until))
+        found = service.list_blocks(tx)
+        assert [block.name for block in (found[0], found[-1])] == ["203.0.2.99", "203.0.0.0"]
+        assert len(found) == 600
+        few = service.list_blocks(tx, "203.0.1.24", "failures")
+        assert [block.failures for block in few] == sorted(block.failures for block in few)
+        assert len(few) == 11
+        assert service.list_blocks(tx, sort="name")[0].name == "203.0.0.0"
+        assert service.list_blocks(tx, sort="-name")[0].name == "203.0.2.99"
+
+
+def test_bans_are_sorted(town: Town) -> None:
+    principal = town.as_person(town.start_admin())
+    with town.database.write(principal) as tx:
+        for address, reason, days in (("198.51.100.2", "b", 9), ("198.51.100.1", "C", 7),
+                                      ("198.51.100.3", "A", 8)):  # fmt: skip
+            service.shut_out(tx, address, reason, days)
+        for sort, last in (("name", "123"), ("reason", "321"), ("-until", "231"), ("x", "132")):
+            found = service.list_shut_out(tx, "198.51", sort)
+            assert "".join(ban.unit[-1] for ban in found) == last, sort
 
 
 def test_bans_have_a_reason_and_an_end(town: Town) -> None:

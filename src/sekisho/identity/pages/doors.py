@@ -25,6 +25,7 @@ Form = URLEncodedBody[dict[str, Any]]
 
 DOORS = "/people/sign-in"
 BLOCKS = "/people/blocks"
+_PER_PAGE = 50
 _FIELDS = ("issuer", "name", "client_id", "secret", "domains", "acr", "amr")
 
 
@@ -129,16 +130,22 @@ def _number(text: object) -> int:
 def show_blocks(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
+    *,
     q: FromQuery[str] = "",
+    sort: FromQuery[str] = "-until",
+    page: FromQuery[int] = 1,
 ) -> Page:
     """Show what must wait after failures, and which addresses are shut out."""
     with database.read(principal) as tx:
-        context = {
-            "blocks": service.list_blocks(tx, q),
-            "bans": service.list_shut_out(tx, q),
-            "q": q,
-            "current": "people",
-        }
+        blocks = service.list_blocks(tx, q, sort)
+        bans = service.list_shut_out(tx, q, sort)
+    skipped = (max(1, page) - 1) * _PER_PAGE
+    shown = blocks[skipped : skipped + _PER_PAGE]
+    context = {
+        "blocks": shown, "bans": bans, "q": q, "sort": sort, "current": "people",
+        "page": max(1, page), "pages": -(-len(blocks) // _PER_PAGE), "total": len(blocks),
+        "first": min(len(blocks), skipped + 1), "last": skipped + len(shown),
+    }  # fmt: skip
     return Page("identity/blocks.html", context)
 
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sekisho.evidence import service as evidence
 from sekisho.identity.engine import limits
@@ -25,8 +25,8 @@ from sekisho.kernel.i18n import msg
 from sekisho.kernel.principal import Principal
 
 T = TypeVar("T")
-MOST_LISTED = 500
-_MOST_SEARCHED = 20_000
+MOST_LISTED = 20_000
+LONGEST = "-until"
 _ADDRESS = "address:"
 _ACCOUNT = "account:"
 _LONGEST_REASON = 300
@@ -145,18 +145,28 @@ class Block:
     until: datetime
 
 
-def list_blocks(tx: Transaction, search: str = "") -> Sequence[Block]:
-    """List what is blocked after failures now, the longest first (identity.read).
+_BLOCK_KEYS: Mapping[str, Callable[[Block], Any]] = {
+    "name": lambda block: (not block.name, block.kind, block.name),
+    "failures": lambda block: block.failures,
+    "until": lambda block: block.until,
+}
 
-    ``search`` is looked for in addresses and e-mail addresses; at most MOST_LISTED are listed.
+
+def list_blocks(tx: Transaction, search: str = "", sort: str = LONGEST) -> Sequence[Block]:
+    """List what is blocked after failures now (identity.read).
+
+    ``search`` is looked for in addresses and e-mail addresses. Sorted by name, failures or until
+    ("-" downwards); of more than MOST_LISTED those that wait longest are listed.
     """
     tx.principal.require("identity.read")
-    found = doorway.list_blocks(tx, _MOST_SEARCHED if search else MOST_LISTED)
+    found = doorway.list_blocks(tx, MOST_LISTED)
     accounts = any(key.startswith(_ACCOUNT) for key, _, _ in found)
     names = {account_of_email(e): e for e in people.list_emails(tx)} if accounts else {}
     blocks = (_block(key, failures, until, names) for key, failures, until in found)
     words = search.strip().lower()
-    return [block for block in blocks if words in block.name.lower()][:MOST_LISTED]
+    key = _BLOCK_KEYS.get(sort.removeprefix("-"), _BLOCK_KEYS["until"])
+    fitting = [block for block in blocks if words in block.name.lower()]
+    return sorted(fitting, key=key, reverse=sort.startswith("-"))
 
 
 def _block(key: str, failures: int, until: datetime, names: Mapping[str, str]) -> Block:
@@ -172,16 +182,28 @@ def lift_block(tx: Transaction, key: str) -> None:
     evidence.record(tx, kind="identity.unblocked", subject="identity", detail={"key": key})
 
 
-def list_shut_out(tx: Transaction, search: str = "") -> Sequence[rules.Ban]:
-    """List the addresses that somebody shut out, and why (identity.read)."""
+_BAN_KEYS: Mapping[str, Callable[[rules.Ban], Any]] = {
+    "name": lambda ban: ban.unit,
+    "reason": lambda ban: ban.reason.casefold(),
+    "until": lambda ban: ban.ends_at,
+}
+
+
+def list_shut_out(tx: Transaction, search: str = "", sort: str = LONGEST) -> Sequence[rules.Ban]:
+    """List the addresses that somebody shut out, and why (identity.read).
+
+    Sorted by name (the address), reason or until ("-" downwards).
+    """
     tx.principal.require("identity.read")
     words = search.strip().lower()
     unit = limits.group_address(words)  # an address of IPv6 is found in its /64
-    return [
+    fitting = [
         ban
         for ban in rules.list_bans(tx)
         if ban.unit == unit or words in f"{ban.unit} {ban.reason}".lower()
     ]
+    key = _BAN_KEYS.get(sort.removeprefix("-"), _BAN_KEYS["until"])
+    return sorted(fitting, key=key, reverse=sort.startswith("-"))
 
 
 def shut_out(tx: Transaction, address: str, reason: str, days: int) -> rules.Ban:
