@@ -201,6 +201,33 @@ def test_groups_are_searched_sorted_and_paged(town: Town) -> None:
     assert "条件に合うグループはありません" in _read(town, admin, "/people/groups?q=無い&page=-1")
 
 
+def test_members_of_a_group_are_searched_and_sorted(town: Town) -> None:
+    boss = town.sign_in(town.add_person("佐伯 航", Role.ADMIN))
+    with town.house.database.write(SYSTEM) as tx:
+        names = ("Zoe", "Ada", "Mia")
+        added = [
+            identity.add_person(
+                tx, name=name, email=f"{n}@example.jp", language="ja", roles=[Role.TELEWORKER],
+                state=PersonState.ACTIVE,
+            ).id
+            for n, name in enumerate(names)
+        ]  # fmt: skip
+        group = identity.create_group(tx, "在宅").id
+        identity.change_members(tx, group, add=added[:2])
+
+    def shown(query: str) -> list[str]:
+        page = town.client().get(f"/people/groups/{group}?{query}", headers=boss).text
+        return re.findall(r'<th scope="row"><a href="/people/\w+">(\w+)</a>', page)
+
+    assert shown("") == ["Ada", "Zoe"]
+    assert shown("sort=-name") == shown("sort=email") == ["Zoe", "Ada"]
+    assert shown("who=ad") == ["Ada"]
+    assert shown("q=Mia") == ["Ada", "Zoe"], "whom to add is another search"
+    assert shown("sort=nonsense") == ["Ada", "Zoe"]
+    none = town.client().get(f"/people/groups/{group}?who=%25", headers=boss).text
+    assert "当てはまるメンバーはいません" in none
+
+
 def test_people_are_for_whom_they_concern(town: Town) -> None:
     aya = town.add_person("森下 彩", Role.TELEWORKER)
     guard = town.sign_in(town.add_person("佐伯 航", Role.SECURITY))

@@ -157,20 +157,28 @@ def show_group(
     principal: NamedDependency[Principal],
     *,
     q: FromQuery[str] = "",
+    who: FromQuery[str] = "",
+    sort: FromQuery[str] = "name",
     page: FromQuery[int] = 1,
 ) -> Page:
-    """Show who is in a group, and find whom to add."""
+    """Show who is in a group (those whom ``who`` names), and find by ``q`` whom to add."""
     page = max(1, page)
+    key = sort.removeprefix("-") if sort.removeprefix("-") in service.PEOPLE_SORTS else "name"
+    narrow = service.PeopleFilter(group_id=group_id, search=who.strip())
+    principal.require_reach("identity.read")
     with database.read(principal) as tx:
-        principal.require_reach("identity.read")
         group = service.get_group(tx, group_id)
-        members = service.list_members(tx, group_id, limit=_PER_PAGE, offset=(page - 1) * _PER_PAGE)
-        total = service.count_people(tx, narrow=service.PeopleFilter(group_id=group_id))
+        members = service.list_people(
+            tx, narrow=narrow, sort=key, descending=sort.startswith("-"), limit=_PER_PAGE,
+            offset=(page - 1) * _PER_PAGE,
+        )  # fmt: skip
+        total = service.count_people(tx, narrow=narrow)
         inside = set(service.members_of(tx, group_id)) if q else set()
         found = service.list_people(tx, search=q, limit=_MOST_FOUND) if q.strip() else []
     context = {
-        "group": group, "members": members, "q": q, "total": total, "page": page,
-        "pages": -(-total // _PER_PAGE) or 1, "first": (page - 1) * _PER_PAGE + 1,
+        "group": group, "members": members, "q": q, "who": who, "sort": sort, "total": total,
+        "page": page, "pages": -(-total // _PER_PAGE) or 1,
+        "first": min(total, (page - 1) * _PER_PAGE + 1),
         "last": (page - 1) * _PER_PAGE + len(members), "words_of_state": WORDS_OF_STATE,
         "found": [person for person in found if person.id not in inside],
         "may_write": principal.allows("identity.write"),
