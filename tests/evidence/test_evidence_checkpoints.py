@@ -2,6 +2,7 @@
 
 import base64
 import email
+import warnings
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -232,6 +233,16 @@ def test_a_checkpoint_arrives_by_mail(database: Database, box: SecretBox) -> Non
     parsed = email.message_from_string(mailbox.mails[0])
     assert parsed["To"] == "audit@example.jp"
     assert read_line(base64.b64decode(str(parsed.get_payload())).strip()) == made
+
+
+@pytest.mark.parametrize("server", ["smtp+starttls://127.0.0.1", "smtp://a:b@127.0.0.1"])
+def test_a_mail_server_that_does_not_let_us_in_is_hung_up_on(server: str) -> None:
+    with running_smtp() as mailbox, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        place = MailDestination("a@example.jp", f"{server}:{mailbox.port}")
+        with pytest.raises(UnavailableError):
+            place.send(b"{}")
+    assert [str(one.message) for one in told if "unclosed" in str(one.message)] == []
 
 
 @pytest.mark.parametrize("server", ["", "http://mail", "smtp://", "mail.example.jp:25"])

@@ -110,11 +110,18 @@ class MailDestination:
             )
         else:
             client = smtplib.SMTP(host, port, timeout=_TIMEOUT_SECONDS)
+        try:
+            self._sign_in(client)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _sign_in(self, client: smtplib.SMTP) -> None:
         if self._server.scheme == "smtp+starttls":
             client.starttls(context=self._context)
         if self._server.username:
             client.login(unquote(self._server.username), unquote(self._server.password or ""))
-        return client
 
 
 class TimestampDestination:
