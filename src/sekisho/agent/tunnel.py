@@ -144,22 +144,39 @@ async def open_tunnel(link: GateLink, authority: str, credential: str) -> Tunnel
             reader, writer = await asyncio.open_connection(
                 link.host, link.port, ssl=link.context, limit=_LONGEST_HEAD
             )
-            writer.write(
-                f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
-                f"Proxy-Authorization: Bearer {credential}\r\n"
-                f"Accept-Language: {link.language}\r\n\r\n".encode("ascii")
-            )
-            head = await reader.readuntil(b"\r\n\r\n")
-            status, headers = read_head(head)
-            if status == _OK:
-                return Tunnel(reader, writer, headers.get("sekisho-session", ""))
-            body = await reader.read(int(headers.get("content-length", "0") or 0))
-            writer.close()
+            try:
+                return await _ask_through(link, authority, credential, reader, writer)
+            except BaseException:
+                writer.transport.abort()  # a farewell would wait for the gate
+                raise
     except (*_ENDED, TimeoutError, asyncio.LimitOverrunError, ValueError) as error:
         raise TunnelError(
             "the gate %(host)s:%(port)s could not be reached: %(why)s",
             host=link.host, port=link.port, why=str(error) or type(error).__name__,
         ) from error  # fmt: skip
+
+
+async def _ask_through(
+    link: GateLink,
+    authority: str,
+    credential: str,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> Tunnel:
+    """Ask for the tunnel on an open connection; raise what the answer says if it is no."""
+    writer.write(
+        f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
+        f"Proxy-Authorization: Bearer {credential}\r\n"
+        f"Accept-Language: {link.language}\r\n\r\n".encode("ascii")
+    )
+    status, headers = read_head(await reader.readuntil(b"\r\n\r\n"))
+    if status == _OK:
+        return Tunnel(reader, writer, headers.get("sekisho-session", ""))
+    length = int(headers.get("content-length", "0") or 0)
+    try:
+        body = await reader.readexactly(min(max(length, 0), _LONGEST_ANSWER))
+    except asyncio.IncompleteReadError as cut_off:
+        body = cut_off.partial  # a refusal all the same
     raise refusal(status, body)
 
 
