@@ -58,6 +58,32 @@ def test_units_are_drawn_up_on_their_page(town: Town) -> None:
         assert status == expected
 
 
+def test_units_are_searched_sorted_and_paged(town: Town) -> None:
+    admin = town.sign_in(town.add_person("佐伯 航", Role.ADMIN))
+    ren = town.add_person("蓮", Role.TELEWORKER)
+    with town.house.database.write(SYSTEM) as tx:
+        east = identity.create_unit(tx, identity.UnitDraft("East")).id
+        west = identity.create_unit(tx, identity.UnitDraft("West")).id
+        for number in range(100):
+            identity.create_unit(tx, identity.UnitDraft(f"Team {number:03}"), east)
+        last = identity.create_unit(tx, identity.UnitDraft("Team 100%"), west).id
+        identity.place_person(tx, ren, last)
+
+    def shown(query: str) -> list[str]:
+        page = _read(town, admin, f"/people/units?{query}")
+        return re.findall(r'<a href="/people\?unit=\w+">([^<]+)</a>', page)
+
+    first = shown("")
+    assert (first[:2], len(first)) == (["East", "Team 000"], 100)
+    assert shown("page=2") == ["Team 099", "West", "Team 100%"]
+    assert shown("q=%25") == ["Team 100%"]
+    assert "West</span>" in _read(town, admin, "/people/units?q=%25"), "where it belongs"
+    assert shown("sort=-name")[0] == "West"
+    assert shown("sort=-people")[:2] == ["West", "Team 100%"]
+    assert shown("q=team 01&sort=name") == [f"Team {n:03}" for n in range(10, 20)]
+    assert "当てはまる部署はありません" in _read(town, admin, "/people/units?q=zzz")
+
+
 def _newcomer(town: Town) -> tuple[dict[str, str], str, str]:
     """Return an administrator's browser, a unit, and the page of somebody just invited to it."""
     admin = town.sign_in(town.add_person("佐伯 航", Role.ADMIN))

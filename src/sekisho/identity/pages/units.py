@@ -24,22 +24,61 @@ Form = URLEncodedBody[dict[str, Any]]
 UNITS = "/people/units"
 GROUPS = "/people/groups"
 _PER_PAGE = 100
+_UNITS_PER_PAGE = 100
 _GROUPS_PER_PAGE = 50
 _MOST_FOUND = 20
 
 
 @get(UNITS, sync_to_thread=True)
-def show_units(database: NamedDependency[Database], principal: NamedDependency[Principal]) -> Page:
-    """Show the tree of units; whoever may, changes it here."""
+def show_units(
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    *,
+    q: FromQuery[str] = "",
+    sort: FromQuery[str] = "",
+    page: FromQuery[int] = 1,
+) -> Page:
+    """Show the tree of units, or those that ``q`` names; whoever may, changes it here."""
     with database.read(principal) as tx:
-        entries, choices = service.list_units(tx), list_choices(tx)
-    writable = {e.unit.id for e in entries if principal.allows("identity.write", e.unit.id)}
+        every, choices = service.list_units(tx), list_choices(tx)
+    found = _arrange(every, q.strip().casefold(), sort)
+    skipped = (max(1, page) - 1) * _UNITS_PER_PAGE
+    entries = found[skipped : skipped + _UNITS_PER_PAGE]
+    writable = {e.unit.id for e in every if principal.allows("identity.write", e.unit.id)}
     context = {
-        "entries": entries, "choices": choices, "kinds": list(UnitKind), "writable": writable,
+        "entries": entries, "any": bool(every), "count": len(every), "q": q, "sort": sort,
+        "above": _say_above(every) if q.strip() or sort else {}, "page": max(1, page),
+        "pages": -(-len(found) // _UNITS_PER_PAGE), "total": len(found),
+        "first": min(len(found), skipped + 1), "last": skipped + len(entries), "choices": choices,
+        "kinds": list(UnitKind), "writable": writable,
         "words_of_kind": WORDS_OF_KIND, "may_top": principal.allows("identity.write"),
         "may_write": bool(writable) or principal.allows("identity.write"),
     }  # fmt: skip
     return Page("identity/units.html", context)
+
+
+def _arrange(
+    entries: Sequence[service.UnitEntry], words: str, sort: str
+) -> Sequence[service.UnitEntry]:
+    """Return what is named by ``words``: as a tree, or by name or people ("-" downwards)."""
+    fitting = [e for e in entries if words in e.unit.name.casefold()]
+    down = sort.startswith("-")
+    if sort.removeprefix("-") == "people":
+        return sorted(fitting, key=lambda e: e.people_below, reverse=down)
+    if sort.removeprefix("-") == "name":
+        return sorted(fitting, key=lambda e: e.unit.name.casefold(), reverse=down)
+    return fitting
+
+
+def _say_above(entries: Sequence[service.UnitEntry]) -> dict[str, str]:
+    """Return unit → the names above it, for a list that is no tree; entries are in its order."""
+    paths: dict[str, str] = {}
+    said: dict[str, str] = {}
+    for entry in entries:
+        unit = entry.unit
+        said[unit.id] = paths.get(unit.parent_id or "", "")
+        paths[unit.id] = f"{said[unit.id]} › {unit.name}" if said[unit.id] else unit.name
+    return said
 
 
 @post(UNITS, sync_to_thread=True)
