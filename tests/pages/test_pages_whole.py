@@ -8,9 +8,11 @@ import pytest
 from pages.conftest import Town
 from sekisho.controls import service as controls
 from sekisho.controls.faults import Fault
+from sekisho.controls.model import Severity
 from sekisho.evidence import service as evidence
 from sekisho.identity.model import Role
 from sekisho.kernel.i18n import msg
+from sekisho.kernel.ids import ControlID
 from sekisho.kernel.pages import mark_code
 from sekisho.kernel.principal import SYSTEM
 
@@ -75,6 +77,25 @@ def test_every_device_that_does_not_pass_a_rule_is_found_on_its_page(
     assert shown("?kind=unknown") == ["silent"]
     assert shown("?page=3") == shown("?kind=exempt") == shown(f"?page={10**9}") == []
     assert shown("?kind=pass") == failing[:20], "what is no kind of this list narrows nothing"
+
+
+def test_rules_are_sorted_by_any_column(town: Town, guard: dict[str, str]) -> None:
+    town.answer(town.enrol("pc"), failing=2)
+    catalogue = town.catalogue.controls
+
+    def shown(query: str) -> list[str]:
+        return re.findall(r'<span class="sub mono">([a-z0-9-]+)</span></th>',
+                          read(town, f"/controls{query}", guard))  # fmt: skip
+
+    usual = shown("")
+    assert sorted(usual) == sorted(catalogue)
+    titles = [catalogue[ControlID(name)].title["ja"].casefold() for name in shown("?sort=title")]
+    assert titles == sorted(titles)
+    severities = [catalogue[ControlID(name)].severity for name in shown("?sort=-severity")]
+    assert severities == sorted(severities, key=list(Severity).index)
+    assert shown("?sort=-fail")[:2] == usual[:2]
+    assert shown("?sort=fail")[-2:] == usual[:2]
+    assert shown("?sort=nonsense") == usual
 
 
 def test_mistakes_in_the_controls_on_disk_are_shown(town: Town, guard: dict[str, str]) -> None:

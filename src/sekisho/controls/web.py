@@ -1,8 +1,9 @@
 """The rules as a page: the list with how each stands. One rule is in ``server/pages/rule.py``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from litestar import get
 from litestar.di import NamedDependency
@@ -18,7 +19,7 @@ from sekisho.controls.service import renewing
 from sekisho.kernel.clock import Clock
 from sekisho.kernel.db import Database
 from sekisho.kernel.errors import NotFoundError
-from sekisho.kernel.i18n import Text, msg
+from sekisho.kernel.i18n import Text, localized, msg
 from sekisho.kernel.ids import ControlID
 from sekisho.kernel.pages import Page
 from sekisho.kernel.principal import Principal
@@ -41,11 +42,12 @@ class RuleFilters:
     verdict: str = ""
     severity: str = ""
     ownership: str = ""
+    sort: str = ""
 
     @property
     def kept(self) -> list[tuple[str, str]]:
         """Return what a new search keeps."""
-        names = ("verdict", "severity", "ownership")
+        names = ("verdict", "severity", "ownership", "sort")
         return [(name, getattr(self, name)) for name in names if getattr(self, name)]
 
 
@@ -67,16 +69,21 @@ def show_rules(
     catalogue: NamedDependency[Catalogue],
     clock: NamedDependency[Clock],
     settings: NamedDependency[Settings],
+    language: NamedDependency[str],
     *,
     q: FromQuery[str] = "",
     verdict: FromQuery[str] = "",
     severity: FromQuery[str] = "",
     ownership: FromQuery[str] = "",
+    sort: FromQuery[str] = "",
     taken: FromQuery[int] = 0,
 ) -> Page:
-    """List the rules in force that match, most failing first. Needs ``controls.read``."""
+    """List the rules in force that match; most failing first, unless sorted otherwise.
+
+    Needs ``controls.read``.
+    """
     principal.require("controls.read")
-    filters = RuleFilters(q, verdict, severity, ownership)
+    filters = RuleFilters(q, verdict, severity, ownership, sort)
     with database.read(principal) as tx:
         counts = {s.control_id: s.counts for s in service.list_controls_status(tx)}
         renewal = renewing.find_renewal(tx)
@@ -84,7 +91,8 @@ def show_rules(
         make_line(control, counts.get(control.id, dict.fromkeys(map(str, VerdictKind), 0)))
         for control in catalogue.controls.values()
     ]
-    rows = arrange_lines([line for line in lines if matches(catalogue, line, filters)])
+    found = arrange_lines([line for line in lines if matches(catalogue, line, filters)])
+    rows = sort_lines(found, sort, language)
     return Page("controls/list.html", {
         "rows": rows, "filters": filters, "digest": catalogue.digest[:10],
         "faults": service.known_faults(), "dated": list_dated(catalogue, clock.now()),
@@ -125,6 +133,23 @@ def arrange_lines(lines: Sequence[RuleLine]) -> list[RuleLine]:
             r.id,
         ),
     )
+
+
+def sort_lines(lines: Sequence[RuleLine], sort: str, language: str) -> list[RuleLine]:
+    """Sort rules by title, severity or the number of a verdict ("-" downwards), else leave them."""
+    name = sort.removeprefix("-")
+    rank = {severity.value: place for place, severity in enumerate(reversed(Severity))}
+    keys: dict[str, Callable[[RuleLine], Any]] = {
+        "title": lambda line: localized(line.title, language).casefold(),
+        "severity": lambda line: rank[line.severity],
+        **{kind.value: _count_of(kind) for kind in VerdictKind},
+    }
+    key = keys.get(name)
+    return list(lines) if key is None else sorted(lines, key=key, reverse=sort.startswith("-"))
+
+
+def _count_of(kind: VerdictKind) -> Callable[[RuleLine], int]:
+    return lambda line: line.counts[kind.value]
 
 
 def find_control(catalogue: Catalogue, control_id: str) -> Control:

@@ -56,7 +56,7 @@ def control_list(_language: str) -> dict[str, Any]:
                 bar=charts.draw_bar(parts, sum(p.value for p in parts)),
             )
         )
-    filters = S(q="", verdict="", severity="", ownership="", kept=[])
+    filters = S(q="", verdict="", severity="", ownership="", sort="", kept=[])
     return {
         "rows": rows,
         "filters": filters,
