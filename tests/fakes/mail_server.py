@@ -3,6 +3,7 @@
 import asyncio
 import email
 import email.policy
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,14 @@ def _check(
     del server, session, envelope, mechanism
     good = isinstance(data, LoginPassword) and data == LoginPassword(b"sekisho", b"hiraku-goma")
     return AuthResult(success=good, handled=False)
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """Keep a port of loopback at which nobody serves: another test might else begin to there."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @contextmanager

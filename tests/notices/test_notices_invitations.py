@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from fakes.mail_server import MailServer, running_mail_server
+from fakes.mail_server import MailServer, refusing_port, running_mail_server
 from notices.conftest import Office
 from sekisho.identity import service as identity
 from sekisho.identity.model import Role
@@ -115,10 +115,10 @@ def test_a_new_invitation_ends_the_one_before(office: Office) -> None:
 
 
 def test_a_mail_server_that_is_down_gets_it_later(office: Office) -> None:
-    with running_mail_server() as gone:
-        office.set_mail(gone.port)
-    person = _invite(office)
-    assert _post(office) == 0
+    with refusing_port() as port:
+        office.set_mail(port)
+        person = _invite(office)
+        assert _post(office) == 0
     waiting = _mailing(office, person)
     assert waiting.state is DeliveryState.WAITING
     assert waiting.fault is not None
@@ -131,11 +131,11 @@ def test_a_mail_server_that_is_down_gets_it_later(office: Office) -> None:
 
 
 def test_what_was_withdrawn_or_ended_before_it_could_be_sent_is_not_sent(office: Office) -> None:
-    with running_mail_server() as gone:
-        office.set_mail(gone.port)
-    withdrawn = _invite(office)
-    late = _invite(office, "佐伯 航", "saeki@example.jp")
-    _post(office)
+    with refusing_port() as port:
+        office.set_mail(port)
+        withdrawn = _invite(office)
+        late = _invite(office, "佐伯 航", "saeki@example.jp")
+        _post(office)
     with office.database.write(SYSTEM) as tx:
         identity.revoke_invitation(tx, withdrawn)
     office.clock.advance(days=4)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_server import running_mail_server
+from fakes.mail_server import refusing_port, running_mail_server
 from fakes.tls import Credentials, issue_for_loopback
 from notices.conftest import Office
 from sekisho.identity import service as identity
@@ -97,9 +97,8 @@ def test_a_test_letter_says_plainly_what_failed(
 def test_a_refused_connection_and_a_wrong_name_are_told_apart(
     office: Office,
 ) -> None:
-    with running_mail_server() as server:
-        port = server.port
-    fault = _try(office, port, security="none", host="127.0.0.1")
+    with refusing_port() as port:
+        fault = _try(office, port, security="none", host="127.0.0.1")
     assert fault is not None
     assert f"ポート{port}で接続を拒否" in translate(fault.message, "ja")
 
@@ -127,11 +126,10 @@ def test_a_test_letter_that_arrives_says_nothing_is_wrong(office: Office) -> Non
 
 def test_while_the_server_is_down_everything_is_kept_and_then_sent(office: Office) -> None:
     people = [office.add(f"p{i}") for i in range(3)]
-    with running_mail_server() as server:
-        port = server.port
-    office.set_mail(port)
-    office.tell(*(person.id for person in people))
-    assert office.send() == 0
+    with refusing_port() as port:
+        office.set_mail(port)
+        office.tell(*(person.id for person in people))
+        assert office.send() == 0
     assert [d.state for d in _queue(office)] == [DeliveryState.WAITING] * 3
     assert all(d.fault is not None for d in _queue(office))
     assert office.send() == 0  # the channel rests: nobody knocks at once again
@@ -186,16 +184,15 @@ def test_a_letter_that_breaks_its_channel_does_not_stand_before_the_others(offic
 
 def test_after_five_days_a_letter_is_dead(office: Office) -> None:
     ren = office.add("ren")
-    with running_mail_server() as server:
-        port = server.port
-    office.set_mail(port)
-    office.tell(ren.id)
     tries = 0
-    while not _queue(office, DeliveryState.DEAD):
-        office.send()
-        office.clock.advance(hours=2)
-        tries += 1
-        assert tries < 100
+    with refusing_port() as port:
+        office.set_mail(port)
+        office.tell(ren.id)
+        while not _queue(office, DeliveryState.DEAD):
+            office.send()
+            office.clock.advance(hours=2)
+            tries += 1
+            assert tries < 100
     (dead,) = _queue(office, DeliveryState.DEAD)
     assert office.clock.now() - dead.created_at > GIVE_UP_AFTER
 
