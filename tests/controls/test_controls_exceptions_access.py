@@ -179,3 +179,17 @@ def test_an_exception_laid_in_bulk_counts_as_if_each_were_judged(town: Exception
     assert {device: standing.exempt for device, standing in quick.items()} == shown
     assert counted == sum(shown.values()) + 1
     assert ControlID(UAC) == UAC
+
+
+def test_what_somebody_asked_for_is_read_page_by_page(town: ExceptionTown) -> None:
+    asked = [
+        town.ask("kondo", town.wish(Scope(ScopeKind.PERSON, person))).id
+        for person in ("per_mori", "per_tanaka", "per_kondo")
+    ]
+    with town.database.read(town.who("kondo")) as tx:
+        pages = [service.page_own_exceptions(tx, offset=n, limit=2) for n in (0, 2, 4)]
+    assert [total for _, total in pages] == [3, 3, 3]
+    assert sorted(each.id for page, _ in pages for each in page) == sorted(asked)
+    assert [len(page) for page, _ in pages] == [2, 1, 0]
+    with town.database.read(town.who("tanaka")) as tx:
+        assert service.page_own_exceptions(tx) == ([], 0)

@@ -29,6 +29,7 @@ from sekisho.controls.service.exception_lists import (
     list_exceptions,
     list_own_exceptions,
     list_waiting,
+    page_own_exceptions,
 )
 from sekisho.controls.service.exceptions import (
     approve_exception,
@@ -114,6 +115,7 @@ __all__ = [
     "may_approve",
     "move_devices",
     "note_faults",
+    "page_own_exceptions",
     "person_access_states",
     "put_in_force",
     "reject_exception",

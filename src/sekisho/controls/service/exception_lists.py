@@ -22,7 +22,8 @@ SHOWS = ("open", "in_force", "soon", "overdue", "renewed", "ended")
 
 __all__ = [
     "SHOWS", "SORTS", "ExceptionFilter", "ExceptionPage", "count_exceptions", "get_exception",
-    "list_chain", "list_exceptions", "list_own_exceptions", "list_waiting", "name_scopes",
+    "list_chain", "list_exceptions", "list_own_exceptions", "list_waiting",
+    "name_scopes", "page_own_exceptions",
 ]  # fmt: skip
 
 
@@ -67,11 +68,20 @@ def count_exceptions(tx: Transaction) -> dict[str, int]:
 
 
 def list_own_exceptions(tx: Transaction) -> list[RuleException]:
-    """Return what the caller asked for, the latest first. Needs ``self.read``."""
+    """Return the latest of what the caller asked for. Needs ``self.read``."""
+    return page_own_exceptions(tx, limit=MOST_PER_PAGE)[0]
+
+
+def page_own_exceptions(
+    tx: Transaction, *, offset: int = 0, limit: int = 50
+) -> tuple[list[RuleException], int]:
+    """Return one page of what the caller asked for, the latest first, and how many there are.
+
+    Needs ``self.read``.
+    """
     tx.principal.require("self.read")
     own = ExceptionFilter(requested_by=tx.principal.person_id or "-")
-    found, _ = store.list_page(tx, own, tx.now, sort="-age", offset=0, limit=MOST_PER_PAGE)
-    return found
+    return store.list_page(tx, own, tx.now, sort="-age", offset=offset, limit=limit)
 
 
 def list_waiting(tx: Transaction) -> list[RuleException]:

@@ -43,6 +43,7 @@ EMPTY: Mapping[str, str] = {
     "renews": "", "q": "",
 }  # fmt: skip
 FormData = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+OWN_PER_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +233,19 @@ def show_own_exceptions(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     catalogue: NamedDependency[Catalogue],
+    *,
+    page: FromQuery[int] = 1,
 ) -> Page:
     """List what the caller asked for. Needs ``self.read``."""
+    skipped = (max(1, page) - 1) * OWN_PER_PAGE
     with database.read(principal) as tx:
-        found = controls.list_own_exceptions(tx)
+        found, total = controls.page_own_exceptions(tx, offset=skipped, limit=OWN_PER_PAGE)
         rows = make_rows(tx, catalogue, found, {})
-    return Page("pages/my_exceptions.html", {"rows": rows})
+    context = {
+        "rows": rows, "total": total, "page": max(1, page), "pages": -(-total // OWN_PER_PAGE),
+        "first": min(total, skipped + 1), "last": skipped + len(rows),
+    }  # fmt: skip
+    return Page("pages/my_exceptions.html", context)
 
 
 @get("/my/exceptions/new", sync_to_thread=True)
