@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, and_, insert, not_, select, update
 
 from sekisho.identity.store.door_tables import recoveries, recovery_votes
 from sekisho.identity.store.tables import people
-from sekisho.kernel.db import Transaction
+from sekisho.kernel.db import Transaction, among
 from sekisho.kernel.ids import PersonID
 
 
@@ -71,8 +71,16 @@ def find_open(tx: Transaction, person_id: str) -> Recovery | None:
 
 
 def list_recoveries(tx: Transaction, limit: int = 100) -> Sequence[Recovery]:
-    """List requests, the newest first."""
-    return _with_votes(tx, tx.rows(_all().order_by(recoveries.c.requested_at.desc()).limit(limit)))
+    """List every request that waits, and the latest of the others; the newest first.
+
+    Strangers can ask: however many ask later, none that waits is pushed out of sight.
+    """
+    waits = and_(recoveries.c.state == RecoveryState.OPEN.value, recoveries.c.ends_at > tx.now)
+    latest = (recoveries.c.requested_at.desc(), recoveries.c.id.desc())
+    waiting = tx.rows(_all().where(waits))
+    others = tx.rows(_all().where(not_(waits)).order_by(*latest).limit(limit))
+    found = _with_votes(tx, [*waiting, *others])
+    return sorted(found, key=lambda each: (each.requested_at, each.id), reverse=True)
 
 
 def set_state(tx: Transaction, recovery_id: str, state: RecoveryState) -> None:
@@ -96,7 +104,9 @@ def _with_votes(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Recovery]:
     query = select(recovery_votes, people.c.name).select_from(joined)
     ids = [row.id for row in rows]
     found: dict[str, list[Vote]] = {}
-    ordered = query.where(recovery_votes.c.recovery_id.in_(ids)).order_by(recovery_votes.c.voted_at)
+    ordered = query.where(among(recovery_votes.c.recovery_id, ids)).order_by(
+        recovery_votes.c.voted_at
+    )
     for vote in tx.rows(ordered):
         made = Vote(PersonID(vote.person_id), vote.name, vote.note, vote.voted_at)
         found.setdefault(vote.recovery_id, []).append(made)
