@@ -1,7 +1,7 @@
 """Records that stand one a line in one text: cut out of it only where one is asked for (pure)."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import accumulate
 
 _OPEN, _CLOSE = b"{}"
@@ -12,38 +12,45 @@ class Lines:
 
     A line feed at the end belongs to the last line. ``even`` says that each line begins and ends
     as an object does. No value of JSON has such an end of a line within, so a text of n such lines
-    with n values has one value on each of them.
+    with n values has one value on each of them. ``ascii`` says that there is no other letter,
+    ``plain`` that no ASCII is written as an escape but what has to be.
     """
 
-    __slots__ = ("_apart", "_ends", "even", "whole")
+    __slots__ = ("_apart", "_ends", "ascii", "even", "plain", "whole")
 
     def __init__(self, whole: bytes) -> None:
         self.whole = whole
-        self._apart: list[bytes] | None = None
+        self._apart: Sequence[str | bytes] = ()
         self._ends, self.even = _cut(whole)
+        self.ascii, self.plain = whole.isascii(), False
 
     @classmethod
-    def of(cls, records: Iterable[str]) -> "Lines":
-        """Return the lines of objects in JSON, each written on one line."""
+    def of(cls, records: Sequence[str]) -> "Lines":
+        """Return the lines of objects in JSON as the package ``evtx`` writes them."""
         lines = cls.__new__(cls)
-        # One by one: a letter beyond ASCII in one of them would make all of them dear to encode.
-        lines._apart = list(map(str.encode, records))  # noqa: SLF001 # it is one
-        lines.whole = b"\n".join(lines._apart)  # noqa: SLF001
+        text = "\n".join(records)
+        lines.ascii, lines.plain = text.isascii(), True
+        if lines.ascii:
+            lines._apart, lines.whole = records, text.encode()  # noqa: SLF001 # it is one
+        else:  # one letter beyond ASCII makes all of them dear to encode
+            apart = list(map(str.encode, records))
+            lines._apart, lines.whole = apart, b"\n".join(apart)  # noqa: SLF001
         lines._ends = []  # noqa: SLF001 # seldom asked for
         lines.even = True
         return lines
 
     def __len__(self) -> int:
-        return len(self._ends if self._apart is None else self._apart)
+        return len(self._apart or self._ends)
 
     def __getitem__(self, at: int) -> bytes:
-        if self._apart is not None:
-            return self._apart[at]
+        if self._apart:
+            one = self._apart[at]
+            return one.encode() if isinstance(one, str) else one
         return self.whole[self._ends[at - 1] + 1 if at else 0 : self._ends[at]]
 
     def at(self, to: int) -> int:
         """Return in which line a text stands that ends before ``to``."""
-        if not self._ends and self._apart is not None:
+        if not self._ends:
             self._ends = [end - 1 for end in accumulate([len(one) + 1 for one in self._apart])]
         return bisect_left(self._ends, to)
 
