@@ -76,6 +76,7 @@ for name in logs:
         hunter.evtx(path, str(path))
 hunter.finish()
 print(sum(hunter.tally.by.values()), hits)
+gc.freeze()  # as the command does before it ends
 """
 
 

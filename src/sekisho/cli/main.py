@@ -6,6 +6,7 @@ the base install works without the server's packages. Exit codes: 0 fine, 1 foun
 """
 
 import argparse
+import gc
 import importlib
 import io
 import locale
@@ -110,6 +111,7 @@ def run() -> NoReturn:
     except Exception:  # noqa: BLE001 - a fault of ours must not look like a finding, which is 1
         traceback.print_exc()
         code = 2
+    gc.freeze()  # the interpreter would look through all that is left, and free it one by one
     sys.exit(code)
 
 

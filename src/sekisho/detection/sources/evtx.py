@@ -12,7 +12,7 @@ from sekisho.detection.sources.headless import put_head
 from sekisho.detection.sources.limits import Trouble, UnreadableError
 from sekisho.kernel.i18n import Text, msg
 
-BATCH = 160
+BATCH = 240
 """Records taken at once: a core's own cache holds them and what is made of them."""
 
 _GIVE_UP = 10_000
