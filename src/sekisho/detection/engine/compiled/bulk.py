@@ -81,8 +81,7 @@ class Bulk:
         batch = Batch(lines)
         kinds = batch.by_kind()
         sorts = self._sort(batch, kinds)
-        here = {channel for channel, _ in kinds}
-        for at, channels in self._keywords.find(lines, here).items():
+        for at, channels in self._keywords.find(lines, kinds).items():
             if at not in batch.odd and _matters(batch.events[at], channels):
                 batch.odd[at] = True
         for kind, places in sorts:

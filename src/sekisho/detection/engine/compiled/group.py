@@ -1,6 +1,7 @@
 """One kind of event at run time: which of its rules to try, and which of those hold."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ from sekisho.detection.engine.values import MISSING, find
 
 Fire = Callable[[tuple[Any, ...]], tuple[int, ...]]
 """From values of fields to the rules that hold."""
+
+Judge = Callable[[frozenset[int], tuple[Any, ...]], tuple[int, ...]]
+"""From rules worth trying, and the values of a group's fields in order, to the rules that hold."""
 
 _NONE: frozenset[int] = frozenset()
 _EVENT_ID = "EventID"
@@ -35,23 +39,22 @@ class Group:
         self._words = Sieve(plan.words)
         self._everything = range(len(plan.rules))
         self._trials = Trials(plan, self.names, room)
+        self.fire: Judge = self._trials.judge
+        """Holds an event without keywords against the rules that the sieve found worth it."""
+
+        self.fire_sifted = self.fire
+        """Does the same with the rules that ``classes`` found: there are no others to try."""
+
         self._steady: dict[int | None, tuple[tuple[str, ...], Fire]] = {}
         self.classes: Classes | None = None
         if plan.classes is not None and not plan.blind:
             self.classes = Classes(plan, plan.classes)
             # What is worth trying is all there is to try.
             bare = msgspec.structs.replace(plan, free=(), gates=())
-            self._sifted = Trials(bare, self.names, room)
-
-    def fire(self, worth: frozenset[int], values: tuple[Any, ...]) -> tuple[int, ...]:
-        """Return the rules that hold for an event without keywords.
-
-        ``worth`` are those that the sieve found, ``values`` those of ``names``, in this order.
-        """
-        return self._trials.judge(worth, values)
+            self.fire_sifted = Trials(bare, self.names, room).judge
 
     def steady(self, event_id: int | None = None) -> tuple[tuple[str, ...], Fire]:
-        """Return what does the same where the sieve found none, and the fields it looks at.
+        """Return what does as ``fire`` where the sieve found none, and the fields it looks at.
 
         With an id it is for records of that id alone, which matters where the group has many.
         """
@@ -63,12 +66,8 @@ class Group:
             gates = {name for gate in plan.gates for name in plan.columns[gate.place].names}
             names = _names_of(plan, {n for at in tried for n in plan.trees[at].numbers}, gates)
             trials = Trials(plan, names, self._room)
-            self._steady[event_id] = names, lambda values: trials.judge(_NONE, values)
+            self._steady[event_id] = names, partial(trials.judge, _NONE)
         return self._steady[event_id]
-
-    def fire_sifted(self, worth: frozenset[int], values: tuple[Any, ...]) -> tuple[int, ...]:
-        """Do the same with the rules that ``classes`` found: there are no others to try."""
-        return self._sifted.judge(worth, values)
 
     def fire_whole(self, fields: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the rules that hold for an event of which all fields are known."""
