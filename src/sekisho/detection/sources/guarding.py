@@ -127,23 +127,34 @@ def _find_tail(size: int, read: Read) -> bytes:
     return read(EVTX_HEAD, 0) + tail.ljust(CHUNK, b"\x00") if any(tail) else b""
 
 
-class _Guarded(io.RawIOBase):
-    """A file in which some tables are read as empty."""
+class Altered(io.RawIOBase):
+    """A file that reads otherwise than the one behind it, which it closes with itself."""
 
-    def __init__(self, file: BinaryIO, unsound: list[int]) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         super().__init__()
-        self._file, self._unsound = file, unsound
+        self._file = file
 
     def close(self) -> None:
+        """Close both."""
         if not self.closed:
             self._file.close()
         super().close()
 
     def readable(self) -> bool:
+        """Say that it can be read."""
         return True
 
     def seekable(self) -> bool:
+        """Say that it can be read from anywhere."""
         return True
+
+
+class _Guarded(Altered):
+    """A file in which some tables are read as empty."""
+
+    def __init__(self, file: BinaryIO, unsound: list[int]) -> None:
+        super().__init__(file)
+        self._unsound = unsound
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

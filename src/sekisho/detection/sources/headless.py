@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from sekisho.detection.sources.guarding import Altered
 from sekisho.detection.sources.stretches import CHUNK, EVTX_HEAD
 
 _MAGIC = b"ElfChnk\x00"
@@ -48,24 +49,13 @@ def _make_head(chunks: int) -> bytes:
     )
 
 
-class _Headed(io.RawIOBase):
+class _Headed(Altered):
     """A head, and behind it what a file holds from ``begin`` on."""
 
     def __init__(self, file: BinaryIO, head: bytes, begin: int) -> None:
-        super().__init__()
-        self._file, self._head, self._begin = file, head, begin
+        super().__init__(file)
+        self._head, self._begin = head, begin
         self._at = 0
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_END:

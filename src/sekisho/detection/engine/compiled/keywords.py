@@ -17,6 +17,8 @@ from sekisho.detection.engine.compiled.sieve import by_text
 
 _MOST_CHANNELS = 4096
 _FEW = 8
+"""Up to so many pieces of a channel cost less among those of all than a search of their own."""
+
 _FOLD_TO_ASCII = (
     "\u212a\u017f\u0130\u0131\u00df\u1e9e\u0149\u01f0\u1e96\u1e97\u1e98\u1e99\u1e9a"
     "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
