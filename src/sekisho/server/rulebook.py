@@ -139,7 +139,10 @@ def keep_last_good(settings: Settings) -> None:
 
 def _is_copy(folder: Path, other: Path) -> bool:
     """Tell whether two folders hold the same files with the same content."""
-    return other.is_dir() and _contents(folder) == _contents(other)
+    try:
+        return other.is_dir() and _contents(folder) == _contents(other)
+    except FileNotFoundError:  # another process is just putting its own copy there
+        return False
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:
